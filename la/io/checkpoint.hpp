@@ -1,0 +1,45 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "../core/inline.hpp"
+#include "safetensors.hpp"
+
+namespace la {
+
+/// The tensors of a checkpoint directory: `model.safetensors`, or the shards of `model.safetensors.index.json`.
+/// Opening maps the files and checks every header; no weight is read.
+class Checkpoint {
+ public:
+  /// error: no such directory, no weights in it, a bad header, a missing shard, a tensor that is not in the shard
+  /// the index names
+  static Checkpoint open(const std::string& directory);
+
+  const std::string& directory() const noexcept { return directory_; }
+  /// null when there is no such tensor
+  const StoredTensor* find(std::string_view name) const noexcept;
+  /// The tensor of this name and shape.
+  /// error: it is missing, or its shape is another
+  const StoredTensor& get(std::string_view name, std::span<const la::i64> shape) const;
+  const StoredTensor& get(std::string_view name, std::initializer_list<la::i64> shape) const {
+    return get(name, std::span(shape.begin(), shape.size()));
+  }
+
+  std::size_t tensor_count() const noexcept;
+  /// Bytes of all tensors.
+  std::size_t tensor_bytes() const noexcept;
+  const std::vector<SafetensorsFile>& files() const noexcept { return files_; }
+
+ private:
+  std::string directory_;
+  std::vector<SafetensorsFile> files_;
+};
+
+}  // namespace la
+
+#if !defined(LA_COMPILED)
+#include "checkpoint.cpp"
+#endif
