@@ -1,8 +1,10 @@
 #pragma once
 
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "../core/inline.hpp"
@@ -14,8 +16,8 @@ namespace la {
 /// Opening maps the files and checks every header; no weight is read.
 class Checkpoint {
  public:
-  /// error: no such directory, no weights in it, a bad header, a missing shard, a tensor that is not in the shard
-  /// the index names
+  /// error: no such directory, no weights in it, a bad header, a missing shard, a shard outside the directory, a
+  /// tensor that is not in the shard the index names, or in a shard but not in the index
   static Checkpoint open(const std::string& directory);
 
   const std::string& directory() const noexcept { return directory_; }
@@ -23,8 +25,8 @@ class Checkpoint {
   const StoredTensor* find(std::string_view name) const noexcept;
   /// The tensor of this name and shape.
   /// error: it is missing, or its shape is another
-  const StoredTensor& get(std::string_view name, std::span<const la::i64> shape) const;
-  const StoredTensor& get(std::string_view name, std::initializer_list<la::i64> shape) const {
+  const StoredTensor& get(std::string_view name, std::span<const i64> shape) const;
+  const StoredTensor& get(std::string_view name, std::initializer_list<i64> shape) const {
     return get(name, std::span(shape.begin(), shape.size()));
   }
 
@@ -36,6 +38,7 @@ class Checkpoint {
  private:
   std::string directory_;
   std::vector<SafetensorsFile> files_;
+  std::unordered_map<std::string_view, const StoredTensor*> tensors_;  // into files_, whose maps never change
 };
 
 }  // namespace la

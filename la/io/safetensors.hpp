@@ -14,8 +14,8 @@
 
 namespace la {
 
-/// Element types of the safetensors format.
-enum class DType { boolean, u8, i8, u16, i16, u32, i32, u64, i64, f16, bf16, f32, f64 };
+/// Element types of the safetensors format (`i64_`, as `i64` is a type).
+enum class DType { boolean, u8, i8, u16, i16, u32, i32, u64, i64_, f16, bf16, f32, f64 };
 
 /// Bytes of one element.
 std::size_t size_of(DType type) noexcept;
@@ -26,21 +26,22 @@ std::string_view name_of(DType type) noexcept;
 struct StoredTensor {
   std::string name;
   DType dtype = DType::f32;
-  std::vector<la::i64> shape;
+  std::vector<i64> shape;
   std::span<const std::byte> bytes;  ///< row-major, little-endian; may be unaligned
   const MappedFile* file = nullptr;
 
-  la::i64 size() const noexcept;
+  i64 size() const noexcept;
   /// "BF16 [192, 128]", for messages.
   std::string describe() const;
 };
 
 /// Copies elements [begin, begin + out.size()) of an F32, BF16 or F16 tensor, widened to f32.
-/// error: another dtype
-void read_f32(const StoredTensor& tensor, la::i64 begin, std::span<float> out);
+/// error: another dtype, or a range that is not inside the tensor
+void read_f32(const StoredTensor& tensor, i64 begin, std::span<float> out);
 
 /// A mapped .safetensors file whose header has been checked as the reference deserialiser checks it: lengths,
-/// types, offsets that tile the buffer without gap or overlap, sizes that match dtype x shape.
+/// types, offsets that tile the buffer without gap or overlap, sizes that match dtype x shape. No name may be there
+/// twice.
 /// source: https://github.com/huggingface/safetensors, the format's README
 class SafetensorsFile {
  public:

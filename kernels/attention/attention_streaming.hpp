@@ -1,0 +1,89 @@
+#pragma once
+
+#include "../elementwise/vector.hpp"
+#include "../gemm/gemm_blocked.hpp"
+
+// Streaming softmax over pages of 64 keys, on the register tiles of the matrix product.
+// source: Milakov and Gimelshein 2018, online normaliser; Dao et al. 2022, FlashAttention
+namespace la::kernels::LA_KERNELS_NAMESPACE {
+
+/// What a row has seen so far: the largest score, and the sum of exp(score - max).
+struct RowState {
+  float max, sum;
+};
+
+inline bool sees(const Visible& v, i64 key) noexcept {
+  return key < v.prefix || (key >= v.window_begin && key < v.window_end);
+}
+
+inline i64 end_of(const Visible& v) noexcept { return v.window_end > v.prefix ? v.window_end : v.prefix; }
+
+/// Hidden keys of one page become -inf, which adds exact zeros to every sum.
+inline void hide(float* scores, const Visible& v, i64 first_key) noexcept {
+  if (v.prefix >= first_key + kPageKeys) return;
+  for (i64 j = 0; j < kPageKeys; ++j)
+    if (!sees(v, first_key + j)) scores[j] = -HUGE_VALF;
+}
+
+/// Scores of one page become exp(score - max); returns the factor for what was summed before.
+inline float rescore(float* scores, RowState& row) noexcept {
+  V top = load(scores);
+  for (i64 j = kLanes; j < kPageKeys; j += kLanes) top = xsimd::max(load(scores + j), top);
+  const float page_max = max_lanes(top);
+  const float max = page_max > row.max ? page_max : row.max;
+  const V m(max == -HUGE_VALF ? 0.0f : max);  // nothing seen yet: -inf - -inf would be NaN
+  V s(0.0f);
+  for (i64 j = 0; j < kPageKeys; j += kLanes) {
+    const V p = exp_fast(load(scores + j) - m);
+    store(scores + j, p);
+    s += p;
+  }
+  float factor = 1.0f;
+  if (max > row.max) {
+    float lane[kLanes];
+    store(lane, exp_fast(V(row.max - max)));
+    factor = lane[0];
+  }
+  row.sum = row.sum * factor + sum_lanes(s);
+  row.max = max;
+  return factor;
+}
+
+template <class Micro>
+void attention_streaming(const Attention& a) noexcept {
+  const i64 padded = (a.d + 15) / 16 * 16;
+  float* q = a.scratch;                            // [rows, D] scaled queries
+  float* scores = q + kAttentionRows * padded;     // [rows, 64]
+  float* out = scores + kAttentionRows * kPageKeys;  // [rows, padded D] unnormalised
+  RowState* state = reinterpret_cast<RowState*>(out + kAttentionRows * padded);
+  const V scale(a.scale);
+  i64 end = 0;
+  for (i64 r = 0; r < a.rows; ++r) {
+    map(a.q[r], a.d, q + r * padded, [scale](V v) { return v * scale; });
+    for (i64 d = 0; d < padded; ++d) out[r * padded + d] = 0;
+    state[r] = {-HUGE_VALF, 0};
+    if (end_of(a.visible[r]) > end) end = end_of(a.visible[r]);
+  }
+  for (i64 first = 0; first < end; first += kPageKeys) {
+    const float* page = a.pages[first / kPageKeys];
+    run_rows<Micro>(a.rows, kPageKeys / kPanel,
+                    TileCall<float>{a.d, q, padded, page + a.k_offset, a.d * kPanel, scores, kPageKeys, kPanel, false});
+    for (i64 r = 0; r < a.rows; ++r) {
+      hide(scores + r * kPageKeys, a.visible[r], first);
+      const float factor = rescore(scores + r * kPageKeys, state[r]);
+      if (factor != 1.0f) {
+        float* o = out + r * padded;
+        for (i64 d = 0; d < padded; d += kLanes) store(o + d, load(o + d) * V(factor));
+      }
+    }
+    run_rows<Micro>(a.rows, padded / kPanel,
+                    TileCall<float>{kPageKeys, scores, kPageKeys, page + a.v_offset, kPageKeys * kPanel, out, padded,
+                                    kPanel, true});
+  }
+  for (i64 r = 0; r < a.rows; ++r) {
+    const V inverse(state[r].sum == 0 ? 0.0f : 1.0f / state[r].sum);
+    map(out + r * padded, a.d, a.out[r], [inverse](V v) { return v * inverse; });
+  }
+}
+
+}  // namespace la::kernels::LA_KERNELS_NAMESPACE

@@ -1,0 +1,19 @@
+#pragma once
+
+// 256-bit AVX2 with FMA and F16C: Haswell, Zen and later.
+
+#define LA_KERNELS_NAMESPACE avx2
+#include "../gemm/gemm_avx2.hpp"
+#include "../attention/attention_streaming.hpp"
+#include "../elementwise/elementwise_vector.hpp"
+#include "fill_vector.hpp"
+#undef LA_KERNELS_NAMESPACE
+
+namespace la::kernels::avx2 {
+
+inline void override_entries(Table& t) noexcept {
+  t.isa = "avx2";
+  fill_vector(t);
+}
+
+}  // namespace la::kernels::avx2

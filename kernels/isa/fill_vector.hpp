@@ -1,0 +1,21 @@
+#pragma once
+
+// What every vector instruction set provides: the same loops round its own register tile and vectors.
+namespace la::kernels::LA_KERNELS_NAMESPACE {
+
+inline void fill_vector(Table& t) noexcept {
+  t.gemm_f32 = gemm_blocked<Micro, float>;
+  t.gemm_bf16 = gemm_blocked<Micro, std::uint16_t>;
+  t.attention = attention_streaming<Micro>;
+  t.layer_norm = layer_norm;
+  t.rms_norm = rms_norm;
+  t.rope_interleaved = rope_interleaved;
+  t.rope_halves = rope_halves;
+  t.gelu_tanh = gelu_tanh;
+  t.gelu_erf = gelu_erf;
+  t.swiglu = swiglu;
+  t.add = add;
+  t.softmax = softmax;
+}
+
+}  // namespace la::kernels::LA_KERNELS_NAMESPACE

@@ -1,0 +1,105 @@
+#pragma once
+
+#include <cstdint>
+
+/// The kernel interface: plain structs of pointers and one table of functions.
+///
+/// Every kernel has a scalar reference of the same signature; an instruction set overrides entries of the table.
+/// Kernels are noexcept, allocate nothing, print nothing, use no threads and keep no state: the caller splits the
+/// work. A row of an output depends on that row of the input alone, and the order of its sums never changes with
+/// the number of rows, so any split gives the same bits.
+///
+/// This header holds types only: it is included by files compiled for different instruction sets, where an inline
+/// function would be merged by the linker into one copy of somebody else's instruction set.
+namespace la::kernels {
+
+using i64 = std::int64_t;
+
+/// Columns of a packed weight panel.
+inline constexpr int kPanel = 16;
+/// Keys of a key/value page.
+inline constexpr int kPageKeys = 64;
+/// Most query rows of one attention call.
+inline constexpr int kAttentionRows = 48;
+
+enum class Store { overwrite, add };
+
+/// C = A W^T + bias, or C += A W^T + bias, in f32.
+///
+/// Weights are packed in panels of 16 output columns: element (k, n) of a panel at [k * 16 + n], panels one after
+/// the other, the last one padded with zeros. See kernels/README.md for the picture.
+///
+/// Each C[m][n] is one chain of multiply-adds over k = 0 .. K-1 from zero; bias, then the old C, are added last.
+struct Gemm {
+  const float* a = nullptr;       ///< [M, K], row stride lda
+  i64 lda = 0;
+  const void* panels = nullptr;   ///< [ceil(N / 16), K, 16] float or bf16 bits
+  const float* bias = nullptr;    ///< [N] or null
+  float* c = nullptr;             ///< [M, N], row stride ldc; written within these bounds only
+  i64 ldc = 0;
+  i64 m = 0, n = 0, k = 0;
+  Store store = Store::overwrite;
+  float* scratch = nullptr;       ///< kGemmScratch floats, 64-byte aligned, private to the call
+};
+
+/// Floats of Gemm::scratch: partial sums of a block of C and one expanded weight panel.
+inline constexpr i64 kGemmScratch = 240 * 16 * 8 + 256 * 16 * 2;
+
+/// Which keys a query row sees: [0, prefix) and [window_begin, window_end).
+struct Visible {
+  std::int32_t prefix = 0;
+  std::int32_t window_begin = 0, window_end = 0;
+};
+
+/// Streaming attention of up to 48 query rows that share one key/value head:
+/// out_r = sum_j softmax_j(scale * q_r . k_j) v_j over the keys visible to row r.
+///
+/// Keys come in pages of 64. In a page, K is four panels of 16 keys, element (d, j) at [(j / 16) * D * 16 + d * 16
+/// + j % 16]; V is ceil(D / 16) panels of 16 channels, element (j, d) at [(d / 16) * 64 * 16 + j * 16 + d % 16].
+/// Slots without a key must hold finite numbers. A row that sees no key gives zeros.
+struct Attention {
+  const float* const* q = nullptr;      ///< [rows] pointers to D values
+  float* const* out = nullptr;          ///< [rows] pointers to D values; may equal q
+  const Visible* visible = nullptr;     ///< [rows]
+  i64 rows = 0, d = 0;
+  const float* const* pages = nullptr;  ///< page p holds keys 64 p .. 64 p + 63
+  i64 k_offset = 0, v_offset = 0;       ///< where K and V of this layer and head start in a page
+  float scale = 1;
+  float* scratch = nullptr;             ///< attention_scratch floats, 64-byte aligned
+};
+
+/// Floats of Attention::scratch for head size d.
+constexpr i64 attention_scratch(i64 d) {
+  const i64 padded = (d + 15) / 16 * 16;
+  return kAttentionRows * (2 * padded + kPageKeys + 32);
+}
+
+/// Signatures of the row kernels. n values each; x and y may be the same, and need no alignment.
+using GemmKernel = void(const Gemm&) noexcept;
+using AttentionKernel = void(const Attention&) noexcept;
+using LayerNormKernel = void(const float* x, const float* weight, const float* bias, float eps, i64 n, float* y) noexcept;
+using RmsNormKernel = void(const float* x, const float* weight, float eps, i64 n, float* y) noexcept;
+using RopeKernel = void(float* x, const float* cos, const float* sin, i64 d) noexcept;
+using UnaryKernel = void(const float* x, i64 n, float* y) noexcept;
+using BinaryKernel = void(const float* a, const float* b, i64 n, float* y) noexcept;
+using InPlaceKernel = void(float* x, i64 n) noexcept;
+
+/// One implementation of every kernel.
+struct Table {
+  const char* isa;
+
+  GemmKernel* gemm_f32;           ///< C = A W^T + bias with f32 panels
+  GemmKernel* gemm_bf16;          ///< the same with bf16 panels, widened exactly
+  AttentionKernel* attention;     ///< streaming softmax attention over key/value pages
+  LayerNormKernel* layer_norm;    ///< y = (x - mean) / sqrt(var + eps) * weight + bias
+  RmsNormKernel* rms_norm;        ///< y = x / sqrt(mean(x^2) + eps) * weight
+  RopeKernel* rope_interleaved;   ///< turns pairs (2p, 2p+1) of d values by angle p of d/2
+  RopeKernel* rope_halves;        ///< turns pairs (p, p + d/2) of d values by angle p of d/2
+  UnaryKernel* gelu_tanh;         ///< y = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
+  UnaryKernel* gelu_erf;          ///< y = x/2 (1 + erf(x / sqrt 2))
+  BinaryKernel* swiglu;           ///< y = a / (1 + exp(-a)) * b
+  BinaryKernel* add;              ///< y = a + b
+  InPlaceKernel* softmax;         ///< x = exp(x - max) / sum; a row of only -inf becomes zeros
+};
+
+}  // namespace la::kernels

@@ -1,0 +1,43 @@
+#include "jpeg_segments.hpp"
+
+#include <algorithm>
+
+namespace la {
+
+LA_INLINE std::optional<JpegSegment> next_jpeg_segment(std::span<const std::byte> jpeg,
+                                                       std::size_t& at) noexcept {
+  const auto byte = [&](std::size_t i) { return std::to_integer<unsigned>(jpeg[i]); };
+  // Not a segment: 0x00 is a stuffed byte, 0xff a fill byte, 0xd0 to 0xd8 have no payload.
+  const auto begins_segment = [&](std::size_t i) {
+    const unsigned marker = byte(i + 1);
+    return byte(i) == 0xff && marker != 0x00 && marker != 0xff && (marker < 0xd0 || marker > 0xd8);
+  };
+  while (at + 4 <= jpeg.size() && !begins_segment(at)) ++at;
+  if (at + 4 > jpeg.size() || byte(at + 1) == 0xd9) return std::nullopt;
+  const std::size_t length = byte(at + 2) << 8 | byte(at + 3);  // counts its own two bytes
+  if (length < 2) return std::nullopt;
+  JpegSegment segment{byte(at + 1), at + 4, length - 2, {}};
+  segment.payload = jpeg.subspan(segment.begin, std::min(segment.length, jpeg.size() - segment.begin));
+  at = std::min(segment.begin + segment.length, jpeg.size());
+  return segment;
+}
+
+LA_INLINE bool huffman_tables_fit(std::span<const std::byte> jpeg) noexcept {
+  constexpr unsigned kDefineHuffmanTables = 0xc4;
+  std::size_t at = 0;
+  while (const auto segment = next_jpeg_segment(jpeg, at)) {
+    if (segment->marker != kDefineHuffmanTables) continue;
+    // A decoder reads whole tables (class, 16 counts, symbols), even beyond the length of the segment.
+    const std::size_t end = segment->begin + segment->length;
+    for (std::size_t table = segment->begin; table < end;) {
+      std::size_t codes = 0;
+      for (std::size_t i = table + 1; i < std::min(table + 17, jpeg.size()); ++i)
+        codes += std::to_integer<std::size_t>(jpeg[i]);
+      if (codes > 256) return false;
+      table += 17 + codes;
+    }
+  }
+  return true;
+}
+
+}  // namespace la

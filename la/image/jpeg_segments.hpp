@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+
+#include "../core/inline.hpp"
+
+namespace la {
+
+/// A marker segment of a JPEG file.
+struct JpegSegment {
+  unsigned marker = 0;                 ///< its second byte: 0xe1 is APP1
+  std::size_t begin = 0, length = 0;   ///< the payload, as the file declares it; it may be cut short
+  std::span<const std::byte> payload;  ///< what the file has of it
+};
+
+/// The first segment at or after `at`, which moves behind it. Entropy-coded data and fill bytes are passed over.
+/// Nothing at the end of the image or of the file.
+std::optional<JpegSegment> next_jpeg_segment(std::span<const std::byte> jpeg, std::size_t& at) noexcept;
+
+/// Whether every Huffman table has at most the 256 codes that 8-bit symbols allow. stb_image relies on it.
+bool huffman_tables_fit(std::span<const std::byte> jpeg) noexcept;
+
+}  // namespace la
+
+#if !defined(LA_COMPILED)
+#include "jpeg_segments.cpp"
+#endif

@@ -1,0 +1,78 @@
+#include "patches.hpp"
+
+#include <cmath>
+
+#include "../core/error.hpp"
+#include "../core/storage.hpp"
+#include "resize.hpp"
+
+namespace la {
+namespace detail {
+
+inline constexpr i64 kPatchesPerSide = 512;  // a side must have fewer
+
+/// table[c][x] = (x / 255 - mean[c]) / std[c]
+inline std::array<std::array<float, 256>, 3> normalisation_table(const ProcessorConfig& config) {
+  std::array<std::array<float, 256>, 3> table;
+  for (std::size_t c = 0; c < 3; ++c)
+    for (std::size_t x = 0; x < 256; ++x) table[c][x] = (float(x) / 255.0f - config.mean[c]) / config.std[c];
+  return table;
+}
+
+/// out: [3, size, size], the patch whose top left pixel is (left, top).
+inline void copy_patch(const Image& image, i64 left, i64 top, i64 size,
+                       const std::array<std::array<float, 256>, 3>& table, float* out) noexcept {
+  for (i64 c = 0; c < 3; ++c)
+    for (i64 y = 0; y < size; ++y) {
+      const std::uint8_t* in = image.row(top + y) + 3 * left + c;
+      for (i64 x = 0; x < size; ++x) *out++ = table[c][in[3 * x]];
+    }
+}
+
+inline Patches cut_into_patches(const Image& image, const SizePlan& plan, const ProcessorConfig& config) {
+  const auto table = normalisation_table(config);
+  const i64 size = config.patch_size, patch_values = 3 * size * size;
+  Patches patches{plan.grid_h, plan.grid_w, {}};
+  patches.values.resize(plan.grid_h * plan.grid_w * patch_values);
+#pragma omp parallel for schedule(static)
+  for (i64 row = 0; row < plan.grid_h; ++row)
+    for (i64 column = 0; column < plan.grid_w; ++column)
+      copy_patch(image, column * size, row * size, size, table,
+                 patches.values.data() + (row * plan.grid_w + column) * patch_values);
+  return patches;
+}
+
+}  // namespace detail
+
+LA_INLINE SizePlan plan_size(i64 width, i64 height, const ProcessorConfig& config) {
+  const i64 patch = config.patch_size, limit = config.in_token_limit;
+  require(width > 0 && height > 0, "picture: expected at least one pixel, found ", width, "x", height);
+  require(patch > 0 && config.merge > 0 && limit > 0,
+          "image processor: expected a positive patch_size, merge_kernel_size and in_token_limit, found ",
+          patch, ", ", config.merge, " and ", limit);
+  SizePlan plan{width, height, 0, 0, 0, 0};
+  if (const i64 tokens = (width / patch) * (height / patch); tokens > limit) {
+    const double scale = std::sqrt(double(limit) / double(tokens));
+    plan.limited_width = i64(double(width) * scale);
+    plan.limited_height = i64(double(height) * scale);
+    require(plan.limited_width > 0 && plan.limited_height > 0, "picture of ", width, "x", height,
+            " pixels: a side vanishes when it is scaled to in_token_limit ", limit);
+  }
+  const std::size_t multiple = std::size_t(config.merge * patch);
+  plan.width = i64(round_up(std::size_t(plan.limited_width), multiple));
+  plan.height = i64(round_up(std::size_t(plan.limited_height), multiple));
+  plan.grid_w = plan.width / patch;
+  plan.grid_h = plan.height / patch;
+  require(plan.grid_w < detail::kPatchesPerSide && plan.grid_h < detail::kPatchesPerSide, "picture of ",
+          width, "x", height, " pixels: expected fewer than ", detail::kPatchesPerSide,
+          " patches a side, found ", plan.grid_w, "x", plan.grid_h);
+  return plan;
+}
+
+LA_INLINE Patches preprocess(const Image& image, const ProcessorConfig& config) {
+  const SizePlan plan = plan_size(image.width, image.height, config);
+  const Image limited = resize_bicubic(image, plan.limited_width, plan.limited_height);
+  return detail::cut_into_patches(resize_bicubic(limited, plan.width, plan.height), plan, config);
+}
+
+}  // namespace la

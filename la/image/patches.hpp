@@ -1,0 +1,47 @@
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "../core/inline.hpp"
+#include "image.hpp"
+
+namespace la {
+
+/// The settings of a checkpoint's preprocessor_config.json, with the values that absent keys stand for.
+struct ProcessorConfig {
+  i64 in_token_limit = 4096;
+  i64 patch_size = 14;
+  i64 merge = 2;  ///< patches a side that become one image token
+  std::array<float, 3> mean{0.5f, 0.5f, 0.5f};
+  std::array<float, 3> std{0.5f, 0.5f, 0.5f};
+};
+
+/// The sizes a picture passes through on its way to patches.
+struct SizePlan {
+  i64 limited_width = 0, limited_height = 0;  ///< after the token limit
+  i64 width = 0, height = 0;                  ///< then rounded up to whole merged patches
+  i64 grid_h = 0, grid_w = 0;                 ///< in patches
+};
+
+/// With p the patch size: if (w/p)*(h/p) (whole divisions) exceeds the token limit, both sides shrink by
+/// sqrt(limit / that), truncated; then each is rounded up to a multiple of merge * p. Rounding to the nearest
+/// multiple instead is a known cause of repeated boxes. The result may exceed the limit slightly.
+/// error: an empty picture, a side that becomes 0, a side of 512 patches or more
+SizePlan plan_size(i64 width, i64 height, const ProcessorConfig& config);
+
+/// What the vision model reads.
+struct Patches {
+  i64 grid_h = 0, grid_w = 0;
+  std::vector<float> values;  ///< [grid_h * grid_w, 3, patch, patch], patches row-major over the grid
+};
+
+/// Resizes as planned, then (x / 255 - mean) / std in f32.
+/// error: as plan_size
+Patches preprocess(const Image& image, const ProcessorConfig& config);
+
+}  // namespace la
+
+#if !defined(LA_COMPILED)
+#include "patches.cpp"
+#endif

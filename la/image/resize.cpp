@@ -1,0 +1,141 @@
+#include "resize.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "../core/error.hpp"
+
+namespace la {
+namespace detail {
+
+inline constexpr int kResizeBits =
+    22;  // fraction bits of a coefficient: |sum| <= 255 * 2^22 * 1.25 fits 32 bits
+
+/// The taps of one axis: output i is the sum of inputs [first[i], first[i] + count[i]) times
+/// weights[i * stride ...].
+struct ResizeTaps {
+  std::vector<i64> first, count;
+  std::vector<std::int32_t> weights;
+  i64 stride = 0;
+};
+
+inline double bicubic_weight(double x) noexcept {
+  constexpr double a = -0.5;
+  x = std::abs(x);
+  if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+  if (x < 2) return (((x - 5) * x + 8) * x - 4) * a;
+  return 0;
+}
+
+inline std::int32_t to_fixed_point(double weight) noexcept {  // half away from zero
+  const double scaled = weight * double(1 << kResizeBits);
+  return std::int32_t(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
+}
+
+inline ResizeTaps resize_taps(i64 in, i64 out) {
+  const double scale = double(in) / double(out), filter_scale = std::max(scale, 1.0);
+  const double support = 2 * filter_scale, inverse = 1 / filter_scale;
+  ResizeTaps taps;
+  taps.stride = i64(std::ceil(support)) * 2 + 1;
+  taps.first.resize(out);
+  taps.count.resize(out);
+  taps.weights.resize(out * taps.stride);
+  std::vector<double> weights(taps.stride);
+  for (i64 i = 0; i < out; ++i) {
+    const double centre = (double(i) + 0.5) * scale;
+    const i64 first = std::max(i64{0}, i64(centre - support + 0.5));
+    const i64 count = std::min(in, i64(centre + support + 0.5)) - first;
+    double sum = 0;
+    for (i64 t = 0; t < count; ++t) {
+      weights[t] = bicubic_weight((double(t + first) - centre + 0.5) * inverse);
+      sum += weights[t];
+    }
+    for (i64 t = 0; t < count; ++t) taps.weights[i * taps.stride + t] = to_fixed_point(weights[t] / sum);
+    taps.first[i] = first;
+    taps.count[i] = count;
+  }
+  return taps;
+}
+
+inline std::uint8_t from_fixed_point(std::int32_t sum) noexcept {
+  return std::uint8_t(std::clamp(sum >> kResizeBits, 0, 255));
+}
+
+inline constexpr std::int32_t kResizeHalf = 1 << (kResizeBits - 1);
+
+inline void resize_row(const std::uint8_t* in, const ResizeTaps& taps, i64 width,
+                       std::uint8_t* out) noexcept {
+  for (i64 x = 0; x < width; ++x, out += 3) {
+    const std::uint8_t* pixel = in + 3 * taps.first[x];
+    const std::int32_t* weight = taps.weights.data() + x * taps.stride;
+    std::int32_t r = kResizeHalf, g = kResizeHalf, b = kResizeHalf;
+    for (i64 t = 0; t < taps.count[x]; ++t, pixel += 3) {
+      r += pixel[0] * weight[t];
+      g += pixel[1] * weight[t];
+      b += pixel[2] * weight[t];
+    }
+    out[0] = from_fixed_point(r);
+    out[1] = from_fixed_point(g);
+    out[2] = from_fixed_point(b);
+  }
+}
+
+inline Image resize_rows(const Image& image, i64 width) {
+  const ResizeTaps taps = resize_taps(image.width, width);
+  Image result(width, image.height);
+#pragma omp parallel for schedule(static)
+  for (i64 y = 0; y < image.height; ++y) resize_row(image.row(y), taps, width, result.row(y));
+  return result;
+}
+
+/// Row y of the result, in strips whose sums stay in the first-level cache.
+inline void resize_column_strips(const Image& image, const ResizeTaps& taps, i64 y,
+                                 std::uint8_t* out) noexcept {
+  constexpr i64 kStrip = 1024;
+  std::array<std::int32_t, kStrip> sums;
+  for (i64 begin = 0; begin < image.width * 3; begin += kStrip) {
+    const i64 size = std::min(kStrip, image.width * 3 - begin);
+    std::fill_n(sums.begin(), size, kResizeHalf);
+    for (i64 t = 0; t < taps.count[y]; ++t) {
+      const std::uint8_t* in = image.row(taps.first[y] + t) + begin;
+      const std::int32_t weight = taps.weights[y * taps.stride + t];
+      for (i64 i = 0; i < size; ++i) sums[i] += in[i] * weight;
+    }
+    for (i64 i = 0; i < size; ++i) out[begin + i] = from_fixed_point(sums[i]);
+  }
+}
+
+inline Image resize_columns(const Image& image, i64 height) {
+  const ResizeTaps taps = resize_taps(image.height, height);
+  Image result(image.width, height);
+#pragma omp parallel for schedule(static)
+  for (i64 y = 0; y < height; ++y) resize_column_strips(image, taps, y, result.row(y));
+  return result;
+}
+
+}  // namespace detail
+
+LA_INLINE Image resize_bicubic(const Image& image, i64 width, i64 height) {
+  require(image.width > 0 && image.height > 0 && width > 0 && height > 0,
+          "resize: expected non-empty pictures, found ", image.width, "x", image.height, " to ", width, "x",
+          height);
+  if (width == image.width) return height == image.height ? image : detail::resize_columns(image, height);
+  const Image rows = detail::resize_rows(image, width);
+  return height == image.height ? rows : detail::resize_columns(rows, height);
+}
+
+LA_INLINE Image limit_side(Image image, i64 max_side) {
+  if (max_side < 1) fail_usage("maximum image side: expected at least 1, found ", max_side);
+  const i64 longer = std::max(image.width, image.height);
+  if (longer <= max_side) return image;
+  const auto scaled = [&](i64 side) {
+    return std::max(i64{1}, i64(std::nearbyint(double(side * max_side) / double(longer))));
+  };
+  return resize_bicubic(image, scaled(image.width), scaled(image.height));
+}
+
+}  // namespace la

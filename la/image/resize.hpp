@@ -1,0 +1,24 @@
+#pragma once
+
+#include "../core/inline.hpp"
+#include "image.hpp"
+
+namespace la {
+
+/// PIL's `Image.resize((width, height), BICUBIC)`, bit for bit: Catmull-Rom (a = -0.5) whose support grows
+/// with the downscale factor, first along rows, then along columns, rounded to 8 bits in between. A side that
+/// does not change has no pass.
+///
+/// error: an empty picture or an empty target
+/// source: Pillow, src/libImaging/Resample.c
+Image resize_bicubic(const Image& image, i64 width, i64 height);
+
+/// If the longer side m exceeds `max_side`, one bicubic pass to (w, h) * max_side / m, rounded half to even,
+/// at least 1 each; otherwise the picture as it is. error: max_side < 1
+Image limit_side(Image image, i64 max_side);
+
+}  // namespace la
+
+#if !defined(LA_COMPILED)
+#include "resize.cpp"
+#endif

@@ -1,0 +1,20 @@
+#pragma once
+
+/// The one include. See README.md for a first program.
+#include "core/error.hpp"
+#include "core/tensor.hpp"
+#include "image/annotate.hpp"
+#include "image/load.hpp"
+#include "image/patches.hpp"
+#include "image/resize.hpp"
+#include "image/write_png.hpp"
+#include "io/checkpoint.hpp"
+#include "io/hub.hpp"
+#include "io/json_write.hpp"
+#include "model/language.hpp"
+#include "model/session.hpp"
+#include "model/vision.hpp"
+#include "ops/ops.hpp"
+#include "text/prompt.hpp"
+#include "text/task.hpp"
+#include "text/tokenizer.hpp"

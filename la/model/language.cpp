@@ -1,0 +1,141 @@
+#include "language.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+
+#include "rope_table.hpp"
+
+namespace la {
+
+namespace detail {
+/// Prompt tokens fed at a time: it bounds the memory of the ffn, and changes no result.
+inline constexpr i64 kPrefillChunk = 512;
+}  // namespace detail
+
+/// The rows of one forward pass: tokens of all feeds one after the other.
+struct LanguageModel::Batch {
+  std::vector<std::int32_t> ids, positions;  // [T]
+  std::vector<Visible> visible;              // [T]
+  std::vector<KvRows> rows;                  // one per feed; the layer is filled in
+  std::vector<KvCache*> caches;              // one per feed
+  std::vector<i64> first;                    // position in the cache of each feed's first row
+  std::vector<std::int32_t> logit_rows;      // rows whose logits are wanted
+  std::vector<std::pair<i64, ConstMatrix>> images;  // picture rows, and the row they start at
+
+  i64 size() const noexcept { return i64(ids.size()); }
+
+  /// Adds the feed's tokens up to `until`; with them all, also its window.
+  void add(const Feed& feed, i64 until, std::int32_t mask_token) {
+    const i64 length = i64(feed.sequence.size()), start = feed.cache->length(), row = size();
+    assert(start < length || (feed.block && start == length));
+    for (i64 p = start; p < until; ++p) push(feed.sequence[std::size_t(p)], p, {std::int32_t(p + 1), 0, 0});
+    for (const ImageRows& image : feed.images) {
+      const i64 begin = std::max(image.position, start), end = std::min(image.position + image.rows.shape[0], until);
+      if (begin < end) images.push_back({row + begin - start, image.rows.rows(begin - image.position, end - begin)});
+    }
+    if (until == length && feed.block) {
+      // Six rows shifted by -1 see the tokens before the last, whose own column the duplicate stands for, and each
+      // other.
+      const Visible window{std::int32_t(length - 1), std::int32_t(length), std::int32_t(length + kBlock)};
+      for (i64 j = 0; j < kBlock; ++j) {
+        logit_rows.push_back(std::int32_t(size()));
+        push(j == 0 ? feed.sequence.back() : mask_token, length - 1 + j, window);
+      }
+    } else if (until == length) {
+      logit_rows.push_back(std::int32_t(size() - 1));
+    }
+    rows.push_back({feed.cache, 0, row, size() - row});
+    caches.push_back(feed.cache);
+    first.push_back(start);
+  }
+
+ private:
+  void push(std::int32_t id, i64 position, const Visible& sees) {
+    ids.push_back(id);
+    positions.push_back(std::int32_t(position));
+    visible.push_back(sees);
+  }
+};
+
+LA_INLINE LanguageModel::LanguageModel(const TextConfig& config, std::int32_t mask_token,
+                                       const LanguageWeights& weights, Ops& ops)
+    : config_(config), mask_token_(mask_token), weights_(weights), ops_(ops) {}
+
+LA_INLINE std::unique_ptr<KvCache> LanguageModel::make_cache() const {
+  return ops_.make_kv_cache({config_.layers, config_.kv_heads, config_.head_dim});
+}
+
+LA_INLINE void LanguageModel::forward(std::span<const Feed> feeds, Workspace& workspace, Matrix logits) {
+  Batch batch;
+  for (const Feed& feed : feeds) {
+    const i64 length = i64(feed.sequence.size());
+    while (length - feed.cache->length() > detail::kPrefillChunk)
+      prefill(feed, feed.cache->length() + detail::kPrefillChunk, workspace);
+    batch.add(feed, length, mask_token_);
+  }
+  const Workspace::Scope scope(workspace);
+  const Matrix x = workspace.matrix(batch.size(), config_.hidden_size);  // [T, C]
+  run(batch, workspace, x);
+  for (const Feed& feed : feeds) feed.cache->truncate(i64(feed.sequence.size()));
+
+  const Matrix last = workspace.matrix(i64(batch.logit_rows.size()), config_.hidden_size);  // [rows, C]
+  ops_.gather(x, batch.logit_rows, last);
+  ops_.rms_norm(last, weights_.norm.view, config_.rms_eps, last);
+  ops_.linear(last, weights_.head(), logits, Store::overwrite);
+}
+
+LA_INLINE void LanguageModel::prefill(const Feed& feed, i64 until, Workspace& workspace) {
+  Batch batch;
+  batch.add(feed, until, mask_token_);
+  const Workspace::Scope scope(workspace);
+  run(batch, workspace, workspace.matrix(batch.size(), config_.hidden_size));
+}
+
+LA_INLINE void LanguageModel::run(const Batch& batch, Workspace& workspace, Matrix x) {
+  ops_.embedding(*weights_.embedding, batch.ids, x);
+  for (const auto& [row, image] : batch.images) {
+    std::vector<std::int32_t> all(std::size_t(image.shape[0]));
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] = std::int32_t(i);
+    ops_.gather(image, all, x.rows(row, image.shape[0]));
+  }
+  for (std::size_t i = 0; i < batch.caches.size(); ++i) batch.caches[i]->extend(batch.rows[i].count);
+  const RopeTable rope = text_rope(batch.positions, config_.head_dim, config_.rope_theta, ops_, workspace);
+  for (std::size_t i = 0; i < weights_.layers.size(); ++i) layer(weights_.layers[i], i64(i), batch, rope, workspace, x);
+}
+
+LA_INLINE void LanguageModel::layer(const DecoderLayer& l, i64 index, const Batch& batch, const RopeTable& rope,
+                                    Workspace& workspace, Matrix x) {
+  const i64 tokens = batch.size(), size = config_.head_dim;
+  const i64 q_width = config_.heads * size, kv_width = config_.kv_heads * size;
+  const Workspace::Scope scope(workspace);
+  const Matrix h = workspace.matrix(tokens, config_.hidden_size);                   // [T, C]
+  const Matrix qkv = workspace.matrix(tokens, q_width + 2 * kv_width);              // [T, (H + 2G) D]
+  const Matrix gate_up = workspace.matrix(tokens, 2 * config_.intermediate_size);   // [T, 2F]
+  const Matrix wide = workspace.matrix(tokens, config_.intermediate_size);          // [T, F]
+
+  // x += o(attention(rms_norm(x)))
+  ops_.rms_norm(x, l.input_norm.view, config_.rms_eps, h);
+  ops_.linear(h, *l.qkv, qkv, Store::overwrite);
+  const Cube q = qkv.columns(0, q_width).split_heads(config_.heads);                       // [T, H, D]
+  const Cube k = qkv.columns(q_width, kv_width).split_heads(config_.kv_heads);             // [T, G, D]
+  const Cube v = qkv.columns(q_width + kv_width, kv_width).split_heads(config_.kv_heads);  // [T, G, D]
+  ops_.rope(q, rope.cos, rope.sin, Rope::halves);
+  ops_.rope(k, rope.cos, rope.sin, Rope::halves);
+  std::vector<KvRows> rows = batch.rows;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    rows[i].layer = index;
+    const i64 begin = rows[i].begin, count = rows[i].count;
+    ops_.kv_write(*batch.caches[i], index, batch.first[i], k.rows(begin, count), v.rows(begin, count));
+  }
+  ops_.attention(q, rows, batch.visible, float(1.0 / std::sqrt(double(size))), q);
+  ops_.linear(qkv.columns(0, q_width), *l.o, x, Store::add);
+
+  // x += down(silu(gate(h)) * up(h)), h = rms_norm(x)
+  ops_.rms_norm(x, l.post_attention_norm.view, config_.rms_eps, h);
+  ops_.linear(h, *l.gate_up, gate_up, Store::overwrite);
+  ops_.swiglu(gate_up, wide);
+  ops_.linear(wide, *l.down, x, Store::add);
+}
+
+}  // namespace la

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "../core/inline.hpp"
+#include "../ops/workspace.hpp"
+#include "config.hpp"
+#include "weights.hpp"
+
+namespace la {
+
+/// Width of a block step: the duplicate of the last token and five masks.
+inline constexpr i64 kBlock = 6;
+
+/// Prompt positions that take projected picture rows in place of embeddings.
+struct ImageRows {
+  ConstMatrix rows;  ///< [N, C], in the backend's memory
+  i64 position = 0;  ///< of the first one in the sequence
+};
+
+/// What one sequence feeds into one forward pass.
+struct Feed {
+  KvCache* cache = nullptr;                ///< K/V of the first cache->length() tokens
+  std::span<const std::int32_t> sequence;  ///< all tokens; those beyond the cache are fed
+  std::span<const ImageRows> images;       ///< in the prompt
+  bool block = false;                      ///< also feed the window of a block step
+};
+
+/// Qwen2 decoder.
+class LanguageModel {
+ public:
+  LanguageModel(const TextConfig& config, std::int32_t mask_token, const LanguageWeights& weights, Ops& ops);
+
+  /// Feeds each sequence's uncached tokens, and its window. Afterwards each cache holds its whole sequence; the
+  /// window's keys and values are dropped. Logits come feed after feed: one row for the token after the last, or the
+  /// window's six, row j for position L + j.
+  /// shape: logits [rows of all feeds, V], in the backend's memory
+  void forward(std::span<const Feed> feeds, Workspace& workspace, Matrix logits);
+
+  static i64 logit_rows(const Feed& feed) noexcept { return feed.block ? kBlock : 1; }
+  std::unique_ptr<KvCache> make_cache() const;
+
+ private:
+  struct Batch;
+  void prefill(const Feed& feed, i64 until, Workspace& workspace);
+  void run(const Batch& batch, Workspace& workspace, Matrix x);
+  void layer(const DecoderLayer& l, i64 index, const Batch& batch, const struct RopeTable& rope, Workspace& workspace,
+             Matrix x);
+
+  const TextConfig& config_;
+  std::int32_t mask_token_;
+  const LanguageWeights& weights_;
+  Ops& ops_;
+};
+
+}  // namespace la
+
+#if !defined(LA_COMPILED)
+#include "language.cpp"
+#endif

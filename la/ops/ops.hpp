@@ -1,0 +1,162 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "../../kernels/kernels.hpp"
+#include "../core/tensor.hpp"
+#include "../io/safetensors.hpp"
+
+namespace la {
+
+using kernels::Store;
+using kernels::Visible;
+
+/// How the weights of linear layers are held. auto_ keeps what the checkpoint stores.
+enum class Weights { auto_, f32, bf16 };
+
+std::string_view name_of(Weights weights) noexcept;
+/// error: not one of the names (usage)
+Weights parse_weights(std::string_view name);
+
+/// A weight matrix [N, K] with an optional bias [N], in whatever form its backend wants.
+class Weight {
+ public:
+  virtual ~Weight() = default;
+  i64 outputs() const noexcept { return outputs_; }
+  i64 inputs() const noexcept { return inputs_; }
+  /// Bytes held.
+  virtual std::size_t bytes() const noexcept = 0;
+
+ protected:
+  Weight(i64 outputs, i64 inputs) : outputs_(outputs), inputs_(inputs) {}
+
+ private:
+  i64 outputs_, inputs_;
+};
+
+/// Stored rows that become part of a Weight; several parts are stacked in order (q, k and v into one product).
+struct WeightPart {
+  const StoredTensor* weight = nullptr;  ///< [n, K]; trailing dimensions are taken together as K
+  const StoredTensor* bias = nullptr;    ///< [n] or null
+};
+
+struct KvShape {
+  i64 layers = 1, heads = 1, head_size = 1;
+};
+
+/// Keys and values of the first length() tokens of one sequence, for every layer.
+class KvCache {
+ public:
+  virtual ~KvCache() = default;
+  i64 length() const noexcept { return length_; }
+  const KvShape& shape() const noexcept { return shape_; }
+  /// Makes room for `tokens` more, whose keys and values are then written layer by layer.
+  virtual void extend(i64 tokens) = 0;
+  /// Forgets all but the first `length` tokens.
+  virtual void truncate(i64 length) = 0;
+
+ protected:
+  explicit KvCache(const KvShape& shape) : shape_(shape) {}
+  KvShape shape_;
+  i64 length_ = 0;
+};
+
+/// Rows [begin, begin + count) of an attention's queries read this layer of this cache.
+struct KvRows {
+  const KvCache* cache = nullptr;
+  i64 layer = 0;
+  i64 begin = 0, count = 0;
+};
+
+enum class Rope { interleaved, halves };
+enum class Gelu { tanh, erf };
+
+/// THE interface of a backend: memory, weights, and the ops that a forward pass is made of.
+///
+/// Views point at memory of this backend, which may be a device: nobody else reads or writes through them. Every
+/// row of a result depends on the same row of the inputs alone (for attention: on its query and the visible keys),
+/// bit for bit, whatever else is in the batch.
+/// error: shapes are asserted, not checked; ops throw only when memory runs out
+class Ops {
+ public:
+  virtual ~Ops() = default;
+  /// "reference", "cpu avx2", "check(cpu avx2, reference)"
+  virtual std::string_view name() const noexcept = 0;
+  /// The kernels' instruction set, or the name when there is none.
+  virtual std::string_view isa() const noexcept { return name(); }
+
+  // Memory
+
+  virtual std::shared_ptr<std::byte> allocate(std::size_t bytes) = 0;
+  virtual void upload(const void* host, void* device, std::size_t bytes) = 0;
+  virtual void download(const void* device, void* host, std::size_t bytes) = 0;
+
+  // Weights and caches
+
+  /// Reads the parts from their file once and packs them; the file's pages are given back.
+  /// error: a dtype that is not F32, F16 or BF16, parts of different K, a bias of another length
+  virtual std::unique_ptr<Weight> make_weight(std::span<const WeightPart> parts, Weights format) = 0;
+  virtual std::unique_ptr<KvCache> make_kv_cache(const KvShape& shape) = 0;
+
+  // Ops. x and y may be the same view where the contract says "in place".
+
+  /// y = x W^T + b, or y += x W^T + b.    shape: x [T, K], y [T, N]
+  virtual void linear(ConstMatrix x, const Weight& w, Matrix y, Store store) = 0;
+  /// y_t = row ids_t of the table.        shape: table [V, C], y [T, C]
+  virtual void embedding(const Weight& table, std::span<const std::int32_t> ids, Matrix y) = 0;
+  /// y_t = x row rows_t.                  shape: x [P, C], y [T, C]
+  virtual void gather(ConstMatrix x, std::span<const std::int32_t> rows, Matrix y) = 0;
+  /// y = a + b, in place.                 shape: [T, C]
+  virtual void add(ConstMatrix a, ConstMatrix b, Matrix y) = 0;
+  /// y = (x - mean) / sqrt(var + eps) * weight + bias, in place.    shape: x, y [T, C]; weight, bias [C]
+  virtual void layer_norm(ConstMatrix x, ConstVector weight, ConstVector bias, float eps, Matrix y) = 0;
+  /// y = x / sqrt(mean(x^2) + eps) * weight, in place.              shape: x, y [T, C]; weight [C]
+  virtual void rms_norm(ConstMatrix x, ConstVector weight, float eps, Matrix y) = 0;
+  /// Turns pairs of each head by the row's angles: pairs (2p, 2p+1) or (p, p + D/2).
+  /// shape: x [T, H, D]; cos, sin [T, D/2]
+  virtual void rope(Cube x, ConstMatrix cos, ConstMatrix sin, Rope layout) = 0;
+  /// y = gelu(x), in place.               shape: [T, C]
+  virtual void gelu(ConstMatrix x, Gelu kind, Matrix y) = 0;
+  /// y = silu(gate) * up.                 shape: gate_up [T, 2F], gate first; y [T, F]
+  virtual void swiglu(ConstMatrix gate_up, Matrix y) = 0;
+  /// The grid resized as torch's bicubic does (a = -0.75, align_corners false, no antialias).
+  /// shape: grid [h, w, C], y [gh, gw, C]
+  virtual void bicubic_grid(ConstCube grid, Cube y) = 0;
+  /// Keys and values of tokens first .. first + T - 1 of a layer.    shape: k, v [T, G, D]
+  virtual void kv_write(KvCache& cache, i64 layer, i64 first, ConstCube k, ConstCube v) = 0;
+  /// out_th = softmax over the visible keys of (scale q_th . k) v; query head h reads key/value head h / (H / G).
+  /// Memory is linear in the number of keys. In place.
+  /// shape: q, out [T, H, D]; visible [T]; rows cover [0, T)
+  virtual void attention(ConstCube q, std::span<const KvRows> rows, std::span<const Visible> visible, float scale,
+                         Cube out) = 0;
+  /// Each row becomes exp(x - max) / sum.   shape: x [T, V]
+  virtual void softmax(Matrix x) = 0;
+};
+
+/// Plain loops, double accumulators, one sum after the other: the oracle and the documentation.
+std::unique_ptr<Ops> make_reference_ops(int threads = 0);
+
+struct CpuOptions {
+  int threads = 0;          ///< 0: OpenMP's default ($OMP_NUM_THREADS, else all cores)
+  std::string_view isa{};   ///< see kernels::select_isa
+};
+
+/// Threads and vector kernels.
+std::unique_ptr<Ops> make_cpu_ops(const CpuOptions& options = {});
+
+/// Runs every op on both, compares the results, and goes on with the subject's.
+/// error: the first op whose results differ by more than `tolerance` of the oracle's largest magnitude
+std::unique_ptr<Ops> make_check_ops(std::unique_ptr<Ops> subject, std::unique_ptr<Ops> oracle, double tolerance = 1e-4);
+
+}  // namespace la
+
+#if !defined(LA_COMPILED)
+#include "ops.cpp"
+#include "ops_check.cpp"
+#include "ops_cpu.cpp"
+#include "ops_reference.cpp"
+#endif

@@ -1,0 +1,207 @@
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "../core/error.hpp"
+#include "ops.hpp"
+
+namespace la {
+namespace detail {
+
+struct CheckedWeight final : Weight {
+  CheckedWeight(std::unique_ptr<Weight> a, std::unique_ptr<Weight> b)
+      : Weight(a->outputs(), a->inputs()), subject(std::move(a)), oracle(std::move(b)) {}
+  std::size_t bytes() const noexcept override { return subject->bytes() + oracle->bytes(); }
+  std::unique_ptr<Weight> subject, oracle;
+};
+
+struct CheckedKvCache final : KvCache {
+  CheckedKvCache(const KvShape& s, std::unique_ptr<KvCache> a, std::unique_ptr<KvCache> b)
+      : KvCache(s), subject(std::move(a)), oracle(std::move(b)) {}
+  void extend(i64 tokens) override {
+    subject->extend(tokens);
+    oracle->extend(tokens);
+    length_ = subject->length();
+  }
+  void truncate(i64 length) override {
+    subject->truncate(length);
+    oracle->truncate(length);
+    length_ = length;
+  }
+  std::unique_ptr<KvCache> subject, oracle;
+};
+
+/// A dense host copy of a view of the subject, for the oracle to work on.
+template <class T, int R>
+class HostCopy {
+ public:
+  HostCopy(Ops& ops, const Tensor<const T, R>& from)
+      : values_(static_cast<std::size_t>(from.size())), view_(values_.data(), from.shape) {
+    const i64 row = from.shape[R - 1];
+    assert(row == 1 || from.stride[R - 1] == 1);
+    std::array<i64, R> at{};
+    for (i64 done = 0; done < from.size(); done += row) {
+      i64 offset = 0;
+      for (int r = 0; r < R - 1; ++r) offset += at[std::size_t(r)] * from.stride[std::size_t(r)];
+      ops.download(from.data + offset, values_.data() + done, std::size_t(row) * sizeof(T));
+      for (int r = R - 2; r >= 0 && ++at[std::size_t(r)] == from.shape[std::size_t(r)]; --r) at[std::size_t(r)] = 0;
+    }
+  }
+  const Tensor<T, R>& view() const noexcept { return view_; }
+  const std::vector<T>& values() const noexcept { return values_; }
+
+ private:
+  std::vector<T> values_;
+  Tensor<T, R> view_;
+};
+
+template <class T, int R>
+HostCopy(Ops&, const Tensor<T, R>&) -> HostCopy<std::remove_const_t<T>, R>;
+
+class CheckOps final : public Ops {
+ public:
+  CheckOps(std::unique_ptr<Ops> subject, std::unique_ptr<Ops> oracle, double tolerance)
+      : subject_(std::move(subject)),
+        oracle_(std::move(oracle)),
+        tolerance_(tolerance),
+        name_("check(" + std::string(subject_->name()) + ", " + std::string(oracle_->name()) + ")") {}
+
+  std::string_view name() const noexcept override { return name_; }
+  std::string_view isa() const noexcept override { return subject_->isa(); }
+
+  std::shared_ptr<std::byte> allocate(std::size_t bytes) override { return subject_->allocate(bytes); }
+  void upload(const void* host, void* device, std::size_t bytes) override { subject_->upload(host, device, bytes); }
+  void download(const void* device, void* host, std::size_t bytes) override { subject_->download(device, host, bytes); }
+
+  std::unique_ptr<Weight> make_weight(std::span<const WeightPart> parts, Weights format) override {
+    return std::make_unique<CheckedWeight>(subject_->make_weight(parts, format), oracle_->make_weight(parts, format));
+  }
+  std::unique_ptr<KvCache> make_kv_cache(const KvShape& shape) override {
+    return std::make_unique<CheckedKvCache>(shape, subject_->make_kv_cache(shape), oracle_->make_kv_cache(shape));
+  }
+
+  void linear(ConstMatrix x, const Weight& w, Matrix y, Store store) override {
+    const auto& weight = static_cast<const CheckedWeight&>(w);
+    const HostCopy in(*subject_, x), want(*subject_, y);
+    subject_->linear(x, *weight.subject, y, store);
+    oracle_->linear(in.view(), *weight.oracle, want.view(), store);
+    compare("linear", y, want);
+  }
+
+  void embedding(const Weight& table, std::span<const std::int32_t> ids, Matrix y) override {
+    const auto& weight = static_cast<const CheckedWeight&>(table);
+    const HostCopy want(*subject_, y);
+    subject_->embedding(*weight.subject, ids, y);
+    oracle_->embedding(*weight.oracle, ids, want.view());
+    compare("embedding", y, want);
+  }
+
+  void gather(ConstMatrix x, std::span<const std::int32_t> rows, Matrix y) override {
+    both("gather", y, [&](Ops& ops, ConstMatrix a, Matrix out) { ops.gather(a, rows, out); }, x);
+  }
+
+  void add(ConstMatrix a, ConstMatrix b, Matrix y) override {
+    both("add", y, [&](Ops& ops, ConstMatrix u, ConstMatrix v, Matrix out) { ops.add(u, v, out); }, a, b);
+  }
+
+  void layer_norm(ConstMatrix x, ConstVector weight, ConstVector bias, float eps, Matrix y) override {
+    const auto run = [&](Ops& ops, ConstMatrix in, ConstVector w, ConstVector b, Matrix out) {
+      ops.layer_norm(in, w, b, eps, out);
+    };
+    both("layer_norm", y, run, x, weight, bias);
+  }
+
+  void rms_norm(ConstMatrix x, ConstVector weight, float eps, Matrix y) override {
+    both("rms_norm", y, [&](Ops& ops, ConstMatrix in, ConstVector w, Matrix out) { ops.rms_norm(in, w, eps, out); }, x,
+         weight);
+  }
+
+  void rope(Cube x, ConstMatrix cos, ConstMatrix sin, Rope layout) override {
+    both("rope", x, [&](Ops& ops, ConstMatrix c, ConstMatrix s, Cube out) { ops.rope(out, c, s, layout); }, cos, sin);
+  }
+
+  void gelu(ConstMatrix x, Gelu kind, Matrix y) override {
+    both("gelu", y, [&](Ops& ops, ConstMatrix in, Matrix out) { ops.gelu(in, kind, out); }, x);
+  }
+
+  void swiglu(ConstMatrix gate_up, Matrix y) override {
+    both("swiglu", y, [&](Ops& ops, ConstMatrix in, Matrix out) { ops.swiglu(in, out); }, gate_up);
+  }
+
+  void bicubic_grid(ConstCube grid, Cube y) override {
+    both("bicubic_grid", y, [&](Ops& ops, ConstCube in, Cube out) { ops.bicubic_grid(in, out); }, grid);
+  }
+
+  void kv_write(KvCache& cache, i64 layer, i64 first, ConstCube k, ConstCube v) override {
+    auto& kv = static_cast<CheckedKvCache&>(cache);
+    subject_->kv_write(*kv.subject, layer, first, k, v);
+    oracle_->kv_write(*kv.oracle, layer, first, HostCopy(*subject_, k).view(), HostCopy(*subject_, v).view());
+  }
+
+  void attention(ConstCube q, std::span<const KvRows> rows, std::span<const Visible> visible, float scale,
+                 Cube out) override {
+    std::vector<KvRows> subject_rows(rows.begin(), rows.end()), oracle_rows = subject_rows;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const auto& kv = static_cast<const CheckedKvCache&>(*rows[i].cache);
+      subject_rows[i].cache = kv.subject.get();
+      oracle_rows[i].cache = kv.oracle.get();
+    }
+    const HostCopy in(*subject_, q), want(*subject_, out);
+    subject_->attention(q, subject_rows, visible, scale, out);
+    oracle_->attention(in.view(), oracle_rows, visible, scale, want.view());
+    compare("attention", out, want);
+  }
+
+  void softmax(Matrix x) override {
+    both("softmax", x, [](Ops& ops, Matrix out) { ops.softmax(out); });
+  }
+
+ private:
+  /// Runs an op on both, given its output and its inputs.
+  template <int R, class Run, class... In>
+  void both(const char* op, Tensor<float, R> out, const Run& run, const In&... in) {
+    const HostCopy want(*subject_, out);
+    [&](const auto&... copies) {
+      run(*subject_, in..., out);
+      run(*oracle_, copies.view()..., want.view());
+    }(HostCopy(*subject_, in)...);
+    compare(op, out, want);
+  }
+
+  template <int R>
+  void compare(const char* op, const Tensor<float, R>& view, const HostCopy<float, R>& want) {
+    ++calls_;
+    const HostCopy<float, R> got(*subject_, view);
+    double magnitude = 0, worst = 0;
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < want.values().size(); ++i) {
+      const double a = double(got.values()[i]), b = double(want.values()[i]);
+      magnitude = std::max(magnitude, std::abs(b));
+      const double difference = std::isnan(a) && std::isnan(b) ? 0 : std::abs(a - b);
+      if (!(difference <= worst)) {
+        worst = std::isnan(difference) ? INFINITY : difference;
+        at = i;
+      }
+    }
+    if (worst <= tolerance_ * magnitude) return;
+    fail("check: op ", op, ", call ", calls_, ", element ", at, " of ", want.values().size(), ": ", subject_->name(),
+         " gives ", got.values()[at], ", ", oracle_->name(), " gives ", want.values()[at], "; largest magnitude ",
+         magnitude, ", tolerance ", tolerance_);
+  }
+
+  std::unique_ptr<Ops> subject_, oracle_;
+  double tolerance_;
+  std::string name_;
+  i64 calls_ = 0;
+};
+
+}  // namespace detail
+
+LA_INLINE std::unique_ptr<Ops> make_check_ops(std::unique_ptr<Ops> subject, std::unique_ptr<Ops> oracle,
+                                              double tolerance) {
+  return std::make_unique<detail::CheckOps>(std::move(subject), std::move(oracle), tolerance);
+}
+
+}  // namespace la

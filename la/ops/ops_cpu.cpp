@@ -1,0 +1,227 @@
+#include <omp.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "../../kernels/dispatch.hpp"
+#include "../core/parallel.hpp"
+#include "../core/storage.hpp"
+#include "grid_taps.hpp"
+#include "ops.hpp"
+#include "packed_weight.hpp"
+#include "paged_kv_cache.hpp"
+
+namespace la {
+namespace detail {
+
+class CpuOps final : public Ops {
+ public:
+  explicit CpuOps(const CpuOptions& options)
+      : kernels_(kernels::select_isa(options.isa)),
+        threads_(options.threads > 0 ? options.threads : omp_get_max_threads()),
+        name_(std::string("cpu ") + kernels_.isa) {}
+
+  std::string_view name() const noexcept override { return name_; }
+  std::string_view isa() const noexcept override { return kernels_.isa; }
+
+  std::shared_ptr<std::byte> allocate(std::size_t bytes) override {
+    auto storage = std::make_shared<Storage>(bytes);
+    return {storage, storage->data()};
+  }
+  void upload(const void* host, void* device, std::size_t bytes) override { std::memcpy(device, host, bytes); }
+  void download(const void* device, void* host, std::size_t bytes) override { std::memcpy(host, device, bytes); }
+
+  std::unique_ptr<Weight> make_weight(std::span<const WeightPart> parts, Weights format) override {
+    return PackedWeight::pack(parts, format, threads_);
+  }
+  std::unique_ptr<KvCache> make_kv_cache(const KvShape& shape) override {
+    return std::make_unique<PagedKvCache>(shape);
+  }
+
+  void linear(ConstMatrix x, const Weight& weight, Matrix y, Store store) override {
+    const auto& w = static_cast<const PackedWeight&>(weight);
+    assert(x.shape[1] == w.inputs() && y.shape[1] == w.outputs() && x.shape[0] == y.shape[0]);
+    const i64 m = x.shape[0], n = w.outputs();
+    // Whole panels are dealt out first; rows are split only when there are more threads than panels.
+    const i64 panels = (n + kernels::kPanel - 1) / kernels::kPanel;
+    const i64 column_parts = std::min<i64>(panels, threads_);
+    const i64 row_parts = std::clamp<i64>(threads_ / column_parts, 1, std::max<i64>(m, 1));
+    parallel_for(column_parts * row_parts, threads_, [&](i64 begin, i64 end, int worker) {
+      for (i64 part = begin; part < end; ++part) {
+        const auto [p0, p1] = share(panels, int(part % column_parts), int(column_parts));
+        const auto [m0, m1] = share(m, int(part / column_parts), int(row_parts));
+        const i64 n0 = p0 * kernels::kPanel, columns = std::min(p1 * kernels::kPanel, n) - n0;
+        if (m0 == m1 || columns <= 0) continue;
+        kernels::Gemm g;
+        g.a = x.row(m0);
+        g.lda = x.stride[0];
+        g.panels = w.panels(n0);
+        g.bias = w.bias() ? w.bias() + n0 : nullptr;
+        g.c = y.row(m0) + n0;
+        g.ldc = y.stride[0];
+        g.m = m1 - m0;
+        g.n = columns;
+        g.k = w.inputs();
+        g.store = store;
+        g.scratch = scratch(worker, kernels::kGemmScratch);
+        (w.format() == PackedWeight::Format::bf16 ? kernels_.gemm_bf16 : kernels_.gemm_f32)(g);
+      }
+    });
+  }
+
+  void embedding(const Weight& table, std::span<const std::int32_t> ids, Matrix y) override {
+    const auto& w = static_cast<const PackedWeight&>(table);
+    each_row(y.shape[0], y.shape[1], [&](i64 t) { w.row(ids[std::size_t(t)], y.row(t)); });
+  }
+
+  void gather(ConstMatrix x, std::span<const std::int32_t> rows, Matrix y) override {
+    each_row(y.shape[0], y.shape[1], [&](i64 t) {
+      std::memcpy(y.row(t), x.row(rows[std::size_t(t)]), std::size_t(y.shape[1]) * sizeof(float));
+    });
+  }
+
+  void add(ConstMatrix a, ConstMatrix b, Matrix y) override {
+    each_row(y.shape[0], y.shape[1], [&](i64 t) { kernels_.add(a.row(t), b.row(t), y.shape[1], y.row(t)); });
+  }
+
+  void layer_norm(ConstMatrix x, ConstVector weight, ConstVector bias, float eps, Matrix y) override {
+    each_row(x.shape[0], x.shape[1],
+             [&](i64 t) { kernels_.layer_norm(x.row(t), weight.data, bias.data, eps, x.shape[1], y.row(t)); });
+  }
+
+  void rms_norm(ConstMatrix x, ConstVector weight, float eps, Matrix y) override {
+    each_row(x.shape[0], x.shape[1], [&](i64 t) { kernels_.rms_norm(x.row(t), weight.data, eps, x.shape[1], y.row(t)); });
+  }
+
+  void rope(Cube x, ConstMatrix cos, ConstMatrix sin, Rope layout) override {
+    const auto turn = layout == Rope::interleaved ? kernels_.rope_interleaved : kernels_.rope_halves;
+    each_row(x.shape[0], x.shape[1] * x.shape[2], [&](i64 t) {
+      for (i64 h = 0; h < x.shape[1]; ++h) turn(x.row(t) + h * x.stride[1], cos.row(t), sin.row(t), x.shape[2]);
+    });
+  }
+
+  void gelu(ConstMatrix x, Gelu kind, Matrix y) override {
+    const auto apply = kind == Gelu::tanh ? kernels_.gelu_tanh : kernels_.gelu_erf;
+    each_row(x.shape[0], x.shape[1], [&](i64 t) { apply(x.row(t), x.shape[1], y.row(t)); });
+  }
+
+  void swiglu(ConstMatrix gate_up, Matrix y) override {
+    const i64 f = y.shape[1];
+    each_row(y.shape[0], f, [&](i64 t) { kernels_.swiglu(gate_up.row(t), gate_up.row(t) + f, f, y.row(t)); });
+  }
+
+  void bicubic_grid(ConstCube grid, Cube y) override {
+    const auto rows = grid_taps(grid.shape[0], y.shape[0]), columns = grid_taps(grid.shape[1], y.shape[1]);
+    const i64 channels = y.shape[2];
+    parallel_for(y.shape[0], threads_, [&](i64 begin, i64 end, int) {
+      for (i64 i = begin; i < end; ++i)
+        for (i64 j = 0; j < y.shape[1]; ++j) {
+          float* out = &y(i, j, 0);
+          std::fill_n(out, channels, 0.0f);
+          for (int a = 0; a < 4; ++a)
+            for (int b = 0; b < 4; ++b) {
+              const GridTaps &r = rows[std::size_t(i)], &c = columns[std::size_t(j)];
+              const float weight = r.weight[a] * c.weight[b];
+              const float* in = &grid(r.index[a], c.index[b], 0);
+              for (i64 k = 0; k < channels; ++k) out[k] += weight * in[k];
+            }
+        }
+    });
+  }
+
+  void kv_write(KvCache& cache, i64 layer, i64 first, ConstCube k, ConstCube v) override {
+    auto& kv = static_cast<PagedKvCache&>(cache);
+    each_row(k.shape[0], k.shape[1] * k.shape[2], [&](i64 t) {
+      for (i64 g = 0; g < k.shape[1]; ++g)
+        kv.write(layer, g, first + t, k.row(t) + g * k.stride[1], k.stride[2], v.row(t) + g * v.stride[1], v.stride[2]);
+    });
+  }
+
+  void attention(ConstCube q, std::span<const KvRows> rows, std::span<const Visible> visible, float scale,
+                 Cube out) override {
+    const i64 heads = q.shape[1], size = q.shape[2];
+    // A task is up to 48 (token, head) pairs that share a key/value head, so that its pages are read once for all.
+    std::vector<AttentionTask> tasks;
+    for (const KvRows& span : rows) {
+      const i64 kv_heads = span.cache->shape().heads, group = heads / kv_heads, pairs = span.count * group;
+      for (i64 g = 0; g < kv_heads; ++g)
+        for (i64 first = 0; first < pairs; first += kernels::kAttentionRows)
+          tasks.push_back({&span, g, first, std::min<i64>(kernels::kAttentionRows, pairs - first)});
+    }
+    const int workers = int(std::min<i64>(threads_, i64(tasks.size())));
+    parallel_for(workers, threads_, [&](i64 begin, i64 end, int worker) {
+      // Dealt in turn: causal tasks grow along the sequence, and neighbours share their pages in the last cache.
+      for (i64 w = begin; w < end; ++w)
+        for (std::size_t i = std::size_t(w); i < tasks.size(); i += std::size_t(workers))
+          attend(q, tasks[i], heads, visible, scale, out, scratch(worker, kernels::attention_scratch(size)));
+    });
+  }
+
+  void softmax(Matrix x) override {
+    each_row(x.shape[0], x.shape[1], [&](i64 t) { kernels_.softmax(x.row(t), x.shape[1]); });
+  }
+
+ private:
+  struct AttentionTask {
+    const KvRows* span;
+    i64 kv_head, first, pairs;
+  };
+
+  void attend(ConstCube q, const AttentionTask& task, i64 heads, std::span<const Visible> visible, float scale, Cube out,
+              float* scratch) const {
+    const auto& kv = static_cast<const PagedKvCache&>(*task.span->cache);
+    const i64 group = heads / kv.shape().heads;
+    const float* from[kernels::kAttentionRows];
+    float* to[kernels::kAttentionRows];
+    Visible sees[kernels::kAttentionRows];
+    for (i64 i = 0; i < task.pairs; ++i) {
+      const i64 t = task.span->begin + (task.first + i) / group, h = task.kv_head * group + (task.first + i) % group;
+      from[i] = q.row(t) + h * q.stride[1];
+      to[i] = out.row(t) + h * out.stride[1];
+      sees[i] = visible[std::size_t(t)];
+    }
+    kernels::Attention a;
+    a.q = from;
+    a.out = to;
+    a.visible = sees;
+    a.rows = task.pairs;
+    a.d = q.shape[2];
+    a.pages = kv.pages();
+    a.k_offset = kv.k_offset(task.span->layer, task.kv_head);
+    a.v_offset = kv.v_offset(task.span->layer, task.kv_head);
+    a.scale = scale;
+    a.scratch = scratch;
+    kernels_.attention(a);
+  }
+
+  /// Rows one by one, on as many threads as the values are worth.
+  template <class Body>
+  void each_row(i64 rows, i64 columns, const Body& body) const {
+    constexpr i64 worth_a_thread = 1 << 14;
+    const i64 threads = std::clamp<i64>(rows * columns / worth_a_thread, 1, threads_);
+    parallel_for(rows, int(threads), [&](i64 begin, i64 end, int) {
+      for (i64 i = begin; i < end; ++i) body(i);
+    });
+  }
+
+  /// This worker's own memory; it grows on first use and is then kept.
+  float* scratch(int worker, i64 floats) {
+    Storage& own = scratch_[std::size_t(worker)];
+    if (own.size() < std::size_t(floats) * sizeof(float)) own = Storage(std::size_t(floats) * sizeof(float));
+    return own.as<float>();
+  }
+
+  kernels::Table kernels_;
+  int threads_;
+  std::string name_;
+  std::vector<Storage> scratch_ = std::vector<Storage>(std::size_t(threads_));
+};
+
+}  // namespace detail
+
+LA_INLINE std::unique_ptr<Ops> make_cpu_ops(const CpuOptions& options) { return std::make_unique<detail::CpuOps>(options); }
+
+}  // namespace la

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "../core/inline.hpp"
+#include "../core/storage.hpp"
+#include "ops.hpp"
+
+namespace la {
+
+/// Keys and values in pages of 64 tokens, laid out as kernels::Attention reads them: in a page, for every layer and
+/// head, the K panels and then the V panels. Pages start at multiples of 64, so how a sequence was fed in never
+/// changes which keys are summed together.
+class PagedKvCache final : public KvCache {
+ public:
+  explicit PagedKvCache(const KvShape& shape);
+
+  void extend(i64 tokens) override;
+  void truncate(i64 length) override;
+
+  /// Writes one token's D values of K and V.
+  void write(i64 layer, i64 head, i64 token, const float* k, i64 k_stride, const float* v, i64 v_stride) noexcept;
+
+  const float* const* pages() const noexcept { return pointers_.data(); }
+  /// Floats from the start of a page to K and to V of a layer and head.
+  i64 k_offset(i64 layer, i64 head) const noexcept;
+  i64 v_offset(i64 layer, i64 head) const noexcept { return k_offset(layer, head) + kernels::kPageKeys * shape_.head_size; }
+
+ private:
+  i64 padded_head_size() const noexcept { return i64(round_up(std::size_t(shape_.head_size), kernels::kPanel)); }
+  i64 page_floats() const noexcept;
+
+  std::vector<std::shared_ptr<Storage>> pages_;
+  std::vector<float*> pointers_;
+};
+
+}  // namespace la
+
+#if !defined(LA_COMPILED)
+#include "paged_kv_cache.cpp"
+#endif

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+
+#include "../core/inline.hpp"
+#include "tokenizer_files.hpp"
+
+namespace la {
+
+/// Reads `tokenizer.json` of a checkpoint directory, or else `vocab.json`, `merges.txt`, `added_tokens.json` and the
+/// `added_tokens_decoder` of `tokenizer_config.json`. `model_max_length` is always that of `tokenizer_config.json`.
+/// error: neither form is there, or a file is malformed (see read_tokenizer_json, read_token_map and
+/// tokenizer_config.hpp)
+TokenizerFiles read_tokenizer_files(const std::string& directory);
+
+}  // namespace la
+
+#if !defined(LA_COMPILED)
+#include "read_tokenizer_files.cpp"
+#endif

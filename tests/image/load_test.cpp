@@ -1,0 +1,167 @@
+#include <la/image/load.hpp>
+
+#include <la/core/error.hpp>
+
+#include <fstream>
+
+#include "../support.hpp"
+#include "picture_files.hpp"
+
+using namespace la::test;
+
+namespace {
+
+la::Image decode(const std::string& file, const la::LoadOptions& options = {}) {
+  return la::decode_image(bytes_of(file), "picture", options);
+}
+
+std::string error_of(const std::string& file, const la::LoadOptions& options = {}) {
+  try {
+    decode(file, options);
+  } catch (const la::Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+std::vector<int> pixels_of(const std::string& file) {
+  const la::Image image = decode(file);
+  return {image.pixels.begin(), image.pixels.end()};
+}
+
+using Pixels = std::vector<int>;
+
+}  // namespace
+
+TEST_CASE("load: colour types of PNG become RGB") {
+  CHECK(pixels_of(make_png(2, 1, PngColour::rgb, 8, "\x01\x02\x03\xff\xfe\xfd")) ==
+        Pixels{1, 2, 3, 255, 254, 253});
+  CHECK(pixels_of(make_png(2, 1, PngColour::grey, 8, "\x07\xc8")) == Pixels{7, 7, 7, 200, 200, 200});
+  CHECK(pixels_of(make_png(1, 1, PngColour::rgb, 16, "\x12\xff\x34\x80\x56\x7f")) ==
+        Pixels{0x12, 0x34, 0x56});
+  CHECK(pixels_of(make_png(2, 1, PngColour::grey, 16, "\x80\xff\x01\xff")) == Pixels{128, 128, 128, 1, 1, 1});
+}
+
+TEST_CASE("load: alpha of any kind is blended on white") {
+  // t = 100*128 + 255*127 + 128 = 45313; ((t>>8)+t)>>8 = 177
+  CHECK(pixels_of(make_png(1, 1, PngColour::rgba, 8, "\x64\x64\xff\x80")) == Pixels{177, 177, 255});
+  CHECK(pixels_of(make_png(3, 1, PngColour::grey_alpha, 8, std::string("\x64\x80\x64\x00\x64\xff", 6))) ==
+        Pixels{177, 177, 177, 255, 255, 255, 100, 100, 100});
+  CHECK(pixels_of(make_png(1, 1, PngColour::rgba, 16, "\x64\x01\x64\x02\xff\x03\x80\x04")) ==
+        Pixels{177, 177, 255});
+  const std::string palette = png_chunk("PLTE", std::string("\x64\x64\xff\x00\x01\x02", 6));
+  CHECK(pixels_of(make_png(2, 1, PngColour::palette, 8, std::string("\x00\x01", 2), palette)) ==
+        Pixels{100, 100, 255, 0, 1, 2});
+  CHECK(pixels_of(make_png(2, 1, PngColour::palette, 8, std::string("\x00\x01", 2),
+                           palette + png_chunk("tRNS", "\x80"))) == Pixels{177, 177, 255, 0, 1, 2});
+  CHECK(pixels_of(
+            make_png(2, 1, PngColour::grey, 8, "\x10\x20", png_chunk("tRNS", std::string("\x00\x10", 2)))) ==
+        Pixels{255, 255, 255, 32, 32, 32});
+  for (unsigned c = 0; c < 256; ++c) {
+    CHECK(la::blend_on_white(std::uint8_t(c), 255) == c);
+    CHECK(la::blend_on_white(std::uint8_t(c), 0) == 255);
+  }
+}
+
+TEST_CASE("load: BMP, stored either way up") {
+  const std::string rgb("\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c", 12);
+  const Pixels expected{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+  CHECK(pixels_of(make_bmp(2, 2, rgb)) == expected);
+  CHECK(pixels_of(make_bmp(2, -2, rgb)) == expected);
+}
+
+TEST_CASE("load: a JPEG at full quality keeps flat colours") {
+  la::Image flat(24, 17);
+  for (std::size_t i = 0; i < flat.pixels.size(); ++i) flat.pixels[i] = std::uint8_t(i % 3 == 0 ? 200 : 90);
+  const la::Image image = decode(make_jpeg(flat));
+  REQUIRE(image.width == 24);
+  REQUIRE(image.height == 17);
+  for (std::size_t i = 0; i < flat.pixels.size(); ++i)
+    REQUIRE(std::abs(image.pixels[i] - flat.pixels[i]) <= 2);
+}
+
+TEST_CASE("load: extreme shapes") {
+  CHECK(pixels_of(make_png(1, 1, PngColour::rgb, 8, "abc")) == Pixels{'a', 'b', 'c'});
+  std::string column;
+  for (int y = 0; y < 3000; ++y) column += {char(y), char(y >> 8), 'x'};
+  const la::Image tall = decode(make_png(1, 3000, PngColour::rgb, 8, column));
+  CHECK(tall.width == 1);
+  CHECK(tall.height == 3000);
+  CHECK(std::string(tall.pixels.begin(), tall.pixels.end()) == column);
+}
+
+TEST_CASE("load: a file on disk equals its bytes; messages start with the path") {
+  const std::string path = source("tests/goldens/shapes/images/00.png");
+  CHECK(la::load_image(path) == decode(read_file(path)));
+  TemporaryDirectory directory;
+  CHECK_THROWS_WITH_AS(la::load_image(directory / "missing.png"),
+                       (directory / "missing.png: No such file or directory").c_str(), la::Error);
+  CHECK_THROWS_WITH_AS(la::load_image(directory.str()),
+                       (directory.str() + ": expected a regular file").c_str(), la::Error);
+  std::ofstream(directory / "empty.jpg").close();
+  CHECK_THROWS_WITH_AS(
+      la::load_image(directory / "empty.jpg"),
+      (directory / "empty.jpg: expected a JPEG, PNG or BMP picture, found an empty file").c_str(), la::Error);
+}
+
+TEST_CASE("load: what is no picture is named so") {
+  CHECK(error_of("GIF89a and more") == "picture: not a JPEG, PNG or BMP picture");
+  CHECK(error_of("B") == "picture: not a JPEG, PNG or BMP picture");
+  CHECK(error_of("\x89PNG\r\n") == "picture: not a JPEG, PNG or BMP picture");
+  CHECK(error_of(std::string("P6 1 1 255 abc")) == "picture: not a JPEG, PNG or BMP picture");
+}
+
+TEST_CASE("load: a file cut short anywhere is refused") {
+  la::Image noise(40, 33);
+  for (std::size_t i = 0; i < noise.pixels.size(); ++i) noise.pixels[i] = std::uint8_t(i * i * 31 >> 3);
+  const std::string samples(noise.pixels.begin(), noise.pixels.end());
+  for (const std::string& file : {make_jpeg(noise, 80), make_png(40, 33, PngColour::rgb, 8, samples),
+                                  make_bmp(40, 33, samples), make_bmp(40, -33, samples)}) {
+    REQUIRE(error_of(file) == "no error");
+    for (std::size_t size = 0; size < file.size(); ++size) {
+      const std::string error = error_of(file.substr(0, size));
+      CAPTURE(size);
+      CAPTURE(error);
+      REQUIRE(error.starts_with("picture: "));
+      if (size > file.size() / 2 && size < file.size() - 2)
+        REQUIRE(error.find("truncated") != std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("load: damaged files are refused or decoded, never a crash") {
+  const std::string png = make_png(4, 4, PngColour::rgb, 8, std::string(48, 'x'));
+  for (const std::string& file : {png, make_bmp(5, 5, std::string(75, 'y')), make_jpeg(la::Image(9, 9))})
+    for (std::size_t at = 0; at < std::min<std::size_t>(file.size(), 700); ++at)
+      for (const int flip : {0x01, 0x80, 0xff}) {
+        std::string damaged = file;
+        damaged[at] = char(damaged[at] ^ flip);
+        const std::string error = error_of(damaged, {.max_pixels = 1 << 16});
+        REQUIRE((error == "no error" || error.starts_with("picture: ")));
+      }
+}
+
+TEST_CASE("load: JPEG tables that are too large or missing are safe") {
+  std::string jpeg = make_jpeg(la::Image(9, 9));
+  const std::size_t table = jpeg.find("\xff\xc4");
+  REQUIRE(table != std::string::npos);
+  std::string large = jpeg;
+  for (std::size_t i = 0; i < 16; ++i) large[table + 5 + i] = '\xff';
+  CHECK(error_of(large) == "picture: damaged JPEG: a Huffman table has more than 256 codes");
+  for (std::size_t at = table; at != std::string::npos; at = jpeg.find("\xff\xc4"))
+    jpeg[at + 1] = '\xfe';  // a comment
+  REQUIRE(error_of(jpeg) != "");
+}
+
+TEST_CASE("load: limits are checked before decoding") {
+  const std::string png = make_png(40, 30, PngColour::grey, 8, std::string(1200, 'x'));
+  CHECK(error_of(png, {.max_pixels = 1200}) == "no error");
+  CHECK(error_of(png, {.max_pixels = 1199}) == "picture: expected at most 1199 pixels, found 40x30");
+  CHECK(error_of(png, {.max_file_bytes = 100}).starts_with("picture: expected at most 100 bytes, found "));
+  const std::string header = png.substr(0, 16) + big_endian(20000, 4) + big_endian(20000, 4) + png.substr(24);
+  CHECK(error_of(header) == "picture: expected at most 268435456 pixels, found 20000x20000");
+  CHECK(error_of(bmp_header(1 << 20, -(1 << 20), 0)).find("found 1048576x1048576") != std::string::npos);
+  CHECK(error_of(bmp_header(3, -0x7fffffff - 1, 0)).starts_with("picture: "));
+  CHECK(error_of(bmp_header(-3, 3, 0)).starts_with("picture: "));
+  CHECK(error_of(bmp_header(0, 4, 0)) == "picture: expected a picture, found 0x4 pixels");
+}
