@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "formats.hpp"
+
 /// The kernel interface: plain structs of pointers and one table of functions.
 ///
 /// Every kernel has a scalar reference of the same signature; an instruction set overrides entries of the table.
@@ -26,14 +28,13 @@ enum class Store { overwrite, add };
 
 /// C = A W^T + bias, or C += A W^T + bias, in f32.
 ///
-/// Weights are packed in panels of 16 output columns: element (k, n) of a panel at [k * 16 + n], panels one after
-/// the other, the last one padded with zeros. See kernels/README.md for the picture.
+/// Weights are packed in panels of 16 output columns, see formats.hpp and the picture in kernels/README.md.
 ///
 /// Each C[m][n] is one chain of multiply-adds over k = 0 .. K-1 from zero; bias, then the old C, are added last.
 struct Gemm {
   const float* a = nullptr;       ///< [M, K], row stride lda
   i64 lda = 0;
-  const void* panels = nullptr;   ///< [ceil(N / 16), K, 16] float or bf16 bits
+  const void* panels = nullptr;   ///< [ceil(N / 16)] panels of the kernel's format, see formats.hpp
   const float* bias = nullptr;    ///< [N] or null
   float* c = nullptr;             ///< [M, N], row stride ldc; written within these bounds only
   i64 ldc = 0;
@@ -44,6 +45,30 @@ struct Gemm {
 
 /// Floats of Gemm::scratch: partial sums of a block of C and one expanded weight panel.
 inline constexpr i64 kGemmScratch = 240 * 16 * 8 + 256 * 16 * 2;
+
+/// C = A W^T + bias, or C += that, with integer weights and activations quantised to 8 bits:
+/// c = sum over groups, in order, of (a.scale * w.scale) * float(sum_k a.q (w.q - w.zero)), the inner sum exact in
+/// 32-bit integers; the product of the scales and the multiply-add are rounded once each. Bias, then the old C, last.
+struct QGemm {
+  QuantizedRows a;
+  const void* panels = nullptr;   ///< [ceil(N / 16), groups] Q8Block or Q4Block
+  const float* bias = nullptr;    ///< [N] or null
+  float* c = nullptr;             ///< [M, N], row stride ldc
+  i64 ldc = 0;
+  i64 m = 0, n = 0;
+  Store store = Store::overwrite;
+  float* scratch = nullptr;       ///< kGemmScratch floats, 64-byte aligned, private to the call
+};
+
+/// One row quantised as QuantizedRows describes, in groups of `group`. An infinite or NaN value makes its group's
+/// scale NaN.    shape: x [k], q [round_up(k, group)], scale and sum [ceil(k / group)]
+struct QuantizeRow {
+  const float* x = nullptr;
+  i64 k = 0, group = 0;
+  std::int8_t* q = nullptr;
+  float* scale = nullptr;
+  std::int32_t* sum = nullptr;
+};
 
 /// Which keys a query row sees: [0, prefix) and [window_begin, window_end).
 struct Visible {
@@ -76,6 +101,8 @@ constexpr i64 attention_scratch(i64 d) {
 
 /// Signatures of the row kernels. n values each; x and y may be the same, and need no alignment.
 using GemmKernel = void(const Gemm&) noexcept;
+using QGemmKernel = void(const QGemm&) noexcept;
+using QuantizeKernel = void(const QuantizeRow&) noexcept;
 using AttentionKernel = void(const Attention&) noexcept;
 using LayerNormKernel = void(const float* x, const float* weight, const float* bias, float eps, i64 n, float* y) noexcept;
 using RmsNormKernel = void(const float* x, const float* weight, float eps, i64 n, float* y) noexcept;
@@ -90,6 +117,13 @@ struct Table {
 
   GemmKernel* gemm_f32;           ///< C = A W^T + bias with f32 panels
   GemmKernel* gemm_bf16;          ///< the same with bf16 panels, widened exactly
+  GemmKernel* gemm_q8;            ///< the same with Q8Block panels, dequantised exactly to f32
+  GemmKernel* gemm_q4_g128;       ///< the same with Q4Block<128> panels
+  GemmKernel* gemm_q4_g32;        ///< the same with Q4Block<32> panels
+  QuantizeKernel* quantize;       ///< a row to 8 bits, for the following
+  QGemmKernel* qgemm_q8;          ///< integer product with Q8Block panels
+  QGemmKernel* qgemm_q4_g128;     ///< integer product with Q4Block<128> panels
+  QGemmKernel* qgemm_q4_g32;      ///< integer product with Q4Block<32> panels
   AttentionKernel* attention;     ///< streaming softmax attention over key/value pages
   LayerNormKernel* layer_norm;    ///< y = (x - mean) / sqrt(var + eps) * weight + bias
   RmsNormKernel* rms_norm;        ///< y = x / sqrt(mean(x^2) + eps) * weight

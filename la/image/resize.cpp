@@ -103,8 +103,10 @@ inline void resize_column_strips(const Image& image, const ResizeTaps& taps, i64
     for (i64 t = 0; t < taps.count[y]; ++t) {
       const std::uint8_t* in = image.row(taps.first[y] + t) + begin;
       const std::int32_t weight = taps.weights[y * taps.stride + t];
+#pragma omp simd
       for (i64 i = 0; i < size; ++i) sums[i] += in[i] * weight;
     }
+#pragma omp simd
     for (i64 i = 0; i < size; ++i) out[begin + i] = from_fixed_point(sums[i]);
   }
 }

@@ -1,6 +1,7 @@
 #include "generation.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "../core/error.hpp"
 #include "../core/parallel.hpp"
@@ -34,14 +35,19 @@ LA_INLINE StopReason Generation::stop_reason() const {
 }
 
 LA_INLINE void Generation::accept(Matrix logits, int threads) {
-  require(!finished(), "generation: logits after the end");
-  const i64 expected = step_ == Step::ar ? 1 : kBlockSize;
-  require(logits.shape[0] == expected && logits.stride[1] == 1, "logits: expected ", expected,
-          " dense rows, found [", logits.shape[0], ", ", logits.shape[1], "] with stride ", logits.stride[1]);
+  check_rows(logits);
   const auto row = [&](i64 i) { return std::span(logits.row(i), std::size_t(logits.shape[1])); };
-  parallel_for(expected, threads, [&](i64 begin, i64 end, int) {
+  parallel_for(logits.shape[0], threads, [&](i64 begin, i64 end, int) {
     for (i64 i = begin; i < end; ++i) to_probabilities(row(i), options_.sampling, seen_.ids());
   });
+  accept_probabilities(logits);
+}
+
+LA_INLINE void Generation::accept_probabilities(ConstMatrix probabilities) {
+  check_rows(probabilities);
+  const auto row = [&](i64 i) { return std::span(probabilities.row(i), std::size_t(probabilities.shape[1])); };
+  for (i64 i = 0; i < probabilities.shape[0]; ++i)
+    require(!std::isnan(row(i)[0]), "logits: row ", i, " has a value that is not finite");  // softmax spreads it
   ++forward_steps_;
   if (step_ == Step::ar) {
     accept_token(choose(row(0), options_.sampling, random_));
@@ -52,6 +58,13 @@ LA_INLINE void Generation::accept(Matrix logits, int threads) {
     accept_block(rows);
   }
   if (!finished() && sequence_.size() >= limit_) stop_ = StopReason::max_tokens;
+}
+
+LA_INLINE void Generation::check_rows(ConstMatrix rows) const {
+  require(!finished(), "generation: logits after the end");
+  const i64 expected = step_ == Step::ar ? 1 : kBlockSize;
+  require(rows.shape[0] == expected && rows.shape[1] > 0 && rows.stride[1] == 1, "logits: expected ", expected,
+          " dense rows, found [", rows.shape[0], ", ", rows.shape[1], "] with stride ", rows.stride[1]);
 }
 
 LA_INLINE void Generation::accept_token(Candidate token) {

@@ -55,6 +55,9 @@ class Generation {
   /// shape: [1, V] for Step::ar, [6, V] for Step::block
   /// error: another shape, logits that are not finite, a token outside the vocabulary, already finished
   void accept(Matrix logits, int threads = 1);
+  /// The same with the softmax already taken, for a backend that does it where the logits are; only when the sampling
+  /// leaves the logits alone (leaves_logits).
+  void accept_probabilities(ConstMatrix probabilities);
 
   /// Prompt and output. Up to max_new_tokens + 5 tokens come out: a step is never cut. It only ever grows,
   /// but for the box withdrawn by StopReason::loop.
@@ -73,6 +76,7 @@ class Generation {
  private:
   using LabelledBox = std::pair<std::vector<std::int32_t>, std::array<int, 4>>;
 
+  void check_rows(ConstMatrix rows) const;
   void accept_token(Candidate token);
   void accept_block(const BlockRows& rows);
   void append(Candidate token);

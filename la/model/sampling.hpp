@@ -18,6 +18,11 @@ struct Sampling {
   int top_k = 0;                 ///< 0 and below is off
   float repetition_penalty = 1;  ///< 1 is off
   std::uint64_t seed = 0;
+
+  /// Whether probabilities are the plain softmax of the logits.
+  bool leaves_logits() const noexcept {
+    return temperature <= 0 && top_p >= 1 && top_k <= 0 && repetition_penalty == 1;
+  }
 };
 
 /// error: usage, naming the value that cannot be used

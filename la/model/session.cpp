@@ -147,8 +147,13 @@ LA_INLINE Result Session::ask(std::span<const EncodedImage> images, const Prompt
     const Matrix logits = p.workspace.matrix(LanguageModel::logit_rows(feed), vocabulary);
     p.language.forward(std::span(&feed, 1), p.workspace, logits);
     host.resize(std::size_t(logits.size()));
+    const bool plain = options.generation.sampling.leaves_logits();
+    if (plain) p.ops->softmax(logits);
     p.ops->download(logits.data, host.data(), host.size() * sizeof(float));
-    generation.accept(Matrix(host.data(), logits.shape));
+    if (plain)
+      generation.accept_probabilities(Matrix(host.data(), logits.shape));
+    else
+      generation.accept(Matrix(host.data(), logits.shape), p.ops->threads());
 
     for (; parsed < generation.output().size(); ++parsed) {
       const auto item = parser.feed(generation.output()[parsed], generation.probabilities()[parsed]);
@@ -178,6 +183,7 @@ LA_INLINE Result Session::ask(std::span<const EncodedImage> images, const Prompt
 LA_INLINE const ModelConfig& Session::config() const noexcept { return parts_->config; }
 LA_INLINE const Tokenizer& Session::tokenizer() const noexcept { return parts_->tokenizer; }
 LA_INLINE Ops& Session::ops() noexcept { return *parts_->ops; }
+LA_INLINE std::string_view Session::weight_format() const noexcept { return parts_->weights.language.layers[0].qkv->format(); }
 LA_INLINE std::size_t Session::weight_bytes() const noexcept { return parts_->weights.bytes; }
 LA_INLINE const std::vector<std::string>& Session::warnings() const noexcept { return parts_->weights.warnings; }
 

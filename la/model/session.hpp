@@ -95,6 +95,8 @@ class Session {
   const ModelConfig& config() const noexcept;
   const Tokenizer& tokenizer() const noexcept;
   Ops& ops() noexcept;
+  /// How the decoder's linear weights are held, and the bytes of all linear weights.
+  std::string_view weight_format() const noexcept;
   std::size_t weight_bytes() const noexcept;
   /// What was odd about the checkpoint.
   const std::vector<std::string>& warnings() const noexcept;

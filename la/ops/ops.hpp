@@ -30,6 +30,8 @@ class Weight {
   i64 inputs() const noexcept { return inputs_; }
   /// Bytes held.
   virtual std::size_t bytes() const noexcept = 0;
+  /// How it is held: "f32", "bf16".
+  virtual std::string_view format() const noexcept = 0;
 
  protected:
   Weight(i64 outputs, i64 inputs) : outputs_(outputs), inputs_(inputs) {}
@@ -88,6 +90,8 @@ class Ops {
   virtual std::string_view name() const noexcept = 0;
   /// The kernels' instruction set, or the name when there is none.
   virtual std::string_view isa() const noexcept { return name(); }
+  /// Host threads it may use.
+  virtual int threads() const noexcept = 0;
 
   // Memory
 

@@ -14,6 +14,7 @@ struct CheckedWeight final : Weight {
   CheckedWeight(std::unique_ptr<Weight> a, std::unique_ptr<Weight> b)
       : Weight(a->outputs(), a->inputs()), subject(std::move(a)), oracle(std::move(b)) {}
   std::size_t bytes() const noexcept override { return subject->bytes() + oracle->bytes(); }
+  std::string_view format() const noexcept override { return subject->format(); }
   std::unique_ptr<Weight> subject, oracle;
 };
 
@@ -70,6 +71,7 @@ class CheckOps final : public Ops {
 
   std::string_view name() const noexcept override { return name_; }
   std::string_view isa() const noexcept override { return subject_->isa(); }
+  int threads() const noexcept override { return subject_->threads(); }
 
   std::shared_ptr<std::byte> allocate(std::size_t bytes) override { return subject_->allocate(bytes); }
   void upload(const void* host, void* device, std::size_t bytes) override { subject_->upload(host, device, bytes); }

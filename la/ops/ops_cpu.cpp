@@ -26,6 +26,7 @@ class CpuOps final : public Ops {
 
   std::string_view name() const noexcept override { return name_; }
   std::string_view isa() const noexcept override { return kernels_.isa; }
+  int threads() const noexcept override { return threads_; }
 
   std::shared_ptr<std::byte> allocate(std::size_t bytes) override {
     auto storage = std::make_shared<Storage>(bytes);
@@ -67,7 +68,7 @@ class CpuOps final : public Ops {
         g.k = w.inputs();
         g.store = store;
         g.scratch = scratch(worker, kernels::kGemmScratch);
-        (w.format() == PackedWeight::Format::bf16 ? kernels_.gemm_bf16 : kernels_.gemm_f32)(g);
+        (w.element_format() == PackedWeight::Format::bf16 ? kernels_.gemm_bf16 : kernels_.gemm_f32)(g);
       }
     });
   }

@@ -19,6 +19,7 @@ namespace detail {
 struct ReferenceWeight final : Weight {
   ReferenceWeight(i64 n, i64 k) : Weight(n, k), values(std::size_t(n * k)) {}
   std::size_t bytes() const noexcept override { return (values.size() + bias.size()) * sizeof(float); }
+  std::string_view format() const noexcept override { return "f32"; }
   std::vector<float> values;  // [N, K]
   std::vector<float> bias;    // [N] or empty
 };
@@ -42,6 +43,7 @@ class ReferenceOps final : public Ops {
   explicit ReferenceOps(int threads) : threads_(threads > 0 ? threads : omp_get_max_threads()) {}
 
   std::string_view name() const noexcept override { return "reference"; }
+  int threads() const noexcept override { return threads_; }
 
   std::shared_ptr<std::byte> allocate(std::size_t bytes) override {
     auto storage = std::make_shared<Storage>(bytes);

@@ -19,7 +19,8 @@ class PackedWeight final : public Weight {
 
   PackedWeight(Format format, i64 outputs, i64 inputs);
 
-  Format format() const noexcept { return format_; }
+  Format element_format() const noexcept { return format_; }
+  std::string_view format() const noexcept override { return format_ == Format::bf16 ? "bf16" : "f32"; }
   std::size_t bytes() const noexcept override { return panels_.size() + bias_.size(); }
   std::size_t element_size() const noexcept { return format_ == Format::bf16 ? 2 : 4; }
   const float* bias() const noexcept { return bias_.as<const float>(); }

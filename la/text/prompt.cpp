@@ -54,7 +54,7 @@ inline std::vector<Placeholder> checked_placeholders(const std::string& question
     const std::string name = question.substr(begin, end - begin);
     if (!is_image) fail_usage("question: expected images only, found ", name);
     if (number < 1 || number > images) {
-      fail_usage("question: expected no image beyond <image-", images, ">, found ", name);
+      fail_usage("question: expected the number of one of ", images, " images, found ", name);
     }
   }
   return found;

@@ -33,7 +33,7 @@ class TokenizerJson {
   template <class T>
   T as(const simdjson::simdjson_result<dom::element>& value, const std::string& where,
        std::string_view type) const {
-    T result;
+    T result{};
     const auto error = value.get(result);
     require(!error, path_, ": ", where, ": expected ", type, ": ", simdjson::error_message(error));
     return result;

@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include "la/core/error.hpp"
-#include "la/io/checkpoint.hpp"
+#include "../../la/core/error.hpp"
+#include "../../la/io/checkpoint.hpp"
 
 namespace {
 

@@ -4,8 +4,8 @@
 #include <utility>
 #include <vector>
 
-#include "la/core/error.hpp"
-#include "la/io/hub.hpp"
+#include "../../la/core/error.hpp"
+#include "../../la/io/hub.hpp"
 
 namespace {
 
@@ -60,7 +60,8 @@ TEST_CASE("hub: each variable leads to its cache") {
                                                                 {"HF_HOME", "/hub"},
                                                                 {"XDG_CACHE_HOME", "/huggingface/hub"},
                                                                 {"HOME", "/.cache/huggingface/hub"}};
-  for (const auto& [variable, below] : places) {
+  for (const auto& place : places) {
+    const std::string &variable = place.first, &below = place.second;
     CAPTURE(variable);
     const std::string cache = root / variable + below;
     write_ref(cache, "0123abc\n");

@@ -3,8 +3,8 @@
 #include <functional>
 #include <vector>
 
-#include "la/core/error.hpp"
-#include "la/io/json.hpp"
+#include "../../la/core/error.hpp"
+#include "../../la/io/json.hpp"
 
 namespace {
 

@@ -4,7 +4,7 @@
 
 #include <limits>
 
-#include "la/io/json_write.hpp"
+#include "../../la/io/json_write.hpp"
 
 TEST_CASE("json_write: strings are quoted and control characters escaped") {
   CHECK(la::json_quote("") == R"("")");

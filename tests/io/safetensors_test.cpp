@@ -4,8 +4,8 @@
 #include <cstring>
 #include <vector>
 
-#include "la/core/error.hpp"
-#include "la/io/safetensors.hpp"
+#include "../../la/core/error.hpp"
+#include "../../la/io/safetensors.hpp"
 
 namespace {
 

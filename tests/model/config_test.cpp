@@ -3,8 +3,8 @@
 #include <optional>
 #include <vector>
 
-#include "la/core/error.hpp"
-#include "la/model/config.hpp"
+#include "../../la/core/error.hpp"
+#include "../../la/model/config.hpp"
 
 namespace {
 

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <charconv>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "la/core/error.hpp"
+
+namespace la::cli {
+
+/// Command-line flags: `--name value`, `--name=value`, or `--name` alone.
+class Flags {
+ public:
+  using SetText = std::function<void(const std::string&)>;
+
+  /// A flag with a value. `value` and `help` are for --help.
+  void text(std::string name, std::string value, std::string help, SetText set) {
+    flags_.push_back({std::move(name), std::move(value), std::move(help), std::move(set)});
+  }
+  void text(std::string name, std::string value, std::string help, std::string& out) {
+    text(std::move(name), std::move(value), std::move(help), [&out](const std::string& v) { out = v; });
+  }
+  void on(std::string name, std::string help, bool& out) {
+    flags_.push_back({std::move(name), "", std::move(help), [&out](const std::string&) { out = true; }});
+  }
+  template <class Number>
+  void number(std::string name, std::string help, Number& out, Number min, Number max) {
+    const std::string copy = name;
+    text(std::move(name), "N", std::move(help),
+         [&out, copy, min, max](const std::string& v) { out = parse_number<Number>(copy, v, min, max); });
+  }
+
+  /// error: (usage) an unknown flag, a missing or unexpected value, an argument that is no flag
+  void parse(int argc, char** argv) const {
+    for (int i = 1; i < argc; ++i) {
+      const std::string_view argument = argv[i];
+      const std::size_t equals = argument.find('=');
+      const std::string name(argument.substr(0, equals));
+      const Flag* flag = nullptr;
+      for (const Flag& f : flags_)
+        if (f.name == name) flag = &f;
+      if (!flag) fail_usage(name, ": unknown flag; --help lists them");
+      const bool inline_value = equals != std::string_view::npos;
+      if (flag->value.empty()) {
+        if (inline_value) fail_usage(name, ": expected no value, found '", argument.substr(equals + 1), "'");
+        flag->set("");
+      } else if (inline_value) {
+        flag->set(std::string(argument.substr(equals + 1)));
+      } else {
+        if (i + 1 >= argc) fail_usage(name, ": expected a value (", flag->value, "), found the end of the line");
+        flag->set(argv[++i]);
+      }
+    }
+  }
+
+  std::string help() const {
+    std::string out;
+    for (const Flag& f : flags_) {
+      std::string line = "  " + f.name + (f.value.empty() ? "" : " " + f.value);
+      line += std::string(line.size() < 34 ? 34 - line.size() : 1, ' ');
+      out += line + f.help + "\n";
+    }
+    return out;
+  }
+
+  template <class Number>
+  static Number parse_number(const std::string& name, const std::string& text, Number min, Number max) {
+    Number value{};
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc{} || end != text.data() + text.size() || !(value >= min && value <= max))
+      fail_usage(name, ": expected a number from ", min, " to ", max, ", found '", text, "'");
+    return value;
+  }
+
+ private:
+  struct Flag {
+    std::string name, value, help;
+    SetText set;
+  };
+  std::vector<Flag> flags_;
+};
+
+}  // namespace la::cli

@@ -1,0 +1,136 @@
+#pragma once
+
+#include <cstdlib>
+#include <iostream>
+#include <string>
+
+#include "flags.hpp"
+#include "la/la.hpp"
+
+// The flags that every program with a model shares.
+namespace la::cli {
+
+struct ModelFlags {
+  std::string model_dir, model_id = "nvidia/LocateAnything-3B";
+  std::string weights = "auto", activations = "auto", device, isa, backend = "cpu";
+  std::string prompt_style = "processor", mode, stop = "guarded";
+  int threads = 0;
+  i64 max_tokens = 512, max_image_side = 0;
+  Sampling sampling;
+  bool no_exif = false, dry = false, warmup = false, version = false, help = false;
+
+  void add_to(Flags& flags) {
+    flags.text("--model-dir", "DIR", "checkpoint directory [$LA_MODEL_DIR, else the cached --model-id, else bundled]", model_dir);
+    flags.text("--model-id", "ORG/NAME", "looked up in the Hugging Face cache [nvidia/LocateAnything-3B]", model_id);
+    flags.text("--prompt-style", "NAME", "processor or chat [processor]", prompt_style);
+    flags.text("--generation-mode", "NAME", "slow, fast or hybrid [hybrid; detect-text: slow]", mode);
+    flags.text("--stop", "NAME", "official or guarded [guarded]", stop);
+    flags.number<i64>("--max-tokens", "longest answer [512]", max_tokens, 1, 1 << 24);
+    flags.number<float>("--temperature", "0 is greedy [0]", sampling.temperature, 0, 100);
+    flags.number<float>("--top-p", "nucleus [1]", sampling.top_p, 0, 1);
+    flags.number<int>("--top-k", "0 is off [0]", sampling.top_k, 0, 1 << 30);
+    flags.number<float>("--repetition-penalty", "1 is off [1]", sampling.repetition_penalty, 1e-3f, 1e3f);
+    flags.number<std::uint64_t>("--seed", "of the sampling [0]", sampling.seed, 0, ~std::uint64_t{0});
+    flags.number<i64>("--max-image-side", "shrink larger pictures first [none]", max_image_side, 1, 1 << 20);
+    flags.on("--no-exif", "ignore a JPEG's orientation, as the reference does", no_exif);
+    flags.text("--weights", "NAME", "auto, f32 or bf16: how linear weights are held [auto: as stored]", weights);
+    flags.text("--activations", "NAME", "auto or f32 [auto]", activations);
+    flags.text("--device", "NAME", "auto or cpu [auto, $LA_DEVICE]", device);
+    flags.text("--isa", "NAME", "instruction set; 'list' prints them [best, $LA_ISA]", isa);
+    flags.text("--backend", "NAME", "cpu, reference (slow, exact sums) or check (both, op by op) [cpu]", backend);
+    flags.number<int>("--threads", "[all cores, $OMP_NUM_THREADS]", threads, 1, 4096);
+    flags.on("--warmup", "run once before timing", warmup);
+    flags.on("--dry", "open and validate the checkpoint, print its summary, stop", dry);
+    flags.on("--version", "print the version", version);
+    flags.on("--help", "print this", help);
+  }
+
+  std::string directory() const {
+    const char* data = std::getenv("LA_DATA_DIR");
+    return find_checkpoint_directory({model_dir, model_id, std::string(data ? data : LA_DATA_DIR) + "/shapes"});
+  }
+
+  SessionOptions session_options() const {
+    std::string where = device;
+    if (const char* wish = std::getenv("LA_DEVICE"); where.empty() && wish) where = wish;
+    if (!where.empty() && where != "auto" && where != "cpu")
+      fail_usage("--device: expected auto or cpu, found '", where, "'; this build has no other device");
+    if (activations != "auto" && activations != "f32")
+      fail_usage("--activations: expected auto or f32, found '", activations, "'");
+    SessionOptions options;
+    options.weights = parse_weights(weights);
+    options.backend = choose<Backend>("--backend", backend, {{"cpu", Backend::cpu}, {"reference", Backend::reference}, {"check", Backend::check}});
+    options.isa = isa;
+    options.threads = threads;
+    return options;
+  }
+
+  AskOptions ask_options(Task task) const {
+    AskOptions options;
+    options.prompt_style = parse_prompt_style(prompt_style);
+    options.generation.mode =
+        mode.empty() ? (task == Task::detect_text ? Mode::slow : Mode::hybrid)
+                     : choose<Mode>("--generation-mode", mode,
+                                    {{"slow", Mode::slow}, {"fast", Mode::fast}, {"hybrid", Mode::hybrid}});
+    options.generation.stop = choose<StopPolicy>(
+        "--stop", stop, {{"official", StopPolicy::official}, {"guarded", StopPolicy::guarded}});
+    options.generation.max_new_tokens = max_tokens;
+    options.generation.sampling = sampling;
+    return options;
+  }
+
+  LoadOptions load_options() const {
+    LoadOptions options;
+    if (no_exif) options.exif = ExifOrientation::ignore;
+    return options;
+  }
+
+  template <class Value>
+  static Value choose(const char* flag, const std::string& text,
+                      std::initializer_list<std::pair<const char*, Value>> choices) {
+    std::string names;
+    for (const auto& [name, value] : choices) {
+      if (text == name) return value;
+      names += (names.empty() ? "" : ", ") + std::string(name);
+    }
+    fail_usage(flag, ": expected one of ", names, ", found '", text, "'");
+  }
+};
+
+inline const char* name_of(Mode mode) { return mode == Mode::slow ? "slow" : mode == Mode::fast ? "fast" : "hybrid"; }
+inline const char* name_of(StopReason stop) {
+  return stop == StopReason::eos ? "eos" : stop == StopReason::loop ? "loop" : "max_tokens";
+}
+
+/// Each instruction set of this build: whether this CPU runs it, and the kernels it overrides.
+inline void print_isas(std::ostream& out) {
+  for (const kernels::Isa& isa : kernels::built_in_isas()) {
+    out << isa.name << " (" << isa.needs << "): " << (isa.supported() ? "runs here" : "not on this CPU") << "\n ";
+    for (std::string_view kernel : kernels::overridden_kernels(isa)) out << " " << kernel;
+    out << "\n";
+  }
+}
+
+/// What --dry tells of a checkpoint, after checking every tensor's name, shape and type.
+inline void print_summary(const std::string& directory, std::ostream& out) {
+  const ModelConfig config = ModelConfig::load(directory);
+  const Tokenizer tokenizer = Tokenizer::load(directory);
+  const Checkpoint checkpoint = Checkpoint::open(directory);
+  check_weights(checkpoint, config);
+  const TextConfig& t = config.text;
+  const VisionConfig& v = config.vision;
+  out << "checkpoint  " << directory << "\n"
+      << "weights     " << checkpoint.tensor_count() << " tensors, " << checkpoint.tensor_bytes() << " bytes in "
+      << checkpoint.files().size() << (checkpoint.files().size() == 1 ? " file\n" : " files\n")
+      << "decoder     " << t.layers << " layers, " << t.hidden_size << " channels, " << t.heads << " heads and "
+      << t.kv_heads << " key/value heads of " << t.head_dim << ", ffn " << t.intermediate_size << ", vocabulary "
+      << t.vocab_size << (t.tie_word_embeddings ? ", tied head\n" : ", untied head\n")
+      << "vision      " << v.layers << " layers, " << v.hidden_size << " channels, " << v.heads << " heads of "
+      << v.head_dim << ", ffn " << v.intermediate_size << ", position grid " << v.grid_h << "x" << v.grid_w << "\n"
+      << "pictures    " << config.processor.in_token_limit << " patches of " << config.processor.patch_size
+      << " pixels at most\n"
+      << "tokenizer   " << tokenizer.vocabulary_size() << " tokens, at most " << tokenizer.model_max_length()
+      << " in a sequence\n";
+}
+
+}  // namespace la::cli

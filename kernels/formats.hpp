@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+
+/// Weight formats, as kernels read them. All are panels of 16 output columns (kPanel), panel after panel, the last
+/// one padded with columns of zeros. Types only, as in kernels.hpp.
+///
+///   f32    [K][16] float
+///   bf16   [K][16] upper halves of floats
+///   q8     [ceil(K / 128)] Q8Block: 8 bits, a scale per column and 128 inputs         8.25 bits a weight
+///   q4     [ceil(K / G)] Q4Block<G>, G = 128 or 32: 4 bits, a scale and a zero point  4.25 or 5 bits a weight
+///
+/// Integer blocks hold four consecutive inputs of a column in four consecutive bytes, for the 4-way dot products
+/// (dpbusd, sdot, maddubs + madd); columns follow each other. Inputs beyond K are padded with weights of zero.
+namespace la::kernels {
+
+/// 128 inputs of 16 columns: w = scale * (q - 128). q is never 0, so |q - 128| <= 127.
+struct alignas(64) Q8Block {
+  static constexpr int kGroup = 128;
+  float scale[16];
+  std::uint8_t q[kGroup / 4][16][4];  ///< input 4 i + j of column c at [i][c][j]
+};
+
+/// G inputs of 16 columns: w = scale * (q - zero), the product in f32.
+template <int G>
+struct alignas(64) Q4Block {
+  static constexpr int kGroup = G;
+  std::uint16_t scale[16];           ///< IEEE half bits, may be negative
+  std::uint8_t zero[16];             ///< 0..16
+  std::uint8_t padding[16];
+  std::uint8_t q[G / 8][16][4];      ///< input 8 i + j of column c in the low nibble of [i][c][j], input 8 i + 4 + j in the high
+};
+
+static_assert(sizeof(Q8Block) == 64 + 2048);
+static_assert(sizeof(Q4Block<128>) == 64 + 1024);
+static_assert(sizeof(Q4Block<32>) == 64 + 256);
+
+/// A row of activations quantised on the fly, group by group: x = scale * q, |q| <= 127, rounded to nearest even.
+/// Inputs beyond K are zeros. Groups have the size of the weight's, so q holds round_up(K, G) values.
+struct QuantizedRows {
+  const std::int8_t* q = nullptr;      ///< [M, stride]
+  const float* scale = nullptr;        ///< [M, groups]
+  const std::int32_t* sum = nullptr;   ///< [M, groups] sum of q, which the zero points are multiplied with
+  std::int64_t stride = 0, groups = 0;
+};
+
+}  // namespace la::kernels
