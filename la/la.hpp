@@ -1,6 +1,7 @@
 #pragma once
 
 /// The one include. See README.md for a first program.
+#include "../kernels/dispatch.hpp"
 #include "core/error.hpp"
 #include "core/tensor.hpp"
 #include "image/annotate.hpp"

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <ostream>
 #include <string>
+#include <type_traits>
 
 #include "la/la.hpp"
 #include "model_flags.hpp"
@@ -21,7 +22,13 @@ inline double peak_rss_mb() {
 template <class Range>
 std::string json_array(const Range& values, std::size_t count) {
   std::string out = "[";
-  for (std::size_t i = 0; i < count; ++i) out += (i ? "," : "") + json_number(values[i]);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i > 0) out += ",";
+    if constexpr (std::is_integral_v<std::remove_cvref_t<decltype(values[i])>>)
+      out += std::to_string(values[i]);
+    else
+      out += json_number(values[i]);
+  }
   return out + "]";
 }
 

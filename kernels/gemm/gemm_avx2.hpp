@@ -1,6 +1,6 @@
 #pragma once
 
-#include <immintrin.h>
+#include "../isa/intrinsics_x86.hpp"
 
 #include "gemm_blocked.hpp"
 

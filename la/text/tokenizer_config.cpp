@@ -47,7 +47,9 @@ inline std::int32_t token_id_of_key(const std::string& path, std::string_view ke
   const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
   require(error == std::errc{} && end == key.data() + key.size(), path,
           ": added_tokens_decoder: expected an id as key, found \"", key, "\"");
-  return checked_token_id(path, key, id);
+  require(id >= 0 && id < kTokenIdLimit, path, ": added_tokens_decoder: expected an id from 0 to ",
+          kTokenIdLimit - 1, ", found ", id);
+  return std::int32_t(id);
 }
 
 /// {"content": "<|endoftext|>", "lstrip": false, ...}

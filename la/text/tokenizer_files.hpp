@@ -35,12 +35,6 @@ struct TokenizerFiles {
 
 namespace detail {
 
-inline std::int32_t checked_token_id(const std::string& path, std::string_view token, std::int64_t id) {
-  require(id >= 0 && id < kTokenIdLimit, path, ": token \"", token, "\": expected an id from 0 to ",
-          kTokenIdLimit - 1, ", found ", id);
-  return std::int32_t(id);
-}
-
 inline TokenizerFiles::Merge split_merge(const std::string& path, std::size_t rank, std::string_view text) {
   const std::size_t blank = text.find(' ');
   const bool two =

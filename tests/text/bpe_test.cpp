@@ -18,10 +18,11 @@ la::TokenizerFiles files(std::vector<la::TokenizerFiles::Merge> merges) {
     out.vocabulary.push_back({"", byte});
     la::append_utf8(out.vocabulary.back().text, char32_t(prints ? byte : next++));
   }
-  for (const auto& [left, right] : merges) {
-    const auto same = [&](const auto& token) { return token.text == left + right; };
+  for (const auto& merge : merges) {
+    const std::string joined = merge.left + merge.right;
+    const auto same = [&](const auto& token) { return token.text == joined; };
     if (std::none_of(out.vocabulary.begin(), out.vocabulary.end(), same)) {
-      out.vocabulary.push_back({left + right, std::int32_t(out.vocabulary.size())});
+      out.vocabulary.push_back({joined, std::int32_t(out.vocabulary.size())});
     }
   }
   out.merges = std::move(merges);

@@ -161,19 +161,17 @@ TEST_CASE("tokenizer files: a missing file is named") {
 
 TEST_CASE("tokenizer files: damaged ids and texts are refused by name") {
   const auto vocabulary = [](const std::string& more) { return Checkpoint().separate(more, "").error(); };
-  CHECK(
-      has(vocabulary(R"(,"ab":-1)"), "vocab.json: token \"ab\": expected an id from 0 to 4194303, found -1"));
+  CHECK(has(vocabulary(R"(,"ab":-1)"), "vocab.json: ab: expected an integer in [0, 4194303], found -1"));
   CHECK(has(vocabulary(R"(,"ab":4194304)"), "found 4194304"));
-  CHECK(has(vocabulary(R"(,"ab":18446744073709551615)"),
-            "vocab.json: the file: token \"ab\": expected an integer"));
-  CHECK(has(vocabulary(R"(,"ab":1.5)"), "token \"ab\": expected an integer, found double"));
-  CHECK(has(vocabulary(R"(,"ab":"7")"), "token \"ab\": expected an integer, found string"));
+  CHECK(has(vocabulary(R"(,"ab":18446744073709551615)"), "vocab.json: ab: expected an integer"));
+  CHECK(has(vocabulary(R"(,"ab":1.5)"), "vocab.json: ab: expected an integer in [0, 4194303], found 1.5"));
+  CHECK(has(vocabulary(R"(,"ab":"7")"), "vocab.json: ab: expected an integer in [0, 4194303], found \"7\""));
   CHECK(vocabulary(R"(,"ab":97)") == "vocab.json: token \"ab\": id 97 is that of \"a\" already");
   CHECK(vocabulary(R"(,"a":300)") == "vocab.json: token \"a\": occurs twice");
   CHECK(vocabulary(R"(,"":300)") == "vocab.json: token 300: expected a text, found none");
-  CHECK(has(vocabulary(","), "vocab.json: malformed JSON"));
-  CHECK(has(Checkpoint().write("vocab.json", "[]").error(), "vocab.json: the file: expected an object"));
-  CHECK(has(Checkpoint().write("vocab.json", "").error(), "vocab.json: malformed JSON"));
+  CHECK(has(vocabulary(","), "vocab.json: not valid JSON"));
+  CHECK(has(Checkpoint().write("vocab.json", "[]").error(), "vocab.json: expected an object"));
+  CHECK(has(Checkpoint().write("vocab.json", "").error(), "vocab.json: not valid JSON"));
   CHECK(has(Checkpoint().write("vocab.json", "{}").write("merges.txt", "").error(),
             "vocab.json: expected a token \"Ā\" for the byte 0, found none"));
 }
@@ -192,9 +190,9 @@ TEST_CASE("tokenizer files: damaged merges are refused by name") {
     return Checkpoint().whole(R"(,"ab":256)", merges).error();
   };
   for (const std::string merges : {R"([["a"]])", R"([["a","b","c"]])", "[1]", R"([["a",1]])"}) {
-    CHECK(list(merges) == "tokenizer.json: model.merges: merge 0: expected \"a b\" or [\"a\", \"b\"]");
+    CHECK(has(list(merges), "tokenizer.json: merge 0: expected \"a b\" or [\"a\", \"b\"], found "));
   }
-  CHECK(has(list("{}"), "tokenizer.json: model.merges: expected an array"));
+  CHECK(has(list("{}"), "tokenizer.json: model.merges: expected an array, found an object"));
   CHECK(has(list("null"), "model.merges: expected an array"));
   CHECK(has(list(R"(["a zz"])"), "merge 0 \"a zz\": no token \"zz\""));
 }
@@ -204,9 +202,10 @@ TEST_CASE("tokenizer files: damaged added tokens are refused by name") {
     return Checkpoint().whole("", "[]", R"(,"added_tokens":)" + tokens).error();
   };
   CHECK(has(list("{}"), "tokenizer.json: added_tokens: expected an array"));
-  CHECK(has(list("[1]"), "added_tokens: content: expected a string"));
-  CHECK(has(list(R"([{"content":"<x>"}])"), "added_tokens: id: expected an integer"));
-  CHECK(has(list(R"([{"content":"<x>","id":-5}])"), "token \"<x>\": expected an id from 0"));
+  CHECK(has(list("[1]"), "added_tokens[0]: expected an object"));
+  CHECK(has(list(R"([{"content":"<x>"}])"), "added_tokens[0].id is missing"));
+  CHECK(has(list(R"([{"content":"<x>","id":-5}])"),
+            "added_tokens[0].id: expected an integer in [0, 4194303], found -5"));
   CHECK(has(list(R"([{"content":"","id":300}])"), "added token 300: expected a text, found none"));
   CHECK(has(list(R"([{"content":"<x>","id":97}])"), "added token \"<x>\": id 97 is that of \"a\" already"));
   CHECK(has(list(R"([{"content":"<x>","id":300},{"content":"<x>","id":301}])"),
@@ -216,7 +215,7 @@ TEST_CASE("tokenizer files: damaged added tokens are refused by name") {
   CHECK(has(list(R"([{"content":"<x>","id":300,"lstrip":true}])"),
             "added token \"<x>\": expected \"lstrip\" to be false"));
   CHECK(has(list(R"([{"content":"<x>","id":300,"single_word":1}])"),
-            "added_tokens: single_word: expected a boolean"));
+            "added_tokens[0].single_word: expected true or false, found 1"));
 
   const auto decoder = [](const std::string& tokens) {
     Checkpoint files;
@@ -250,8 +249,7 @@ TEST_CASE("tokenizer files: rules that are not implemented are refused") {
   CHECK(has(model(R"(,"type":"Unigram")"), "model.type: expected BPE, found \"Unigram\""));
   CHECK(has(model(R"(,"ignore_merges":true)"), "model.ignore_merges: expected false"));
   CHECK(has(model(R"(,"end_of_word_suffix":"</w>")"), "model.end_of_word_suffix: expected none"));
-  CHECK(has(Checkpoint().write("tokenizer.json", "[]").error(),
-            "tokenizer.json: model.vocab: expected an object"));
+  CHECK(has(Checkpoint().write("tokenizer.json", "[]").error(), "tokenizer.json: expected an object"));
   CHECK(has(Checkpoint().write("tokenizer.json", "{\"model\":{\"vocab\":[]}}").error(),
             "model.vocab: expected an object"));
 }

@@ -26,10 +26,9 @@ TEST_CASE("unicode: one replacement character for each maximal invalid subpart")
 }
 
 TEST_CASE("unicode: valid text passes unchanged, the ends of every length included") {
-  const std::string ends(
-      "\0\x7F\xC2\x80\xDF\xBF\xE0\xA0\x80\xED\x9F\xBF\xEE\x80\x80\xEF\xBF\xBF\xF0\x90\x80\x80\xF4\x8F\xBF"
-      "\xBF",
-      26);
+  using namespace std::string_literals;
+  const std::string ends = "\0\x7F\xC2\x80\xDF\xBF"s + "\xE0\xA0\x80\xED\x9F\xBF\xEE\x80\x80\xEF\xBF\xBF" +
+                           "\xF0\x90\x80\x80\xF4\x8F\xBF\xBF";
   CHECK(la::to_valid_utf8(ends) == ends);
   const std::u32string codes = la::to_code_points(ends);
   CHECK(codes == std::u32string(U"\0\x7f\x80\x7ff\x800\xd7ff\xe000\xffff\U00010000\U0010ffff", 10));

@@ -1,0 +1,84 @@
+// How well the bundled checkpoint finds things: draws scenes with one matching thing each and compares its boxes
+// with the drawn ones.
+//
+//   scenes [COUNT [SEED [CHECKPOINT]]]
+
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include "la/la.hpp"
+#include "scene.hpp"
+
+namespace la::scenes {
+namespace {
+
+struct Score {
+  int scenes = 0, found = 0;
+  double iou_sum = 0;
+};
+
+/// The best place of a wrong answer is none: only the first box counts.
+double first_box_iou(const Result& result, const Scene& scene) {
+  for (const Item& item : result.items)
+    if (item.kind == Item::Kind::box) return iou(item.box, scene.truth());
+  return 0;
+}
+
+Score measure(Session& session, Mode mode, int count, std::uint64_t seed) {
+  AskOptions ask;
+  ask.generation.mode = mode;
+  Score score;
+  for (int i = 0; i < count; ++i) {
+    const std::uint64_t scene_seed = seed + std::uint64_t(i);
+    const Scene scene = draw_scene(scene_seed);
+    const EncodedImage image = session.encode(render(scene, scene_seed));
+    const double got = first_box_iou(session.ground(image, scene.phrase(), ask), scene);
+    ++score.scenes;
+    score.found += got > 0.5;
+    score.iou_sum += got;
+  }
+  return score;
+}
+
+std::uint64_t number(const char* name, std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size())
+    fail_usage(name, ": expected a whole number, found '", text, "'");
+  return value;
+}
+
+int run(int argc, char** argv) {
+  if (argc > 4) fail_usage("usage: scenes [COUNT [SEED [CHECKPOINT]]]");
+  const std::uint64_t count = argc > 1 ? number("COUNT", argv[1]) : 100;
+  if (count < 1 || count > 1000000) fail_usage("COUNT: expected 1 to 1000000, found ", count);
+  const std::uint64_t seed = argc > 2 ? number("SEED", argv[2]) : 1;
+  Session session = Session::open(argc > 3 ? argv[3] : LA_DATA_DIR "/shapes");
+
+  std::printf("%-8s %7s %9s %9s\n", "mode", "scenes", "mean IoU", "IoU>0.5");
+  for (const auto& [name, mode] :
+       {std::pair{"slow", Mode::slow}, std::pair{"fast", Mode::fast}, std::pair{"hybrid", Mode::hybrid}}) {
+    const Score score = measure(session, mode, int(count), seed);
+    std::printf("%-8s %7d %9.3f %8.1f%%\n", name, score.scenes, score.iou_sum / score.scenes,
+                100.0 * score.found / score.scenes);
+    std::fflush(stdout);
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace la::scenes
+
+int main(int argc, char** argv) {
+  try {
+    return la::scenes::run(argc, argv);
+  } catch (const la::Error& error) {
+    std::fprintf(stderr, "scenes: %s\n", error.what());
+    return error.kind() == la::ErrorKind::usage ? 2 : 1;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "scenes: %s\n", error.what());
+    return 1;
+  }
+}

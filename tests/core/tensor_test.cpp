@@ -1,0 +1,72 @@
+#include "../../la/core/tensor.hpp"
+
+#include <atomic>
+#include <numeric>
+#include <stdexcept>
+#include <vector>
+
+#include "../../la/core/mapped_file.hpp"
+#include "../../la/core/parallel.hpp"
+#include "../../la/core/storage.hpp"
+#include "../support.hpp"
+
+namespace la::test {
+
+TEST_CASE("tensor: shape, strides and slices address the right elements") {
+  std::vector<float> values(2 * 3 * 8);
+  std::iota(values.begin(), values.end(), 0.0f);
+  const Cube cube(values.data(), {2, 3, 8});
+  CHECK(cube.dense());
+  CHECK(cube(1, 2, 3) == 24 + 16 + 3);
+  const Matrix matrix(values.data(), {6, 8});
+  const Matrix right = matrix.columns(4, 4);
+  CHECK(!right.dense());
+  CHECK(right(2, 1) == 16 + 5);
+  CHECK(right.rows(2, 3)(0, 0) == 20);
+  const Cube heads = right.split_heads(2);  // [6, 2, 2]
+  CHECK(heads.shape == std::array<i64, 3>{6, 2, 2});
+  CHECK(heads(3, 1, 0) == 24 + 4 + 2);
+  CHECK(matrix.reshape<3>({2, 3, 8})(1, 0, 7) == cube(1, 0, 7));
+  const ConstMatrix constant = matrix;
+  CHECK(constant(5, 7) == 47);
+}
+
+TEST_CASE("storage: aligned, movable, empty when asked for nothing") {
+  for (std::size_t size : {1, 63, 64, 1000}) {
+    Storage s(size);
+    CHECK(reinterpret_cast<std::uintptr_t>(s.data()) % kAlignment == 0);
+    CHECK(s.size() == size);
+    Storage t = std::move(s);
+    CHECK(t.data() != nullptr);
+  }
+  CHECK(Storage(0).data() == nullptr);
+  CHECK_THROWS_AS(Storage(std::size_t{1} << 62), std::bad_alloc);
+}
+
+TEST_CASE("parallel_for: every item once, in contiguous shares; an error comes out") {
+  for (int threads : {1, 2, 3, 8})
+    for (i64 n : {0, 1, 2, 7, 100}) {
+      std::vector<std::atomic<int>> seen(std::size_t(n + 1));
+      parallel_for(n, threads, [&](i64 begin, i64 end, int worker) {
+        CHECK(worker < threads);
+        for (i64 i = begin; i < end; ++i) ++seen[std::size_t(i)];
+      });
+      for (i64 i = 0; i < n; ++i) REQUIRE(seen[std::size_t(i)] == 1);
+    }
+  CHECK_THROWS_AS(parallel_for(4, 2, [](i64, i64, int) { throw std::runtime_error("inside"); }), std::runtime_error);
+}
+
+TEST_CASE("mapped file: whole contents, empty files, errors that name the file") {
+  TemporaryDirectory directory;
+  std::ofstream(directory / "a") << "hello";
+  std::ofstream(directory / "empty");
+  const MappedFile file = MappedFile::open(directory / "a");
+  CHECK(std::string(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()) == "hello");
+  file.release(file.bytes());
+  CHECK(char(file.bytes()[0]) == 'h');
+  CHECK(MappedFile::open(directory / "empty").bytes().empty());
+  CHECK_THROWS_WITH(MappedFile::open(directory / "none"), doctest::Contains("none: No such file"));
+  CHECK_THROWS_WITH(MappedFile::open(directory.str()), doctest::Contains("expected a regular file"));
+}
+
+}  // namespace la::test

@@ -1,0 +1,193 @@
+#include "../../la/ops/ops.hpp"
+
+#include <numeric>
+#include <random>
+#include <vector>
+
+#include "../../kernels/dispatch.hpp"
+#include "../../la/core/error.hpp"
+#include "../../la/core/scalar.hpp"
+#include "../support.hpp"
+
+// The check wrapper is the comparison: every op of the cpu backend, on every ISA, beside the reference.
+namespace la::test {
+namespace {
+
+std::mt19937 engine(1);
+
+std::vector<float> noise(i64 n) {
+  std::normal_distribution<float> normal;
+  std::vector<float> values(static_cast<std::size_t>(n));
+  for (float& x : values) x = normal(engine);
+  return values;
+}
+
+/// A tensor as a checkpoint would hold it.
+struct Stored {
+  Stored(std::vector<i64> shape, DType type, const MappedFile& file) {
+    i64 n = 1;
+    for (i64 s : shape) n *= s;
+    for (float x : noise(n)) {
+      const std::uint16_t half = type == DType::bf16 ? to_bf16(x).bits : to_f16(x).bits;
+      const auto* p = type == DType::f32 ? reinterpret_cast<const std::byte*>(&x) : reinterpret_cast<const std::byte*>(&half);
+      bytes.insert(bytes.end(), p, p + size_of(type));
+    }
+    tensor = {"weight", type, std::move(shape), bytes, &file};
+  }
+  std::vector<std::byte> bytes;
+  StoredTensor tensor;
+};
+
+Matrix view(std::vector<float>& values, i64 rows, i64 columns) { return {values.data(), {rows, columns}}; }
+
+void run_all_ops(Ops& ops) {
+  const MappedFile no_file;
+  for (const DType type : {DType::f32, DType::bf16, DType::f16})
+    for (const Weights format : {Weights::auto_, Weights::f32, Weights::bf16})
+      for (const i64 tokens : {1, 5, 37}) {
+        const Stored a({19, 33}, type, no_file), b({30, 33}, type, no_file), bias({30}, DType::f32, no_file);
+        const WeightPart parts[] = {{&a.tensor, nullptr}, {&b.tensor, &bias.tensor}};
+        const auto weight = ops.make_weight(parts, format);
+        CHECK(weight->outputs() == 49);
+        CHECK(weight->inputs() == 33);
+        auto x = noise(tokens * 40), y = noise(tokens * 60);
+        const Matrix in = view(x, tokens, 40).columns(3, 33), out = view(y, tokens, 60).columns(7, 49);
+        ops.linear(in, *weight, out, Store::overwrite);
+        ops.linear(in, *weight, out, Store::add);
+        auto rows = noise(4 * 33);
+        ops.embedding(*weight, std::vector<std::int32_t>{0, 48, 17, 18}, view(rows, 4, 33));
+      }
+
+  for (const i64 tokens : {1, 3, 50}) {
+    const i64 channels = 77;
+    auto x = noise(tokens * channels), y = noise(tokens * channels), w = noise(channels), b = noise(channels);
+    const Matrix mx = view(x, tokens, channels), my = view(y, tokens, channels);
+    const ConstVector vw(w.data(), {channels}), vb(b.data(), {channels});
+    ops.add(mx, my, my);
+    ops.layer_norm(mx, vw, vb, 1e-5f, my);
+    ops.layer_norm(mx, vw, vb, 1e-5f, mx);
+    ops.rms_norm(mx, vw, 1e-6f, my);
+    ops.gelu(mx, Gelu::tanh, my);
+    ops.gelu(mx, Gelu::erf, mx);
+    auto half = noise(tokens * 38);
+    ops.swiglu(mx.columns(0, 76), view(half, tokens, 38));
+    std::vector<std::int32_t> order(static_cast<std::size_t>(tokens));
+    std::iota(order.rbegin(), order.rend(), 0);
+    ops.gather(mx, order, my);
+    ops.softmax(my);
+  }
+
+  auto grid = noise(5 * 7 * 6), resized = noise(9 * 4 * 6);
+  ops.bicubic_grid(ConstCube(grid.data(), {5, 7, 6}), Cube(resized.data(), {9, 4, 6}));
+
+  auto angles = noise(9 * 12), q = noise(9 * 6 * 24);
+  for (const Rope layout : {Rope::interleaved, Rope::halves})
+    ops.rope(Cube(q.data(), {9, 6, 24}), view(angles, 9, 12), view(angles, 9, 12), layout);
+}
+
+/// Two sequences in one call: a long one, causal, and a block window; grouped heads; queries in place.
+void run_attention(Ops& ops) {
+  const i64 heads = 6, kv_heads = 2, size = 24, long_rows = 150, short_rows = 11;
+  const auto a = ops.make_kv_cache({3, kv_heads, size}), b = ops.make_kv_cache({3, kv_heads, size});
+  a->extend(long_rows);
+  b->extend(short_rows);
+  auto k = noise(long_rows * kv_heads * size), v = noise(long_rows * kv_heads * size);
+  const Cube mk(k.data(), {long_rows, kv_heads, size}), mv(v.data(), {long_rows, kv_heads, size});
+  for (i64 layer = 0; layer < 3; ++layer) {
+    ops.kv_write(*a, layer, 0, mk, mv);
+    ops.kv_write(*b, layer, 0, mk.rows(20, short_rows), mv.rows(20, short_rows));
+  }
+  a->truncate(100);
+  CHECK(a->length() == 100);
+  a->extend(50);
+  ops.kv_write(*a, 2, 100, mk.rows(0, 50), mv.rows(0, 50));
+
+  std::vector<Visible> visible;
+  for (int t = 0; t < long_rows; ++t) visible.push_back({t + 1, 0, 0});
+  for (int t = 0; t < 5; ++t) visible.push_back({t + 1, 0, 0});
+  for (int t = 0; t < 6; ++t) visible.push_back({4, 5, 11});
+  auto q = noise((long_rows + short_rows) * heads * size);
+  const Cube mq(q.data(), {long_rows + short_rows, heads, size});
+  for (const i64 layer : {0, 2}) {
+    const KvRows rows[] = {{a.get(), layer, 0, long_rows}, {b.get(), layer, long_rows, short_rows}};
+    ops.attention(mq, rows, visible, 0.2f, mq);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("ops: cpu agrees with reference on every op, shape and ISA") {
+  for (const kernels::Isa& isa : kernels::built_in_isas()) {
+    if (!isa.supported()) continue;
+    for (int threads : {1, 3}) {
+      const auto ops = make_check_ops(make_cpu_ops({threads, isa.name}), make_reference_ops(), 5e-6);
+      CAPTURE(ops->name());
+      CHECK_NOTHROW(run_all_ops(*ops));
+      CHECK_NOTHROW(run_attention(*ops));
+    }
+  }
+}
+
+namespace {
+
+/// Forwards to a backend but gets one op wrong.
+class BrokenOps final : public Ops {
+ public:
+  explicit BrokenOps(std::unique_ptr<Ops> real) : real_(std::move(real)) {}
+  std::string_view name() const noexcept override { return "broken"; }
+  int threads() const noexcept override { return 1; }
+  std::shared_ptr<std::byte> allocate(std::size_t n) override { return real_->allocate(n); }
+  void upload(const void* h, void* d, std::size_t n) override { real_->upload(h, d, n); }
+  void download(const void* d, void* h, std::size_t n) override { real_->download(d, h, n); }
+  std::unique_ptr<Weight> make_weight(std::span<const WeightPart> p, Weights f) override { return real_->make_weight(p, f); }
+  std::unique_ptr<KvCache> make_kv_cache(const KvShape& s) override { return real_->make_kv_cache(s); }
+  void linear(ConstMatrix x, const Weight& w, Matrix y, Store s) override { real_->linear(x, w, y, s); }
+  void embedding(const Weight& t, std::span<const std::int32_t> i, Matrix y) override { real_->embedding(t, i, y); }
+  void gather(ConstMatrix x, std::span<const std::int32_t> r, Matrix y) override { real_->gather(x, r, y); }
+  void add(ConstMatrix a, ConstMatrix b, Matrix y) override { real_->add(a, b, y); }
+  void layer_norm(ConstMatrix x, ConstVector w, ConstVector b, float e, Matrix y) override { real_->layer_norm(x, w, b, e, y); }
+  void rms_norm(ConstMatrix x, ConstVector w, float e, Matrix y) override { real_->rms_norm(x, w, e * 100, y); }
+  void rope(Cube x, ConstMatrix c, ConstMatrix s, Rope l) override { real_->rope(x, c, s, l); }
+  void gelu(ConstMatrix x, Gelu k, Matrix y) override { real_->gelu(x, k, y); }
+  void swiglu(ConstMatrix g, Matrix y) override { real_->swiglu(g, y); }
+  void bicubic_grid(ConstCube g, Cube y) override { real_->bicubic_grid(g, y); }
+  void kv_write(KvCache& c, i64 l, i64 f, ConstCube k, ConstCube v) override { real_->kv_write(c, l, f, k, v); }
+  void attention(ConstCube q, std::span<const KvRows> r, std::span<const Visible> v, float s, Cube o) override {
+    real_->attention(q, r, v, s, o);
+  }
+  void softmax(Matrix x) override { real_->softmax(x); }
+
+ private:
+  std::unique_ptr<Ops> real_;
+};
+
+}  // namespace
+
+TEST_CASE("ops: the check wrapper names the first op that differs") {
+  const auto ops = make_check_ops(std::make_unique<BrokenOps>(make_cpu_ops()), make_reference_ops());
+  std::vector<float> x(10, 0.01f), w(10, 1.0f);
+  const ConstVector weight(w.data(), {10});
+  const Matrix m(x.data(), {1, 10});
+  CHECK_NOTHROW(ops->add(m, m, m));
+  CHECK_THROWS_WITH_AS(ops->rms_norm(m, weight, 1e-4f, m), doctest::Contains("op rms_norm, call 2"), Error);
+}
+
+TEST_CASE("ops: weights that cannot be packed are refused by name") {
+  TemporaryDirectory directory;
+  std::ofstream(directory / "f") << "x";
+  const MappedFile file = MappedFile::open(directory / "f");
+  const auto ops = make_cpu_ops();
+  Stored good({4, 8}, DType::f32, file), other({4, 9}, DType::f32, file), bias({3}, DType::f32, file);
+  good.tensor.name = "good";
+  other.tensor.name = "other";
+  bias.tensor.name = "bias";
+  const WeightPart mixed[] = {{&good.tensor, nullptr}, {&other.tensor, nullptr}};
+  CHECK_THROWS_WITH_AS(ops->make_weight(mixed, Weights::auto_), doctest::Contains("tensor other: expected 8 inputs"), Error);
+  const WeightPart biased{&good.tensor, &bias.tensor};
+  CHECK_THROWS_WITH_AS(ops->make_weight(std::span(&biased, 1), Weights::auto_), doctest::Contains("tensor bias: expected 4"), Error);
+  good.tensor.dtype = DType::i32;
+  const WeightPart integers{&good.tensor, nullptr};
+  CHECK_THROWS_WITH_AS(ops->make_weight(std::span(&integers, 1), Weights::auto_), doctest::Contains("F32, F16 or BF16, found I32"), Error);
+}
+
+}  // namespace la::test
