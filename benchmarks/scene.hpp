@@ -68,11 +68,16 @@ struct Thing {
   /// Half the width and height.
   std::array<double, 2> half() const {
     switch (shape) {
-      case Shape::triangle: return {radius, radius * 0.866};
-      case Shape::diamond: return {radius * 0.7, radius};
-      case Shape::star: return {radius, radius * 0.951};
-      case Shape::hexagon: return {radius, radius * 0.866};
-      default: return {radius, radius};
+      case Shape::triangle:
+        return {radius, radius * 0.866};
+      case Shape::diamond:
+        return {radius * 0.7, radius};
+      case Shape::star:
+        return {radius, radius * 0.951};
+      case Shape::hexagon:
+        return {radius, radius * 0.866};
+      default:
+        return {radius, radius};
     }
   }
   Box box() const {
@@ -100,13 +105,20 @@ inline bool inside(const Thing& thing, double x, double y) {
   const double u = (x - thing.x) / w, v = (y - thing.y) / h;
   if (std::abs(u) > 1 || std::abs(v) > 1) return false;
   switch (thing.shape) {
-    case Shape::square: return true;
-    case Shape::circle: return u * u + v * v <= 1;
-    case Shape::ring: return u * u + v * v <= 1 && u * u + v * v >= 0.68 * 0.68;
-    case Shape::triangle: return std::abs(u) <= (v + 1) / 2;
-    case Shape::cross: return std::abs(u) <= 0.36 || std::abs(v) <= 0.36;
-    case Shape::diamond: return std::abs(u) + std::abs(v) <= 1;
-    case Shape::hexagon: return std::abs(u) + std::abs(v) / 2 <= 1;
+    case Shape::square:
+      return true;
+    case Shape::circle:
+      return u * u + v * v <= 1;
+    case Shape::ring:
+      return u * u + v * v <= 1 && u * u + v * v >= 0.68 * 0.68;
+    case Shape::triangle:
+      return std::abs(u) <= (v + 1) / 2;
+    case Shape::cross:
+      return std::abs(u) <= 0.36 || std::abs(v) <= 0.36;
+    case Shape::diamond:
+      return std::abs(u) + std::abs(v) <= 1;
+    case Shape::hexagon:
+      return std::abs(u) + std::abs(v) / 2 <= 1;
     case Shape::star: {
       // Tips at a distance t: half the width is t sin 72 degrees, the upper tip is t above the centre.
       const double t = w / 0.95106;
@@ -190,7 +202,8 @@ inline Image render(const Scene& scene, std::uint64_t seed) {
       for (const Thing& thing : scene.things) {
         int hits = 0;
         for (int i = 0; i < kSamples * kSamples; ++i)
-          hits += inside(thing, double(x) + (i % kSamples + 0.5) / kSamples, double(y) + (i / kSamples + 0.5) / kSamples);
+          hits += inside(thing, double(x) + (i % kSamples + 0.5) / kSamples,
+                         double(y) + (i / kSamples + 0.5) / kSamples);
         const double cover = double(hits) / (kSamples * kSamples);
         for (std::size_t c = 0; c < 3; ++c) rgb[c] += cover * (thing.rgb[c] - rgb[c]);
       }
@@ -207,7 +220,8 @@ double iou(const A& a, const B& b) {
   const auto area = [](double w, double h) { return std::max(w, 0.0) * std::max(h, 0.0); };
   const double common = area(std::min<double>(a[2], b[2]) - std::max<double>(a[0], b[0]),
                              std::min<double>(a[3], b[3]) - std::max<double>(a[1], b[1]));
-  const double all = area(double(a[2]) - a[0], double(a[3]) - a[1]) + area(double(b[2]) - b[0], double(b[3]) - b[1]) - common;
+  const double all = area(double(a[2]) - a[0], double(a[3]) - a[1]) +
+                     area(double(b[2]) - b[0], double(b[3]) - b[1]) - common;
   return all > 0 ? common / all : 0;
 }
 

@@ -3,8 +3,8 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <filesystem>
 #include <iostream>
-#include <iterator>
 #include <new>
 
 #include "cli/model_flags.hpp"
@@ -20,10 +20,12 @@ struct GroundFlags {
   bool asked_query = false, asked_categories = false, json = false;
 
   void add_to(Flags& flags) {
-    flags.text("--image", "PATH", "JPEG, PNG or BMP; - reads stdin [$LA_IMAGE, else the bundled picture]", image);
+    flags.text("--image", "PATH", "JPEG, PNG or BMP; - reads stdin [$LA_IMAGE, else the bundled picture]",
+               image);
     flags.text("--task", "NAME",
                "detect, ground-single, ground-multi, ground-text, detect-text, ground-gui, point, point-gui "
-               "[ground-single]", task);
+               "[ground-single]",
+               task);
     flags.text("--phrase", "TEXT", "what to find; may be repeated [object]",
                [this](const std::string& v) { phrases.push_back(v); });
     flags.text("--categories", "A,B", "for --task detect", [this](const std::string& v) {
@@ -34,7 +36,8 @@ struct GroundFlags {
       query = v;
       asked_query = true;
     });
-    flags.text("--annotate", "PATH", "write a PNG with the answers drawn in [out.png when run bare]", annotate);
+    flags.text("--annotate", "PATH", "write a PNG with the answers drawn in [out.png when run bare]",
+               annotate);
     flags.on("--json", "one JSON object a question on stdout", json);
     model.add_to(flags);
   }
@@ -68,69 +71,65 @@ struct GroundFlags {
   std::string image_path() const {
     if (!image.empty()) return image;
     if (const char* wish = std::getenv("LA_IMAGE"); wish && *wish) return wish;
-    const char* data = std::getenv("LA_DATA_DIR");
-    return std::string(data ? data : LA_DATA_DIR) + "/pictures/shapes.png";
+    return data_directory() + "/pictures/shapes.png";
   }
 };
 
 Image read_image(const std::string& path, const LoadOptions& options) {
   if (path != "-") return load_image(path, options);
-  const std::string bytes{std::istreambuf_iterator<char>(std::cin), {}};
+  std::string bytes;
+  char piece[1 << 16];
+  // One byte over the limit is enough for decode_image to refuse it.
+  while (std::cin && i64(bytes.size()) <= options.max_file_bytes) {
+    std::cin.read(piece, sizeof piece);
+    bytes.append(piece, std::size_t(std::cin.gcount()));
+  }
   return decode_image(std::as_bytes(std::span(bytes)), "stdin", options);
 }
 
 Session open_session(const std::string& directory, SessionOptions options) {
   const bool terminal = ::isatty(STDERR_FILENO) == 1;
   if (terminal)
-    options.progress = [](double done) { std::cerr << "\rloading " << int(done * 100) << " %" << std::flush; };
+    options.progress = [](double done) {
+      std::cerr << "\rloading " << int(done * 100) << " %" << std::flush;
+    };
   Session session = Session::open(directory, options);
   if (terminal) std::cerr << "\r               \r";
   for (const std::string& warning : session.warnings()) std::cerr << "warning: " << warning << "\n";
   return session;
 }
 
-void check_written(std::ostream& out) {
-  out.flush();
-  require(out.good(), "stdout: could not be written");
+/// Said before minutes go into the answer; the write itself is checked too.
+void check_target(const std::string& path) {
+  const std::filesystem::path folder = std::filesystem::absolute(path).parent_path();
+  require(std::filesystem::is_directory(folder), path, ": expected a directory ", folder.string(),
+          ", found none");
+  require(!std::filesystem::is_directory(path), path, ": expected the name of a picture, found a directory");
 }
 
-int run(int argc, char** argv) {
-  GroundFlags flags;
-  Flags parser;
-  flags.add_to(parser);
-  parser.parse(argc, argv);
-  if (flags.model.help) {
-    std::cout << "ground: finds things in one picture\n\n" << parser.help() << "\nExit codes: 0 done, 1 failed, 2 wrong usage.\n";
-    return 0;
-  }
-  if (flags.model.version) {
-    std::cout << "ground (la) " << LA_VERSION << "\n";
-    return 0;
-  }
-  if (flags.model.isa == "list") {
-    print_isas(std::cout);
-    return 0;
-  }
-  // Everything that can be wrong with the flags is said before a model is opened.
-  const std::vector<PromptText> questions = flags.questions();
-  AskOptions ask = flags.model.ask_options(flags.asked_query ? Task::ground_single : flags.chosen_task());
-  const SessionOptions session_options = flags.model.session_options();
-  const std::string directory = flags.model.directory();
-  if (flags.model.dry) {
-    print_summary(directory, std::cout);
-    check_written(std::cout);
-    return 0;
-  }
+/// Whether the flags asked for something that needs no model.
+bool print_information(const GroundFlags& flags, const Flags& parser, std::ostream& out) {
+  if (flags.model.help)
+    out << "ground: finds things in one picture\n\n"
+        << parser.help() << "\nExit codes: 0 done, 1 failed, 2 wrong usage.\n";
+  else if (flags.model.version)
+    out << "ground (la) " << LA_VERSION << "\n";
+  else if (flags.model.isa == "list")
+    print_isas(out);
+  else
+    return false;
+  check_written(out);
+  return true;
+}
 
-  const std::string path = flags.image_path();
-  const Image picture = read_image(path, flags.model.load_options());
-  const auto start = std::chrono::steady_clock::now();
-  Session session = open_session(directory, session_options);
-  const double load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  if (flags.model.warmup) session.ask(session.encode(picture, flags.model.max_image_side), questions[0], ask);
-
-  const EncodedImage image = session.encode(picture, flags.model.max_image_side);
-  const Report report{path, image, session, session.ops().isa(), ask.generation.mode, load_seconds};
+/// Asks the questions one after another; what they found, to be drawn.
+std::vector<Mark> answer(const GroundFlags& flags, const std::vector<PromptText>& questions,
+                         const AskOptions& ask, const Image& picture, const std::string& name,
+                         Session& session, double load_seconds) {
+  const i64 max_side = flags.model.max_image_side;
+  if (flags.model.warmup) session.ask(session.encode(picture, max_side), questions[0], ask);
+  const EncodedImage image = session.encode(picture, max_side);
+  const Report report{name, image, session, session.ops().isa(), ask.generation.mode, load_seconds};
   std::vector<Mark> marks;
   for (const PromptText& question : questions) {
     const Result result = session.ask(image, question, ask);
@@ -138,17 +137,42 @@ int run(int argc, char** argv) {
       print_json(report, result, std::cout);
     else
       print_text(result, std::cout);
-    print_timings(report, result, std::cerr);
     check_written(std::cout);
+    print_timings(report, result, std::cerr);
     for (const Item& item : result.items) marks.push_back(to_mark(item));
   }
+  return marks;
+}
 
-  const std::string annotated = flags.annotate.empty() && argc == 1 ? "out.png" : flags.annotate;
-  if (!annotated.empty()) {
-    write_png(annotated, annotate(picture, marks));
-    std::cerr << "wrote " << annotated << "\n";
+void run(int argc, char** argv) {
+  GroundFlags flags;
+  Flags parser;
+  flags.add_to(parser);
+  parser.parse(argc, argv);
+  if (print_information(flags, parser, std::cout)) return;
+
+  // Everything that can be wrong with the flags is said before a model is opened.
+  const std::vector<PromptText> questions = flags.questions();
+  const AskOptions ask =
+      flags.model.ask_options(flags.asked_query ? Task::ground_single : flags.chosen_task());
+  const SessionOptions session_options = flags.model.session_options();
+  const std::string target = flags.annotate.empty() && argc == 1 ? "out.png" : flags.annotate;
+  if (!target.empty()) check_target(target);
+  const std::string directory = flags.model.directory();
+  if (flags.model.dry) {
+    print_summary(directory, std::cout);
+    return check_written(std::cout);
   }
-  return 0;
+
+  const std::string name = flags.image_path();
+  const Image picture = read_image(name, flags.model.load_options());
+  const auto start = std::chrono::steady_clock::now();
+  Session session = open_session(directory, session_options);
+  const std::chrono::duration<double> load = std::chrono::steady_clock::now() - start;
+  const std::vector<Mark> marks = answer(flags, questions, ask, picture, name, session, load.count());
+  if (target.empty()) return;
+  write_png(target, annotate(picture, marks));
+  std::cerr << "wrote " << target << "\n";
 }
 
 }  // namespace
@@ -156,7 +180,8 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
-    return la::cli::run(argc, argv);
+    la::cli::run(argc, argv);
+    return 0;
   } catch (const la::Error& error) {
     std::cerr << "ground: " << error.what() << "\n";
     return error.kind() == la::ErrorKind::usage ? 2 : 1;

@@ -16,7 +16,7 @@ namespace la::kernels {
 
 /// 128 inputs of 16 columns: w = scale * (q - 128). q is never 0, so |q - 128| <= 127.
 struct alignas(64) Q8Block {
-  static constexpr int kGroup = 128;
+  static constexpr int kGroup = 128, kBits = 8;
   float scale[16];
   std::uint8_t q[kGroup / 4][16][4];  ///< input 4 i + j of column c at [i][c][j]
 };
@@ -24,7 +24,7 @@ struct alignas(64) Q8Block {
 /// G inputs of 16 columns: w = scale * (q - zero), the product in f32.
 template <int G>
 struct alignas(64) Q4Block {
-  static constexpr int kGroup = G;
+  static constexpr int kGroup = G, kBits = 4;
   std::uint16_t scale[16];           ///< IEEE half bits, may be negative
   std::uint8_t zero[16];             ///< 0..16
   std::uint8_t padding[16];
@@ -40,7 +40,7 @@ static_assert(sizeof(Q4Block<32>) == 64 + 256);
 struct QuantizedRows {
   const std::int8_t* q = nullptr;      ///< [M, stride]
   const float* scale = nullptr;        ///< [M, groups]
-  const std::int32_t* sum = nullptr;   ///< [M, groups] sum of q, which the zero points are multiplied with
+  const float* sum = nullptr;          ///< [M, groups] sum of q, exact, which the zero points are multiplied with
   std::int64_t stride = 0, groups = 0;
 };
 

@@ -43,12 +43,17 @@ struct Gemm {
   float* scratch = nullptr;       ///< kGemmScratch floats, 64-byte aligned, private to the call
 };
 
-/// Floats of Gemm::scratch: partial sums of a block of C and one expanded weight panel.
-inline constexpr i64 kGemmScratch = 240 * 16 * 8 + 256 * 16 * 2;
+/// The blocks of a product: rows, panels and inputs that are worked on at a time, see gemm/gemm_blocked.hpp.
+inline constexpr i64 kGemmRowBlock = 144, kGemmPanelGroup = 24, kGemmDepth = 256;
+
+/// Floats of Gemm::scratch: partial sums of a block of C, its rows of A, and up to four expanded weight panels.
+inline constexpr i64 kGemmScratch = kGemmRowBlock * kGemmPanelGroup * kPanel + kGemmRowBlock * kGemmDepth +
+                                    4 * kGemmDepth * kPanel;
 
 /// C = A W^T + bias, or C += that, with integer weights and activations quantised to 8 bits:
-/// c = sum over groups, in order, of (a.scale * w.scale) * float(sum_k a.q (w.q - w.zero)), the inner sum exact in
-/// 32-bit integers; the product of the scales and the multiply-add are rounded once each. Bias, then the old C, last.
+/// c = sum over groups, in order, of (a.scale * w.scale) * float(sum_k a.q (w.q - w.zero)), the inner sum exact;
+/// the product of the scales is rounded once and so is the multiply-add, which is fused: every instruction set gives
+/// the same bits. Bias, then the old C, last.
 struct QGemm {
   QuantizedRows a;
   const void* panels = nullptr;   ///< [ceil(N / 16), groups] Q8Block or Q4Block
@@ -60,14 +65,17 @@ struct QGemm {
   float* scratch = nullptr;       ///< kGemmScratch floats, 64-byte aligned, private to the call
 };
 
-/// One row quantised as QuantizedRows describes, in groups of `group`. An infinite or NaN value makes its group's
-/// scale NaN.    shape: x [k], q [round_up(k, group)], scale and sum [ceil(k / group)]
+/// One row quantised as QuantizedRows describes, in groups of `group`, 32 or 128; the same bits on every
+/// instruction set: scale = amax / 127, q = the exact x * f32(127 / amax), rounded to nearest even.
+/// A group that is all below 2^-100, whose reciprocal could overflow, becomes zeros with scale 0. An infinite or NaN
+/// value makes its group's scale NaN and its q zeros.
+/// shape: x [k], q [round_up(k, group)], scale and sum [ceil(k / group)]
 struct QuantizeRow {
   const float* x = nullptr;
   i64 k = 0, group = 0;
   std::int8_t* q = nullptr;
   float* scale = nullptr;
-  std::int32_t* sum = nullptr;
+  float* sum = nullptr;
 };
 
 /// Which keys a query row sees: [0, prefix) and [window_begin, window_end).

@@ -34,26 +34,21 @@ class Flags {
          [&out, copy, min, max](const std::string& v) { out = parse_number<Number>(copy, v, min, max); });
   }
 
-  /// error: (usage) an unknown flag, a missing or unexpected value, an argument that is no flag
+  /// error: (usage) an unknown flag, a missing, empty or unexpected value, an argument that is no flag
   void parse(int argc, char** argv) const {
     for (int i = 1; i < argc; ++i) {
       const std::string_view argument = argv[i];
       const std::size_t equals = argument.find('=');
-      const std::string name(argument.substr(0, equals));
-      const Flag* flag = nullptr;
-      for (const Flag& f : flags_)
-        if (f.name == name) flag = &f;
-      if (!flag) fail_usage(name, ": unknown flag; --help lists them");
+      const Flag& flag = find(argument.substr(0, equals));
       const bool inline_value = equals != std::string_view::npos;
-      if (flag->value.empty()) {
-        if (inline_value) fail_usage(name, ": expected no value, found '", argument.substr(equals + 1), "'");
-        flag->set("");
-      } else if (inline_value) {
-        flag->set(std::string(argument.substr(equals + 1)));
+      std::string value(inline_value ? argument.substr(equals + 1) : "");
+      if (flag.value.empty()) {
+        if (inline_value) fail_usage(flag.name, ": expected no value, found '", value, "'");
       } else {
-        if (i + 1 >= argc) fail_usage(name, ": expected a value (", flag->value, "), found the end of the line");
-        flag->set(argv[++i]);
+        if (!inline_value) value = next_argument(flag, ++i, argc, argv);
+        if (value.empty()) fail_usage(flag.name, ": expected ", flag.value, ", found nothing");
       }
+      flag.set(value);
     }
   }
 
@@ -81,6 +76,24 @@ class Flags {
     std::string name, value, help;
     SetText set;
   };
+
+  const Flag& find(std::string_view name) const {
+    for (const Flag& flag : flags_)
+      if (flag.name == name) return flag;
+    if (!name.starts_with("--")) fail_usage("expected a flag, found '", name, "'; --help lists them");
+    fail_usage(name, ": unknown flag; --help lists them");
+  }
+
+  /// A value that looks like a flag is more likely one whose value was forgotten.
+  static std::string next_argument(const Flag& flag, int i, int argc, char** argv) {
+    if (i >= argc) fail_usage(flag.name, ": expected ", flag.value, ", found the end of the line");
+    const std::string_view value = argv[i];
+    if (value.starts_with("--"))
+      fail_usage(flag.name, ": expected ", flag.value, ", found ", value, "; if it is meant: ", flag.name,
+                 "=", value);
+    return std::string(value);
+  }
+
   std::vector<Flag> flags_;
 };
 

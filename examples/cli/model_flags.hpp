@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 #include <string>
 
@@ -10,8 +11,17 @@
 // The flags that every program with a model shares.
 namespace la::cli {
 
+/// Where the bundled checkpoint and pictures are: $LA_DATA_DIR, beside an installed program, or in the source tree.
+inline std::string data_directory() {
+  if (const char* wish = std::getenv("LA_DATA_DIR"); wish && *wish) return wish;
+  std::error_code ignored;
+  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", ignored);
+  const std::filesystem::path installed = program.parent_path().parent_path() / "share" / "la";
+  return std::filesystem::is_directory(installed, ignored) ? installed.string() : LA_DATA_DIR;
+}
+
 struct ModelFlags {
-  std::string model_dir, model_id = "nvidia/LocateAnything-3B";
+  std::string model_dir, model_id;
   std::string weights = "auto", activations = "auto", device, isa, backend = "cpu";
   std::string prompt_style = "processor", mode, stop = "guarded";
   int threads = 0;
@@ -20,8 +30,10 @@ struct ModelFlags {
   bool no_exif = false, dry = false, warmup = false, version = false, help = false;
 
   void add_to(Flags& flags) {
-    flags.text("--model-dir", "DIR", "checkpoint directory [$LA_MODEL_DIR, else the cached --model-id, else bundled]", model_dir);
-    flags.text("--model-id", "ORG/NAME", "looked up in the Hugging Face cache [nvidia/LocateAnything-3B]", model_id);
+    flags.text("--model-dir", "DIR",
+               "checkpoint directory [$LA_MODEL_DIR, else the cached --model-id, else bundled]", model_dir);
+    flags.text("--model-id", "ORG/NAME", "looked up in the Hugging Face cache [nvidia/LocateAnything-3B]",
+               model_id);
     flags.text("--prompt-style", "NAME", "processor or chat [processor]", prompt_style);
     flags.text("--generation-mode", "NAME", "slow, fast or hybrid [hybrid; detect-text: slow]", mode);
     flags.text("--stop", "NAME", "official or guarded [guarded]", stop);
@@ -33,11 +45,13 @@ struct ModelFlags {
     flags.number<std::uint64_t>("--seed", "of the sampling [0]", sampling.seed, 0, ~std::uint64_t{0});
     flags.number<i64>("--max-image-side", "shrink larger pictures first [none]", max_image_side, 1, 1 << 20);
     flags.on("--no-exif", "ignore a JPEG's orientation, as the reference does", no_exif);
-    flags.text("--weights", "NAME", "auto, f32 or bf16: how linear weights are held [auto: as stored]", weights);
+    flags.text("--weights", "NAME", "auto, f32 or bf16: how linear weights are held [auto: as stored]",
+               weights);
     flags.text("--activations", "NAME", "auto or f32 [auto]", activations);
     flags.text("--device", "NAME", "auto or cpu [auto, $LA_DEVICE]", device);
     flags.text("--isa", "NAME", "instruction set; 'list' prints them [best, $LA_ISA]", isa);
-    flags.text("--backend", "NAME", "cpu, reference (slow, exact sums) or check (both, op by op) [cpu]", backend);
+    flags.text("--backend", "NAME", "cpu, reference (slow, exact sums) or check (both, op by op) [cpu]",
+               backend);
     flags.number<int>("--threads", "[all cores, $OMP_NUM_THREADS]", threads, 1, 4096);
     flags.on("--warmup", "run once before timing", warmup);
     flags.on("--dry", "open and validate the checkpoint, print its summary, stop", dry);
@@ -45,21 +59,37 @@ struct ModelFlags {
     flags.on("--help", "print this", help);
   }
 
+  /// error: a model id was asked for and is not in the cache; only without one the bundled checkpoint will do
   std::string directory() const {
-    const char* data = std::getenv("LA_DATA_DIR");
-    return find_checkpoint_directory({model_dir, model_id, std::string(data ? data : LA_DATA_DIR) + "/shapes"});
+    const std::string bundled = model_id.empty() ? data_directory() + "/shapes" : "";
+    const std::string id = model_id.empty() ? "nvidia/LocateAnything-3B" : model_id;
+    const std::string found = find_checkpoint_directory({model_dir, id, bundled});
+    require(std::filesystem::is_directory(found), found, ": expected a checkpoint directory, found none");
+    if (found == bundled)
+      std::cerr
+          << "model: the bundled checkpoint, which knows coloured shapes and letters only; see --model-dir\n";
+    return found;
+  }
+
+  void check_device() const {
+    const char* wish = std::getenv("LA_DEVICE");
+    const bool from_wish = device.empty() && wish && *wish;
+    const std::string where = from_wish ? wish : device;
+    if (!where.empty() && where != "auto" && where != "cpu")
+      fail_usage(from_wish ? "$LA_DEVICE" : "--device", ": expected auto or cpu, found '", where,
+                 "'; this build has no other device");
   }
 
   SessionOptions session_options() const {
-    std::string where = device;
-    if (const char* wish = std::getenv("LA_DEVICE"); where.empty() && wish) where = wish;
-    if (!where.empty() && where != "auto" && where != "cpu")
-      fail_usage("--device: expected auto or cpu, found '", where, "'; this build has no other device");
+    check_device();
     if (activations != "auto" && activations != "f32")
       fail_usage("--activations: expected auto or f32, found '", activations, "'");
     SessionOptions options;
     options.weights = parse_weights(weights);
-    options.backend = choose<Backend>("--backend", backend, {{"cpu", Backend::cpu}, {"reference", Backend::reference}, {"check", Backend::check}});
+    options.backend = choose<Backend>(
+        "--backend", backend,
+        {{"cpu", Backend::cpu}, {"reference", Backend::reference}, {"check", Backend::check}});
+    if (options.backend != Backend::reference) static_cast<void>(kernels::select_isa(isa));
     options.isa = isa;
     options.threads = threads;
     return options;
@@ -97,7 +127,9 @@ struct ModelFlags {
   }
 };
 
-inline const char* name_of(Mode mode) { return mode == Mode::slow ? "slow" : mode == Mode::fast ? "fast" : "hybrid"; }
+inline const char* name_of(Mode mode) {
+  return mode == Mode::slow ? "slow" : mode == Mode::fast ? "fast" : "hybrid";
+}
 inline const char* name_of(StopReason stop) {
   return stop == StopReason::eos ? "eos" : stop == StopReason::loop ? "loop" : "max_tokens";
 }
@@ -105,9 +137,11 @@ inline const char* name_of(StopReason stop) {
 /// Each instruction set of this build: whether this CPU runs it, and the kernels it overrides.
 inline void print_isas(std::ostream& out) {
   for (const kernels::Isa& isa : kernels::built_in_isas()) {
-    out << isa.name << " (" << isa.needs << "): " << (isa.supported() ? "runs here" : "not on this CPU") << "\n ";
-    for (std::string_view kernel : kernels::overridden_kernels(isa)) out << " " << kernel;
-    out << "\n";
+    out << isa.name << " (" << isa.needs << "): " << (isa.supported() ? "runs here" : "not on this CPU")
+        << "\n";
+    const std::vector<std::string_view> overridden = kernels::overridden_kernels(isa);
+    if (overridden.empty()) out << "  the reference of every kernel\n";
+    for (std::string_view kernel : overridden) out << "  " << kernel << "\n";
   }
 }
 
@@ -120,13 +154,14 @@ inline void print_summary(const std::string& directory, std::ostream& out) {
   const TextConfig& t = config.text;
   const VisionConfig& v = config.vision;
   out << "checkpoint  " << directory << "\n"
-      << "weights     " << checkpoint.tensor_count() << " tensors, " << checkpoint.tensor_bytes() << " bytes in "
-      << checkpoint.files().size() << (checkpoint.files().size() == 1 ? " file\n" : " files\n")
-      << "decoder     " << t.layers << " layers, " << t.hidden_size << " channels, " << t.heads << " heads and "
-      << t.kv_heads << " key/value heads of " << t.head_dim << ", ffn " << t.intermediate_size << ", vocabulary "
-      << t.vocab_size << (t.tie_word_embeddings ? ", tied head\n" : ", untied head\n")
-      << "vision      " << v.layers << " layers, " << v.hidden_size << " channels, " << v.heads << " heads of "
-      << v.head_dim << ", ffn " << v.intermediate_size << ", position grid " << v.grid_h << "x" << v.grid_w << "\n"
+      << "weights     " << checkpoint.tensor_count() << " tensors, " << checkpoint.tensor_bytes()
+      << " bytes in " << checkpoint.files().size()
+      << (checkpoint.files().size() == 1 ? " file\n" : " files\n") << "decoder     " << t.layers
+      << " layers, " << t.hidden_size << " channels, " << t.heads << " heads and " << t.kv_heads
+      << " key/value heads of " << t.head_dim << ", ffn " << t.intermediate_size << ", vocabulary "
+      << t.vocab_size << (t.tie_word_embeddings ? ", tied head\n" : ", untied head\n") << "vision      "
+      << v.layers << " layers, " << v.hidden_size << " channels, " << v.heads << " heads of " << v.head_dim
+      << ", ffn " << v.intermediate_size << ", position grid " << v.grid_h << "x" << v.grid_w << "\n"
       << "pictures    " << config.processor.in_token_limit << " patches of " << config.processor.patch_size
       << " pixels at most\n"
       << "tokenizer   " << tokenizer.vocabulary_size() << " tokens, at most " << tokenizer.model_max_length()

@@ -36,12 +36,16 @@ inline std::string json_item(const Item& item) {
   std::string out = "{\"label\":" + json_quote(item.label);
   switch (item.kind) {
     case Item::Kind::box:
-      out += ",\"kind\":\"box\",\"box_1000\":" + json_array(item.box_1000, 4) + ",\"box\":" + json_array(item.box, 4);
+      out += ",\"kind\":\"box\",\"box_1000\":" + json_array(item.box_1000, 4) +
+             ",\"box\":" + json_array(item.box, 4);
       break;
     case Item::Kind::point:
-      out += ",\"kind\":\"point\",\"box_1000\":" + json_array(item.box_1000, 2) + ",\"point\":" + json_array(item.point, 2);
+      out += ",\"kind\":\"point\",\"box_1000\":" + json_array(item.box_1000, 2) +
+             ",\"point\":" + json_array(item.point, 2);
       break;
-    case Item::Kind::none: out += ",\"kind\":\"none\""; break;
+    case Item::Kind::none:
+      out += ",\"kind\":\"none\"";
+      break;
   }
   return out + ",\"score\":" + json_number(item.score) + "}";
 }
@@ -63,18 +67,27 @@ struct Report {
 
 /// One object on one line.
 inline void print_json(const Report& r, const Result& a, std::ostream& out) {
-  out << "{\"image\":" << json_quote(r.image_path) << ",\"width\":" << r.image.width << ",\"height\":" << r.image.height
-      << ",\"grid\":[" << r.image.grid_h << "," << r.image.grid_w << "],\"query\":" << json_quote(a.query)
-      << ",\"mode\":\"" << name_of(r.mode) << "\",\"answer\":" << json_quote(a.answer)
-      << ",\"token_ids\":" << json_array(a.token_ids, a.token_ids.size()) << ",\"items\":" << json_items(a.items)
-      << ",\"stop\":\"" << name_of(a.stop) << "\",\"forward_steps\":" << a.forward_steps
-      << ",\"switches_to_ar\":" << a.switches_to_ar << ",\"seconds\":{\"load\":" << json_number(r.load_seconds)
+  out << "{\"image\":" << json_quote(r.image_path) << ",\"width\":" << r.image.width
+      << ",\"height\":" << r.image.height << ",\"grid\":[" << r.image.grid_h << "," << r.image.grid_w
+      << "],\"query\":" << json_quote(a.query) << ",\"mode\":\"" << name_of(r.mode)
+      << "\",\"answer\":" << json_quote(a.answer)
+      << ",\"token_ids\":" << json_array(a.token_ids, a.token_ids.size())
+      << ",\"items\":" << json_items(a.items) << ",\"stop\":\"" << name_of(a.stop)
+      << "\",\"forward_steps\":" << a.forward_steps << ",\"switches_to_ar\":" << a.switches_to_ar
+      << ",\"seconds\":{\"load\":" << json_number(r.load_seconds)
       << ",\"preprocess\":" << json_number(r.image.preprocess_seconds)
-      << ",\"vision\":" << json_number(r.image.vision_seconds) << ",\"prefill\":" << json_number(a.prefill_seconds)
-      << ",\"decode\":" << json_number(a.decode_seconds)
+      << ",\"vision\":" << json_number(r.image.vision_seconds)
+      << ",\"prefill\":" << json_number(a.prefill_seconds) << ",\"decode\":" << json_number(a.decode_seconds)
       << "},\"tokens_per_second\":" << json_number(a.tokens_per_second)
       << ",\"peak_rss_mb\":" << json_number(peak_rss_mb()) << ",\"isa\":" << json_quote(r.isa)
       << ",\"weights\":" << json_quote(r.session.weight_format()) << ",\"activations\":\"f32\"}" << std::endl;
+}
+
+/// A label on one line: a control character in it becomes a blank.
+inline std::string one_line(std::string label) {
+  for (char& c : label)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+  return label.empty() ? "(no label)" : label;
 }
 
 /// One line an item, for people.
@@ -84,16 +97,18 @@ inline void print_text(const Result& a, std::ostream& out) {
     char line[160];
     switch (item.kind) {
       case Item::Kind::box:
-        std::snprintf(line, sizeof line, "box %.1f %.1f %.1f %.1f score %.3f", double(item.box[0]), double(item.box[1]),
-                      double(item.box[2]), double(item.box[3]), double(item.score));
+        std::snprintf(line, sizeof line, "box %.1f %.1f %.1f %.1f score %.3f", double(item.box[0]),
+                      double(item.box[1]), double(item.box[2]), double(item.box[3]), double(item.score));
         break;
       case Item::Kind::point:
-        std::snprintf(line, sizeof line, "point %.1f %.1f score %.3f", double(item.point[0]), double(item.point[1]),
-                      double(item.score));
+        std::snprintf(line, sizeof line, "point %.1f %.1f score %.3f", double(item.point[0]),
+                      double(item.point[1]), double(item.score));
         break;
-      case Item::Kind::none: std::snprintf(line, sizeof line, "none score %.3f", double(item.score)); break;
+      case Item::Kind::none:
+        std::snprintf(line, sizeof line, "none score %.3f", double(item.score));
+        break;
     }
-    out << (item.label.empty() ? "(no label)" : item.label) << ": " << line << "\n";
+    out << one_line(item.label) << ": " << line << "\n";
   }
   out << std::flush;
 }
@@ -105,17 +120,26 @@ inline void print_timings(const Report& r, const Result& a, std::ostream& out) {
                 "decode %.3f s (%lld tokens, %lld passes, %.1f tokens/s), stop %s, peak %.0f MB\n",
                 r.load_seconds, r.image.preprocess_seconds, r.image.vision_seconds,
                 static_cast<long long>(r.image.grid_h * r.image.grid_w), a.prefill_seconds,
-                static_cast<long long>(a.prompt_tokens), a.decode_seconds, static_cast<long long>(a.token_ids.size()),
-                static_cast<long long>(a.forward_steps), a.tokens_per_second, name_of(a.stop), peak_rss_mb());
+                static_cast<long long>(a.prompt_tokens), a.decode_seconds,
+                static_cast<long long>(a.token_ids.size()), static_cast<long long>(a.forward_steps),
+                a.tokens_per_second, name_of(a.stop), peak_rss_mb());
   out << line;
   for (const std::string& warning : a.warnings) out << "warning: " << warning << "\n";
+}
+
+/// error: what was printed did not arrive, as on a full disk or a closed stream
+inline void check_written(std::ostream& out) {
+  out.flush();
+  require(out.good(), "stdout: could not be written");
 }
 
 inline Mark to_mark(const Item& item) {
   Mark mark;
   mark.label = item.label;
   mark.score = item.score;
-  mark.kind = item.kind == Item::Kind::box ? MarkKind::box : item.kind == Item::Kind::point ? MarkKind::point : MarkKind::none;
+  mark.kind = item.kind == Item::Kind::box     ? MarkKind::box
+              : item.kind == Item::Kind::point ? MarkKind::point
+                                               : MarkKind::none;
   if (item.kind == Item::Kind::box) mark.at = item.box;
   if (item.kind == Item::Kind::point) mark.at = {item.point[0], item.point[1], 0, 0};
   return mark;

@@ -67,7 +67,7 @@ void attention_streaming(const Attention& a) noexcept {
   for (i64 first = 0; first < end; first += kPageKeys) {
     const float* page = a.pages[first / kPageKeys];
     run_rows<Micro>(a.rows, kPageKeys / kPanel,
-                    TileCall<float>{a.d, q, padded, page + a.k_offset, a.d * kPanel, scores, kPageKeys, kPanel, false});
+                    TileCall<float>{a.d, q, padded, page + a.k_offset, a.d * kPanel, scores, kPageKeys, kPanel, false}, 0);
     for (i64 r = 0; r < a.rows; ++r) {
       hide(scores + r * kPageKeys, a.visible[r], first);
       const float factor = rescore(scores + r * kPageKeys, state[r]);
@@ -78,7 +78,7 @@ void attention_streaming(const Attention& a) noexcept {
     }
     run_rows<Micro>(a.rows, padded / kPanel,
                     TileCall<float>{kPageKeys, scores, kPageKeys, page + a.v_offset, kPageKeys * kPanel, out, padded,
-                                    kPanel, true});
+                                    kPanel, true}, 0);
   }
   for (i64 r = 0; r < a.rows; ++r) {
     const V inverse(state[r].sum == 0 ? 0.0f : 1.0f / state[r].sum);

@@ -33,10 +33,12 @@ struct Micro {
       }
     const float* a = t.a;
     const W* b = t.b;
-    for (i64 k = 0; k < t.k; ++k, ++a, b += kPanel) {
+    const char* ahead = t.ahead;
+    for (i64 k = 0; k < t.k; ++k, ++a, b += kPanel, ahead += t.ahead_step) {
       __m256 w[P][2];
 #pragma GCC unroll 4
       for (int p = 0; p < P; ++p) {
+        __builtin_prefetch(ahead + p * t.ahead_stride, 0, 2);
         w[p][0] = load8(b + p * t.b_stride);
         w[p][1] = load8(b + p * t.b_stride + 8);
       }

@@ -6,19 +6,19 @@
 // instruction set's name, so that no function here is shared between files with different compiler flags.
 //
 // Micro provides:
-//   kRows                              most rows of a register tile
-//   panels(rows)                       how many panels a tile of so many rows takes side by side
-//   tile<R, P>(k, a, lda, b, panel_stride, c, ldc, load)
-//                                      c[P][R][16] (+)= a[R, k] b[P][k][16]; panels of b and c lie panel_stride
-//                                      and c_stride apart
-//   widen(b, count, out)               count weights to float
+//   kRows                  most rows of a register tile
+//   panels(rows)           how many panels a tile of so many rows takes side by side, at most 4
+//   tile<R, P>(call)       c[P][R][16] (+)= a[R, k] b[P][k][16], see TileCall; a[k] times b[k] in order of k
+//   widen(b, count, out)   count weights to float
 namespace la::kernels::LA_KERNELS_NAMESPACE {
 
-inline constexpr i64 kRowBlock = 240;    // rows whose partial sums stay in L2; a multiple of every tile height
-inline constexpr i64 kPanelGroup = 8;    // panels that share one pass over a block of A
-inline constexpr i64 kDepthBlock = 256;  // one expanded panel of this depth fits L1 beside its rows of A
-inline constexpr i64 kFewRows = 16;      // up to here weights are read once from memory and expanded in registers
+inline constexpr i64 kRowBlock = kGemmRowBlock;      // rows whose packed A and partial sums stay in L2
+inline constexpr i64 kPanelGroup = kGemmPanelGroup;  // panels that share one packing of A
+inline constexpr i64 kDepth = kGemmDepth;            // a panel of this depth fits L1 beside its rows of A
+inline constexpr i64 kFewRows = 48;                  // up to here bf16 weights are expanded in registers
 
+/// One register tile, and what it asks of memory meanwhile: for each of its panels it prefetches `ahead_step` bytes
+/// a step from `ahead` on.
 template <class W>
 struct TileCall {
   i64 k;
@@ -30,6 +30,9 @@ struct TileCall {
   i64 ldc;
   i64 c_stride;  // between panels of c
   bool load;     // continue the sums in c, or start from zero
+  const char* ahead = nullptr;
+  i64 ahead_stride = 0;  // bytes between panels of ahead
+  i64 ahead_step = 0;
 };
 
 template <class Micro, int R, class W>
@@ -39,78 +42,108 @@ inline void run_tile(i64 rows, i64 panels, const TileCall<W>& t) noexcept {
   }
   constexpr int wide = Micro::panels(R);
   TileCall<W> part = t;
-  for (; panels >= wide; panels -= wide, part.b += wide * t.b_stride, part.c += wide * t.c_stride)
-    Micro::template tile<R, wide>(part);
-  for (; panels > 0; --panels, part.b += t.b_stride, part.c += t.c_stride) Micro::template tile<R, 1>(part);
+  const auto skip = [&](i64 n) {
+    panels -= n;
+    part.b += n * t.b_stride;
+    part.c += n * t.c_stride;
+    part.ahead += n * t.ahead_stride;
+  };
+  for (; panels >= wide; skip(wide)) Micro::template tile<R, wide>(part);
+  for (; panels > 0; skip(1)) Micro::template tile<R, 1>(part);
 }
 
-/// All rows in register tiles of nearly equal height.
+/// All rows in register tiles of nearly equal height. Together they prefetch `ahead_bytes` of each panel of ahead.
 template <class Micro, class W>
-inline void run_rows(i64 rows, i64 panels, const TileCall<W>& t) noexcept {
+inline void run_rows(i64 rows, i64 panels, const TileCall<W>& t, i64 ahead_bytes) noexcept {
   TileCall<W> part = t;
-  for (i64 left = rows, tiles = (rows + Micro::kRows - 1) / Micro::kRows; tiles > 0; --tiles) {
+  i64 tiles = (rows + Micro::kRows - 1) / Micro::kRows;
+  const i64 steps = tiles * (t.k > 0 ? t.k : 1);
+  part.ahead_step = (ahead_bytes + steps - 1) / steps;
+  for (i64 left = rows; tiles > 0; --tiles) {
     const i64 height = (left + tiles - 1) / tiles;
     run_tile<Micro, Micro::kRows>(height, panels, part);
     part.a += height * t.lda;
     part.c += height * t.ldc;
+    part.ahead += t.k * part.ahead_step;
     left -= height;
   }
 }
 
-inline void finish(const Gemm& g, i64 m0, i64 rows, i64 n0, i64 columns, const float* sums, i64 sum_stride) noexcept {
-  for (i64 n = 0; n < columns; n += kPanel, sums += sum_stride) {
-    const i64 width = columns - n < kPanel ? columns - n : kPanel;
-    float bias[kPanel] = {};
-    if (g.bias)
-      for (i64 j = 0; j < width; ++j) bias[j] = g.bias[n0 + n + j];
-    for (i64 m = 0; m < rows; ++m) {
-      float* c = g.c + (m0 + m) * g.ldc + n0 + n;
-      const float* s = sums + m * kPanel;
-      if (g.store == Store::add)
-        for (i64 j = 0; j < width; ++j) c[j] = (s[j] + bias[j]) + c[j];
-      else
-        for (i64 j = 0; j < width; ++j) c[j] = s[j] + bias[j];
+/// Copies a[rows, k] to slices [ceil(k / kDepth)][rows][kDepth]: rows a power of two apart would share cache sets.
+inline void pack_rows(const float* a, i64 lda, i64 rows, i64 k, float* out) noexcept {
+  for (i64 k0 = 0; k0 < k; k0 += kDepth)
+    for (i64 m = 0; m < rows; ++m, out += kDepth) {
+      const i64 count = k - k0 < kDepth ? k - k0 : kDepth;
+      __builtin_memcpy(out, a + m * lda + k0, std::size_t(count) * sizeof(float));
     }
-  }
+}
+
+/// C = sums + bias, + C, row by row; sums are [panels][rows][16].
+template <bool kAdd>
+inline void finish(const Gemm& g, i64 m0, i64 rows, i64 n0, i64 columns, const float* sums) noexcept {
+  for (i64 m = 0; m < rows; ++m)
+    for (i64 n = 0; n < columns; n += kPanel) {
+      float* c = g.c + (m0 + m) * g.ldc + n0 + n;
+      const float* s = sums + n * rows + m * kPanel;
+      float total[kPanel];
+      const i64 width = columns - n < kPanel ? columns - n : kPanel;
+      const auto combine = [&](i64 count) {
+        for (i64 j = 0; j < count; ++j) total[j] = g.bias ? s[j] + g.bias[n0 + n + j] : s[j] + 0.0f;
+        for (i64 j = 0; j < count; ++j) c[j] = kAdd ? total[j] + c[j] : total[j];
+      };
+      width == kPanel ? combine(kPanel) : combine(width);
+    }
 }
 
 template <class Micro, class W>
 void gemm_blocked(const Gemm& g) noexcept {
   const W* weights = static_cast<const W*>(g.panels);
-  const bool few = g.m <= kFewRows;
-  const i64 depth = few ? g.k : kDepthBlock;
   float* sums = g.scratch;
-  float* expanded = g.scratch + kRowBlock * kPanelGroup * kPanel;
-  for (i64 m0 = 0; m0 < g.m; m0 += kRowBlock) {
-    const i64 rows = g.m - m0 < kRowBlock ? g.m - m0 : kRowBlock;
-    const i64 sum_stride = rows * kPanel;
+  float* packed = sums + kRowBlock * kPanelGroup * kPanel;
+  float* expanded = packed + kRowBlock * kDepth;
+  const i64 blocks = (g.m + kRowBlock - 1) / kRowBlock;
+  for (i64 block = 0; block < blocks; ++block) {
+    const i64 m0 = g.m * block / blocks, rows = g.m * (block + 1) / blocks - m0;
+    const bool few = rows <= kFewRows;
+    // Few rows leave room to pack more of their depth, so that weights are read in longer runs.
+    const i64 depth = kRowBlock / rows * kDepth;
+    const i64 wide = Micro::panels(rows < Micro::kRows ? int(rows) : Micro::kRows);
     for (i64 n0 = 0; n0 < g.n; n0 += kPanelGroup * kPanel) {
       const i64 columns = g.n - n0 < kPanelGroup * kPanel ? g.n - n0 : kPanelGroup * kPanel;
       const i64 panels = (columns + kPanel - 1) / kPanel;
       for (i64 k0 = 0; k0 < g.k || k0 == 0; k0 += depth) {
         const i64 k = g.k - k0 < depth ? g.k - k0 : depth;
         const float* a = g.a + m0 * g.lda + k0;
-        const W* b = weights + n0 * g.k + k0 * kPanel;
-        if (few) {
-          run_rows<Micro>(rows, panels, TileCall<W>{k, a, g.lda, b, g.k * kPanel, sums, kPanel, sum_stride, k0 > 0});
-          continue;
-        }
-        constexpr i64 wide = Micro::panels(Micro::kRows);
+        if (rows > 1) pack_rows(a, g.lda, rows, k, packed);
         for (i64 p = 0; p < panels; p += wide) {
           const i64 now = panels - p < wide ? panels - p : wide;
-          TileCall<float> t{k, a, g.lda, nullptr, g.k * kPanel, sums + p * sum_stride, kPanel, sum_stride, k0 > 0};
-          if constexpr (sizeof(W) == sizeof(float)) {
-            t.b = b + p * t.b_stride;
-          } else {
-            for (i64 q = 0; q < now; ++q)
-              Micro::widen(b + (p + q) * t.b_stride, k * kPanel, expanded + q * kDepthBlock * kPanel);
-            t.b = expanded;
-            t.b_stride = kDepthBlock * kPanel;
+          const W* b = weights + (n0 + p * kPanel) * g.k + k0 * kPanel;
+          for (i64 k1 = 0; k1 < k || k1 == 0; k1 += kDepth) {
+            const i64 step = k - k1 < kDepth ? k - k1 : kDepth;
+            const W* now_b = b + k1 * kPanel;
+            const W* next_b = k1 + kDepth < k ? now_b + kDepth * kPanel : b + wide * g.k * kPanel;
+            TileCall<W> t{step, rows > 1 ? packed + k1 * rows : a + k1, kDepth, now_b, g.k * kPanel,
+                          sums + p * rows * kPanel, kPanel, rows * kPanel, k0 + k1 > 0};
+            t.ahead = reinterpret_cast<const char*>(next_b);
+            t.ahead_stride = g.k * kPanel * i64(sizeof(W));
+            const i64 ahead_bytes = step * kPanel * i64(sizeof(W));
+            if constexpr (sizeof(W) < sizeof(float)) {
+              if (!few) {
+                for (i64 q = 0; q < now; ++q)
+                  Micro::widen(now_b + q * t.b_stride, step * kPanel, expanded + q * kDepth * kPanel);
+                run_rows<Micro>(rows, now,
+                                TileCall<float>{step, t.a, t.lda, expanded, kDepth * kPanel, t.c, t.ldc, t.c_stride,
+                                                t.load, t.ahead, t.ahead_stride},
+                                ahead_bytes);
+                continue;
+              }
+            }
+            run_rows<Micro>(rows, now, t, ahead_bytes);
           }
-          run_rows<Micro>(rows, now, t);
         }
       }
-      finish(g, m0, rows, n0, columns, sums, sum_stride);
+      g.store == Store::add ? finish<true>(g, m0, rows, n0, columns, sums)
+                            : finish<false>(g, m0, rows, n0, columns, sums);
     }
   }
 }

@@ -65,7 +65,7 @@ inline std::string missing_placeholders(const std::vector<Placeholder>& found, i
   std::string text;
   for (i64 number = 1; number <= images; ++number) {
     const auto names = [&](const Placeholder& placeholder) { return placeholder.number == number; };
-    if (std::none_of(found.begin(), found.end(), names)) text += "<image-" + std::to_string(number) + ">";
+    if (std::none_of(found.begin(), found.end(), names)) text += detail::concat("<image-", number, ">");
   }
   return text;
 }
@@ -74,7 +74,7 @@ inline PromptText conversation_text(const PromptText& question, const std::strin
                                     PromptStyle style) {
   PromptText text("<|im_start|>system\nYou are a helpful assistant.");
   text.append(style == PromptStyle::processor ? "\n<|im_end|>\n" : "<|im_end|>\n");
-  text.append("<|im_start|>user\n" + images);
+  text.append(detail::concat("<|im_start|>user\n", images));
   text.append(question);
   text.append("<|im_end|>\n<|im_start|>assistant\n");
   return text;
@@ -115,7 +115,7 @@ LA_INLINE Prompt build_prompt(const Tokenizer& tokenizer, const SpecialTokens& s
     const i64 image = placeholder.number - 1, rows = image_rows[image];
     require(rows > 0, "image ", placeholder.number, ": expected at least one row, found ", rows);
     part.append(text.slice(begin, placeholder.begin));
-    part.append("<image " + std::to_string(placeholder.number) + "><img>");
+    part.append(detail::concat("<image ", placeholder.number, "><img>"));
     append(part);
     prompt.images.push_back({image, i64(prompt.ids.size()), rows});
     prompt.ids.insert(prompt.ids.end(), std::size_t(rows), special.image);

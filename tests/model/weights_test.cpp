@@ -48,7 +48,7 @@ TEST_CASE("weights: a missing tensor, a wrong shape and a wrong type are errors 
   }
   {
     EditableCheckpoint c(source("data/shapes"));
-    c.replace("model.safetensors", "mlp1.1.weight\":{\"dtype\":\"BF16\"", "mlp1.1.weight\":{\"dtype\":\"I16\" ");
+    c.replace("model.safetensors", "mlp1.1.weight\": {\"dtype\": \"BF16\"", "mlp1.1.weight\": {\"dtype\": \"I16\" ");
     CHECK_THROWS_WITH_AS(c.check(), doctest::Contains("mlp1.1.weight: expected BF16, F16 or F32, found I16"), Error);
   }
 }

@@ -100,7 +100,7 @@ void run_attention(Ops& ops) {
   a->truncate(100);
   CHECK(a->length() == 100);
   a->extend(50);
-  ops.kv_write(*a, 2, 100, mk.rows(0, 50), mv.rows(0, 50));
+  for (i64 layer = 0; layer < 3; ++layer) ops.kv_write(*a, layer, 100, mk.rows(0, 50), mv.rows(0, 50));
 
   std::vector<Visible> visible;
   for (int t = 0; t < long_rows; ++t) visible.push_back({t + 1, 0, 0});

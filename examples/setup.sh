@@ -1,0 +1,24 @@
+#!/bin/sh
+# Installs what is missing (Debian 12 or later, as root) and builds everything into build/.
+set -eu
+cd "$(dirname "$0")/.."
+
+packages="g++ meson ninja-build pkg-config libsimdjson-dev libutf8proc-dev libstb-dev libxsimd-dev libeigen3-dev doctest-dev libsimde-dev"
+if [ "${1:-}" = tests ]; then
+  # For the tests alone: the NEON kernels are cross-built and run under an emulator, the packaging is tried with CMake.
+  packages="$packages g++-aarch64-linux-gnu qemu-user cmake"
+fi
+
+missing=""
+for package in $packages; do
+  dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+  echo "installing:$missing" >&2
+  apt-get update -qq
+  # shellcheck disable=SC2086
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+fi
+
+[ -f build/build.ninja ] || meson setup build
+ninja -C build

@@ -1,0 +1,19 @@
+#pragma once
+
+// 512-bit AVX-512 with F, BW, DQ and VL: Skylake-X, Zen 4 and later.
+
+#define LA_KERNELS_NAMESPACE avx512
+#include "../gemm/gemm_avx512.hpp"
+#include "../attention/attention_streaming.hpp"
+#include "../elementwise/elementwise_vector.hpp"
+#include "fill_vector.hpp"
+#undef LA_KERNELS_NAMESPACE
+
+namespace la::kernels::avx512 {
+
+inline void override_entries(Table& t) noexcept {
+  t.isa = "avx512";
+  fill_vector(t);
+}
+
+}  // namespace la::kernels::avx512

@@ -1,0 +1,39 @@
+#pragma once
+
+#include "../isa/intrinsics_x86.hpp"
+#include "../kernels.hpp"
+
+namespace la::kernels::LA_KERNELS_NAMESPACE {
+
+/// 512-bit vectors, a panel each, for the integer products.
+struct Lanes512 {
+  using Int = __m512i;
+  using Float = __m512;
+  static constexpr int kLanes = 16;
+
+  static Float load(const float* p) noexcept { return _mm512_loadu_ps(p); }
+  static void store(float* p, Float x) noexcept { _mm512_storeu_ps(p, x); }
+  static Float splat(float x) noexcept { return _mm512_set1_ps(x); }
+  static Float mul(Float a, Float b) noexcept { return _mm512_mul_ps(a, b); }
+  static Float fma(Float a, Float b, Float c) noexcept { return _mm512_fmadd_ps(a, b, c); }
+  static Float fnma(Float a, Float b, Float c) noexcept { return _mm512_fnmadd_ps(a, b, c); }
+  static Float to_float(Int x) noexcept { return _mm512_cvtepi32_ps(x); }
+  static Float load_half(const std::uint16_t* p) noexcept {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  }
+  static Float load_bytes(const std::uint8_t* p) noexcept {
+    return to_float(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+  }
+
+  static Int zeros() noexcept { return _mm512_setzero_si512(); }
+  static Int load_bits(const void* p) noexcept { return _mm512_loadu_si512(p); }
+  static Int splat_four(const void* p) noexcept {
+    int four;
+    __builtin_memcpy(&four, p, sizeof four);
+    return _mm512_set1_epi32(four);
+  }
+  static Int low_nibbles(Int x) noexcept { return _mm512_and_si512(x, _mm512_set1_epi8(15)); }
+  static Int high_nibbles(Int x) noexcept { return low_nibbles(_mm512_srli_epi16(x, 4)); }
+};
+
+}  // namespace la::kernels::LA_KERNELS_NAMESPACE

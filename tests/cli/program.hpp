@@ -1,0 +1,97 @@
+#pragma once
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "../support.hpp"
+
+// Programs run as people run them: arguments, environment, files, streams and an exit code.
+namespace la::test {
+
+struct Program {
+  std::vector<std::string> command;
+  std::map<std::string, std::string> environment{};  ///< added to a bare one
+  std::string directory = "/";                       ///< where it runs
+  std::string input{};                               ///< of stdin
+  std::string out_path{};                            ///< stdout goes here instead; "closed" closes it
+};
+
+struct Outcome {
+  int status = -1;  ///< exit code; 128 + the signal that ended it
+  std::string out, err;
+
+  /// The last line of stderr, where a failure is told.
+  std::string last_error() const {
+    const std::size_t end = err.find_last_not_of('\n');
+    if (end == std::string::npos) return "";
+    const std::size_t before = err.find_last_of('\n', end);
+    return err.substr(before == std::string::npos ? 0 : before + 1,
+                      end - (before == std::string::npos ? 0 : before + 1) + 1);
+  }
+};
+
+/// Nothing of the caller's own settings: no LA_ variable, no model cache.
+inline std::vector<std::string> environment_of(const Program& program, const TemporaryDirectory& scratch) {
+  // Threads that wait actively would starve each other where tests share few cores.
+  std::map<std::string, std::string> all{{"HOME", scratch.str()}, {"OMP_WAIT_POLICY", "passive"}};
+  for (const char* kept : {"PATH", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS"})
+    if (const char* value = std::getenv(kept)) all[kept] = value;
+  for (const auto& [name, value] : program.environment) all[name] = value;
+  std::vector<std::string> lines;
+  for (const auto& [name, value] : all) lines.push_back(name + "=" + value);
+  return lines;
+}
+
+inline std::vector<char*> pointers(std::vector<std::string>& strings) {
+  std::vector<char*> out;
+  for (std::string& s : strings) out.push_back(s.data());
+  out.push_back(nullptr);
+  return out;
+}
+
+inline Outcome run(Program program) {
+  TemporaryDirectory scratch;
+  const std::string in = scratch / "stdin", out = scratch / "stdout", err = scratch / "stderr";
+  std::ofstream(in, std::ios::binary) << program.input;
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  constexpr int kWrite = O_WRONLY | O_CREAT | O_TRUNC;
+  posix_spawn_file_actions_addopen(&actions, 0, in.c_str(), O_RDONLY, 0);
+  if (program.out_path == "closed")
+    posix_spawn_file_actions_addclose(&actions, 1);
+  else
+    posix_spawn_file_actions_addopen(&actions, 1, (program.out_path.empty() ? out : program.out_path).c_str(),
+                                     kWrite, 0600);
+  posix_spawn_file_actions_addopen(&actions, 2, err.c_str(), kWrite, 0600);
+  posix_spawn_file_actions_addchdir_np(&actions, program.directory.c_str());
+  std::vector<std::string> environment = environment_of(program, scratch);
+  pid_t process = 0;
+  const int failure = ::posix_spawnp(&process, program.command[0].c_str(), &actions, nullptr,
+                                     pointers(program.command).data(), pointers(environment).data());
+  posix_spawn_file_actions_destroy(&actions);
+  REQUIRE_MESSAGE(failure == 0, program.command[0]);
+  int status = 0;
+  REQUIRE(::waitpid(process, &status, 0) == process);
+  Outcome outcome;
+  outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  if (program.out_path.empty()) outcome.out = read_file(out);
+  outcome.err = read_file(err);
+  return outcome;
+}
+
+/// The example program of this build with these arguments.
+inline Program ground_program(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), LA_BUILD_ROOT "/examples/ground");
+  return {std::move(arguments)};
+}
+
+inline Outcome ground(std::vector<std::string> arguments) {
+  return run(ground_program(std::move(arguments)));
+}
+
+}  // namespace la::test

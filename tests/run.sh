@@ -1,0 +1,16 @@
+#!/bin/sh
+# Installs what is missing, builds, and runs all tests. Ends with "N passed, N failed, N skipped".
+set -eu
+cd "$(dirname "$0")/.."
+sh examples/setup.sh tests
+status=0
+meson test -C build --print-errorlogs --num-processes 1 || status=$?
+python3 - build/meson-logs/testlog.json <<'PY'
+import json, sys
+count = {"passed": 0, "failed": 0, "skipped": 0}
+for line in open(sys.argv[1]):
+    result = json.loads(line)["result"]
+    count["passed" if result == "OK" else "skipped" if result == "SKIP" else "failed"] += 1
+print("{passed} passed, {failed} failed, {skipped} skipped".format(**count))
+PY
+exit $status
