@@ -5,42 +5,14 @@
 
 #include <charconv>
 #include <cstdio>
-#include <cstdlib>
-#include <string>
+#include <string_view>
+#include <utility>
 
-#include "la/la.hpp"
-#include "scene.hpp"
+#include "la/core/error.hpp"
+#include "scene_score.hpp"
 
 namespace la::scenes {
 namespace {
-
-struct Score {
-  int scenes = 0, found = 0;
-  double iou_sum = 0;
-};
-
-/// The best place of a wrong answer is none: only the first box counts.
-double first_box_iou(const Result& result, const Scene& scene) {
-  for (const Item& item : result.items)
-    if (item.kind == Item::Kind::box) return iou(item.box, scene.truth());
-  return 0;
-}
-
-Score measure(Session& session, Mode mode, int count, std::uint64_t seed) {
-  AskOptions ask;
-  ask.generation.mode = mode;
-  Score score;
-  for (int i = 0; i < count; ++i) {
-    const std::uint64_t scene_seed = seed + std::uint64_t(i);
-    const Scene scene = draw_scene(scene_seed);
-    const EncodedImage image = session.encode(render(scene, scene_seed));
-    const double got = first_box_iou(session.ground(image, scene.phrase(), ask), scene);
-    ++score.scenes;
-    score.found += got > 0.5;
-    score.iou_sum += got;
-  }
-  return score;
-}
 
 std::uint64_t number(const char* name, std::string_view text) {
   std::uint64_t value = 0;

@@ -19,7 +19,8 @@ int main(int argc, char** argv) {
     auto result = session.ground(image, argv[3]);
     for (const la::Item& item : result.items) {
       if (item.kind != la::Item::Kind::box) continue;
-      std::printf("%s %.1f %.1f %.1f %.1f\n", item.label.c_str(), item.box[0], item.box[1], item.box[2], item.box[3]);
+      std::printf("%s %.1f %.1f %.1f %.1f\n", item.label.c_str(), item.box[0], item.box[1], item.box[2],
+                  item.box[3]);
     }
     return 0;
   } catch (const std::exception& error) {

@@ -8,10 +8,27 @@
 // what the including file is compiled for.
 #if !defined(LA_COMPILED)
 #include "isa/scalar.hpp"
-#if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__) && \
+    defined(__AVX512VNNI__)
+#define LA_BUILT_AVX512VNNI
+#include "isa/avx512vnni.hpp"
+#elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
+#define LA_BUILT_AVX512
+#include "isa/avx512.hpp"
+#elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
 #define LA_BUILT_AVX2
 #include "isa/avx2.hpp"
+#elif defined(__aarch64__) && defined(__ARM_FEATURE_DOTPROD)
+#define LA_BUILT_NEONDOT
+#include "isa/neondot.hpp"
+#elif defined(__aarch64__)
+#define LA_BUILT_NEON
+#include "isa/neon.hpp"
 #endif
+#endif
+
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
 #endif
 
 namespace la::kernels {
@@ -19,23 +36,86 @@ namespace la::kernels {
 #if defined(LA_COMPILED)
 void override_scalar(Table&) noexcept;
 void override_avx2(Table&) noexcept;
+void override_avx512(Table&) noexcept;
+void override_avx512vnni(Table&) noexcept;
+void override_neon(Table&) noexcept;
+void override_neondot(Table&) noexcept;
 #else
 inline void override_scalar(Table& t) noexcept { scalar::override_entries(t); }
-#if defined(LA_BUILT_AVX2)
+#if defined(LA_BUILT_AVX512VNNI)
+inline void override_avx512vnni(Table& t) noexcept { avx512vnni::override_entries(t); }
+#elif defined(LA_BUILT_AVX512)
+inline void override_avx512(Table& t) noexcept { avx512::override_entries(t); }
+#elif defined(LA_BUILT_AVX2)
 inline void override_avx2(Table& t) noexcept { avx2::override_entries(t); }
+#elif defined(LA_BUILT_NEONDOT)
+inline void override_neondot(Table& t) noexcept { neondot::override_entries(t); }
+#elif defined(LA_BUILT_NEON)
+inline void override_neon(Table& t) noexcept { neon::override_entries(t); }
 #endif
 #endif
 
+namespace detail {
+
+#if defined(__x86_64__)
+// F16C is older than AVX2 and part of every CPU that has it; clang 14 cannot ask for it.
+inline bool cpu_has_avx2() noexcept { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+
+// Kernels built on SIMDe need what SIMDe was compiled for, whatever they are written in.
+inline bool cpu_has_avx512() noexcept {
+#if defined(LA_KERNELS_SIMDE)
+  return cpu_has_avx2();
+#else
+  return cpu_has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+#endif
+}
+
+inline bool cpu_has_avx512vnni() noexcept {
+#if defined(LA_KERNELS_SIMDE)
+  return cpu_has_avx2();
+#else
+  return cpu_has_avx512() && __builtin_cpu_supports("avx512vnni");
+#endif
+}
+#endif
+
+#if defined(__aarch64__)
+/// NEON is part of every aarch64; the dot products are not.
+inline bool cpu_has_neondot() noexcept {
+#if defined(__linux__)
+  constexpr unsigned long dotprod = 1ul << 20;  // HWCAP_ASIMDDP
+  return (getauxval(AT_HWCAP) & dotprod) != 0;
+#elif defined(__APPLE__)
+  return true;
+#else
+  return false;
+#endif
+}
+#endif
+
+inline bool always() noexcept { return true; }
+
+}  // namespace detail
+
 LA_INLINE std::span<const Isa> built_in_isas() noexcept {
   static constexpr Isa isas[] = {
-#if defined(LA_BUILT_AVX2)
-      {"avx2", "AVX2, FMA, F16C",
-       +[]() noexcept -> bool {
-         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
-       },
-       override_avx2},
+#if defined(LA_BUILT_AVX512VNNI)
+      {"avx512vnni", "AVX-512 F, BW, DQ, VL and VNNI", detail::cpu_has_avx512vnni, override_avx512vnni},
 #endif
-      {"scalar", "nothing", +[]() noexcept { return true; }, override_scalar},
+#if defined(LA_BUILT_AVX512)
+      {"avx512", "AVX-512 F, BW, DQ and VL", detail::cpu_has_avx512, override_avx512},
+#endif
+#if defined(LA_BUILT_AVX2)
+      {"avx2", "AVX2, FMA and F16C", detail::cpu_has_avx2, override_avx2},
+#endif
+#if defined(LA_BUILT_NEONDOT)
+      {"neondot", "NEON with dot products", detail::cpu_has_neondot, override_neondot},
+#endif
+#if defined(LA_BUILT_NEON)
+      {"neon", "NEON", detail::always, override_neon},
+#endif
+      {"scalar", "nothing", detail::always, override_scalar},
   };
   return isas;
 }

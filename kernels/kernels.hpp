@@ -101,10 +101,13 @@ struct Attention {
   float* scratch = nullptr;             ///< attention_scratch floats, 64-byte aligned
 };
 
+/// Floats that attention keeps for a row beside its output: the largest score and up to 16 partial sums.
+inline constexpr i64 kAttentionState = 32;
+
 /// Floats of Attention::scratch for head size d.
 constexpr i64 attention_scratch(i64 d) {
   const i64 padded = (d + 15) / 16 * 16;
-  return kAttentionRows * (2 * padded + kPageKeys + 32);
+  return kAttentionRows * (2 * padded + kPageKeys + kAttentionState);
 }
 
 /// Signatures of the row kernels. n values each; x and y may be the same, and need no alignment.

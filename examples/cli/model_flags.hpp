@@ -45,9 +45,10 @@ struct ModelFlags {
     flags.number<std::uint64_t>("--seed", "of the sampling [0]", sampling.seed, 0, ~std::uint64_t{0});
     flags.number<i64>("--max-image-side", "shrink larger pictures first [none]", max_image_side, 1, 1 << 20);
     flags.on("--no-exif", "ignore a JPEG's orientation, as the reference does", no_exif);
-    flags.text("--weights", "NAME", "auto, f32 or bf16: how linear weights are held [auto: as stored]",
-               weights);
-    flags.text("--activations", "NAME", "auto or f32 [auto]", activations);
+    flags.text("--weights", "NAME",
+               "auto, f32, bf16, q8 or q4: how linear weights are held [auto: as stored]", weights);
+    flags.text("--activations", "NAME",
+               "auto, f32 or q8: what integer weights are multiplied with [auto: q8]", activations);
     flags.text("--device", "NAME", "auto or cpu [auto, $LA_DEVICE]", device);
     flags.text("--isa", "NAME", "instruction set; 'list' prints them [best, $LA_ISA]", isa);
     flags.text("--backend", "NAME", "cpu, reference (slow, exact sums) or check (both, op by op) [cpu]",
@@ -82,10 +83,9 @@ struct ModelFlags {
 
   SessionOptions session_options() const {
     check_device();
-    if (activations != "auto" && activations != "f32")
-      fail_usage("--activations: expected auto or f32, found '", activations, "'");
     SessionOptions options;
     options.weights = parse_weights(weights);
+    options.activations = parse_activations(activations);
     options.backend = choose<Backend>(
         "--backend", backend,
         {{"cpu", Backend::cpu}, {"reference", Backend::reference}, {"check", Backend::check}});

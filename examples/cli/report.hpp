@@ -52,7 +52,10 @@ inline std::string json_item(const Item& item) {
 
 inline std::string json_items(const std::vector<Item>& items) {
   std::string out = "[";
-  for (const Item& item : items) out += (&item == items.data() ? "" : ",") + json_item(item);
+  for (const Item& item : items) {
+    if (&item != items.data()) out += ",";
+    out += json_item(item);
+  }
   return out + "]";
 }
 
@@ -80,7 +83,8 @@ inline void print_json(const Report& r, const Result& a, std::ostream& out) {
       << ",\"prefill\":" << json_number(a.prefill_seconds) << ",\"decode\":" << json_number(a.decode_seconds)
       << "},\"tokens_per_second\":" << json_number(a.tokens_per_second)
       << ",\"peak_rss_mb\":" << json_number(peak_rss_mb()) << ",\"isa\":" << json_quote(r.isa)
-      << ",\"weights\":" << json_quote(r.session.weight_format()) << ",\"activations\":\"f32\"}" << std::endl;
+      << ",\"weights\":" << json_quote(r.session.weight_format())
+      << ",\"activations\":" << json_quote(r.session.activation_format()) << "}" << std::endl;
 }
 
 /// A label on one line: a control character in it becomes a blank.

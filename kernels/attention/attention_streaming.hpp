@@ -7,10 +7,12 @@
 // source: Milakov and Gimelshein 2018, online normaliser; Dao et al. 2022, FlashAttention
 namespace la::kernels::LA_KERNELS_NAMESPACE {
 
-/// What a row has seen so far: the largest score, and the sum of exp(score - max).
+/// What a row has seen so far: the largest score, and sums of exp(score - max) by lane.
 struct RowState {
-  float max, sum;
+  float max;
+  float sum[kLanes];
 };
+static_assert(sizeof(RowState) <= kAttentionState * sizeof(float));
 
 inline bool sees(const Visible& v, i64 key) noexcept {
   return key < v.prefix || (key >= v.window_begin && key < v.window_end);
@@ -44,9 +46,15 @@ inline float rescore(float* scores, RowState& row) noexcept {
     store(lane, exp_fast(V(row.max - max)));
     factor = lane[0];
   }
-  row.sum = row.sum * factor + sum_lanes(s);
+  store(row.sum, xsimd::fma(load(row.sum), V(factor), s));
   row.max = max;
   return factor;
+}
+
+/// Each panel of a product fetches its share of what is needed next.
+inline void prefetch(TileCall<float>& t, const float* next, i64 bytes_a_panel) noexcept {
+  t.ahead = reinterpret_cast<const char*>(next);
+  t.ahead_stride = bytes_a_panel;
 }
 
 template <class Micro>
@@ -61,13 +69,17 @@ void attention_streaming(const Attention& a) noexcept {
   for (i64 r = 0; r < a.rows; ++r) {
     map(a.q[r], a.d, q + r * padded, [scale](V v) { return v * scale; });
     for (i64 d = 0; d < padded; ++d) out[r * padded + d] = 0;
-    state[r] = {-HUGE_VALF, 0};
+    state[r] = {-HUGE_VALF, {}};
     if (end_of(a.visible[r]) > end) end = end_of(a.visible[r]);
   }
+  const i64 k_bytes = kPageKeys * a.d * i64(sizeof(float)), v_bytes = kPageKeys * padded * i64(sizeof(float));
+  const i64 key_panels = kPageKeys / kPanel, value_panels = padded / kPanel;
   for (i64 first = 0; first < end; first += kPageKeys) {
     const float* page = a.pages[first / kPageKeys];
-    run_rows<Micro>(a.rows, kPageKeys / kPanel,
-                    TileCall<float>{a.d, q, padded, page + a.k_offset, a.d * kPanel, scores, kPageKeys, kPanel, false}, 0);
+    const float* next = first + kPageKeys < end ? a.pages[first / kPageKeys + 1] : page;
+    TileCall<float> scored{a.d, q, padded, page + a.k_offset, a.d * kPanel, scores, kPageKeys, kPanel, false};
+    prefetch(scored, page + a.v_offset, v_bytes / key_panels);
+    run_rows<Micro>(a.rows, key_panels, scored, v_bytes / key_panels);
     for (i64 r = 0; r < a.rows; ++r) {
       hide(scores + r * kPageKeys, a.visible[r], first);
       const float factor = rescore(scores + r * kPageKeys, state[r]);
@@ -76,12 +88,13 @@ void attention_streaming(const Attention& a) noexcept {
         for (i64 d = 0; d < padded; d += kLanes) store(o + d, load(o + d) * V(factor));
       }
     }
-    run_rows<Micro>(a.rows, padded / kPanel,
-                    TileCall<float>{kPageKeys, scores, kPageKeys, page + a.v_offset, kPageKeys * kPanel, out, padded,
-                                    kPanel, true}, 0);
+    TileCall<float> mixed{kPageKeys, scores, kPageKeys, page + a.v_offset, kPageKeys * kPanel, out, padded, kPanel, true};
+    prefetch(mixed, next + a.k_offset, k_bytes / value_panels);
+    run_rows<Micro>(a.rows, value_panels, mixed, k_bytes / value_panels);
   }
   for (i64 r = 0; r < a.rows; ++r) {
-    const V inverse(state[r].sum == 0 ? 0.0f : 1.0f / state[r].sum);
+    const float sum = sum_lanes(load(state[r].sum));
+    const V inverse(sum == 0 ? 0.0f : 1.0f / sum);
     map(out + r * padded, a.d, a.out[r], [inverse](V v) { return v * inverse; });
   }
 }

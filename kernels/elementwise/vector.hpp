@@ -14,6 +14,7 @@
 namespace la::kernels::LA_KERNELS_NAMESPACE {
 
 using V = xsimd::batch<float>;
+using VInt = xsimd::batch<std::int32_t>;
 inline constexpr i64 kLanes = i64(V::size);
 
 inline V load(const float* p) noexcept { return V::load_unaligned(p); }
@@ -41,13 +42,13 @@ inline float sum_lanes(V v) noexcept {
   return lane[0];
 }
 
-/// Largest lane; a NaN lane is passed over, as in the scalar reference.
+/// Largest lane, as a balanced tree; with a NaN among them, one of them or NaN.
 inline float max_lanes(V v) noexcept {
   float lane[kLanes];
   store(lane, v);
-  float max = -HUGE_VALF;
-  for (i64 i = 0; i < kLanes; ++i) max = lane[i] > max ? lane[i] : max;
-  return max;
+  for (i64 half = kLanes / 2; half > 0; half /= 2)
+    for (i64 i = 0; i < half; ++i) lane[i] = lane[i] > lane[i + half] ? lane[i] : lane[i + half];
+  return lane[0];
 }
 
 /// y[i] = f(x[i]) for n values.
@@ -86,8 +87,9 @@ inline float sum(const float* x, i64 n, float fill, F f) noexcept {
 /// half the instructions of a general exp.
 /// source: Cephes expf: 2^n * P(r), r = x - n ln 2 in two parts
 inline V exp_fast(V x) noexcept {
-  const V low(-87.33654f);
-  const V n = xsimd::nearbyint(x * V(1.44269504f));
+  const V low(-87.33654f), round(12582912.0f);  // adding 1.5 * 2^23 leaves the nearest integer in the lowest bits
+  const V shifted = xsimd::fma(x, V(1.44269504f), round);
+  const V n = shifted - round;
   const V r = xsimd::fma(n, V(2.12194440e-4f), xsimd::fma(n, V(-0.693359375f), x));
   V p = xsimd::fma(V(1.9875691500e-4f), r, V(1.3981999507e-3f));
   p = xsimd::fma(p, r, V(8.3334519073e-3f));
@@ -95,7 +97,8 @@ inline V exp_fast(V x) noexcept {
   p = xsimd::fma(p, r, V(1.6666665459e-1f));
   p = xsimd::fma(p, r, V(5.0000001201e-1f));
   p = xsimd::fma(p, r * r, r + V(1.0f));
-  return xsimd::select(x < low, V(0.0f), xsimd::ldexp(p, xsimd::to_int(n)));
+  const VInt power = (xsimd::bitwise_cast<VInt>(shifted) << 23) + xsimd::bitwise_cast<VInt>(V(1.0f));
+  return xsimd::select(x < low, V(0.0f), p * xsimd::bitwise_cast<V>(power));
 }
 
 }  // namespace la::kernels::LA_KERNELS_NAMESPACE

@@ -4,7 +4,7 @@
 
 #include "gemm_blocked.hpp"
 
-namespace la::kernels::avx2 {
+namespace la::kernels::LA_KERNELS_NAMESPACE {
 
 inline __m256 load8(const float* p) noexcept { return _mm256_loadu_ps(p); }
 
@@ -67,4 +67,4 @@ struct Micro {
   }
 };
 
-}  // namespace la::kernels::avx2
+}  // namespace la::kernels::LA_KERNELS_NAMESPACE

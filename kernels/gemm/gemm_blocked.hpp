@@ -42,14 +42,15 @@ inline void run_tile(i64 rows, i64 panels, const TileCall<W>& t) noexcept {
   }
   constexpr int wide = Micro::panels(R);
   TileCall<W> part = t;
-  const auto skip = [&](i64 n) {
-    panels -= n;
-    part.b += n * t.b_stride;
-    part.c += n * t.c_stride;
-    part.ahead += n * t.ahead_stride;
-  };
-  for (; panels >= wide; skip(wide)) Micro::template tile<R, wide>(part);
-  for (; panels > 0; skip(1)) Micro::template tile<R, 1>(part);
+  for (i64 p = 0; p < panels;) {
+    const bool full = panels - p >= wide;
+    full ? Micro::template tile<R, wide>(part) : Micro::template tile<R, 1>(part);
+    const i64 done = full ? wide : 1;
+    p += done;
+    part.b += done * t.b_stride;
+    part.c += done * t.c_stride;
+    part.ahead += done * t.ahead_stride;
+  }
 }
 
 /// All rows in register tiles of nearly equal height. Together they prefetch `ahead_bytes` of each panel of ahead.

@@ -2,6 +2,12 @@
 
 // 512-bit AVX-512 with F, BW, DQ and VL: Skylake-X, Zen 4 and later.
 
+// g++ 12 takes the undefined operands inside its own intrinsics for mistakes.
+#if !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
 #define LA_KERNELS_NAMESPACE avx512
 #include "../gemm/gemm_avx512.hpp"
 #include "../attention/attention_streaming.hpp"
@@ -17,3 +23,7 @@ inline void override_entries(Table& t) noexcept {
 }
 
 }  // namespace la::kernels::avx512
+
+#if !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif

@@ -13,9 +13,9 @@ struct QLanes {
   static constexpr int kQ8Zero = 128;  // 8-bit weights are multiplied as stored
   static constexpr int kPrefetch = 2048;
 #ifndef KR
-#define KR 6
+#define KR 4
 #endif
-  static constexpr int kPairRows = KR;
+  static constexpr int kRows4 = KR4, kRows8 = KR;
   static constexpr int pair_panels(int rows) { return rows == 1 ? 2 : 1; }
 
   static Float load(const float* p) noexcept { return _mm256_loadu_ps(p); }
@@ -43,6 +43,11 @@ struct QLanes {
   static Int low_nibbles(Int x) noexcept { return _mm256_and_si256(x, _mm256_set1_epi8(15)); }
   static Int high_nibbles(Int x) noexcept { return low_nibbles(_mm256_srli_epi16(x, 4)); }
 
+  /// Sums stay in order: the compiler would regroup them, keep products for later and spill.
+  static Int settle(Int sum) noexcept {
+    asm("" : "+x"(sum));
+    return sum;
+  }
   static Int ones16() noexcept { return _mm256_set1_epi16(1); }
   static Int add16(Int a, Int b) noexcept { return _mm256_add_epi16(a, b); }
   static Int add32(Int a, Int b) noexcept { return _mm256_add_epi32(a, b); }

@@ -8,12 +8,8 @@ namespace la::kernels::avx512vnni {
 struct DotLanes : Lanes512 {
   static constexpr int kQ8Zero = 128;     // dpbusd takes unsigned weights: 8-bit ones as they are stored
   static constexpr int kPrefetch = 2048;
-#if !defined(KR)
-#define KR 12
-#define KP 1
-#endif
-  static constexpr int kDotRows = KR;
-  static constexpr int dot_panels(int rows) { return rows > KR/2 ? KP : 2; }
+  static constexpr int kDotRows = 12;
+  static constexpr int dot_panels(int rows) { return rows > 6 ? 1 : 2; }
 
   static Int dot_bytes(Int x) noexcept { return x; }
   static Int dot(Int sum, Int w, Int x) noexcept { return _mm512_dpbusd_epi32(sum, w, x); }

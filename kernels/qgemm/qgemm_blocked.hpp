@@ -18,28 +18,27 @@
 // L, the vectors of an instruction set, provides Int and Float of kLanes 32-bit lanes and the operations named below.
 namespace la::kernels::LA_KERNELS_NAMESPACE {
 
-inline constexpr i64 kQRowBlock = 240;    // rows whose partial sums stay in L2; a multiple of every tile height
-inline constexpr i64 kQPanelGroup = 8;    // panels that share one pass over a block of A
-inline constexpr i64 kQDepth = 1024;      // inputs whose 240 rows stay in L2 and whose panel stays in L1
-inline constexpr i64 kQFewRows = 16;      // up to here a panel is read in one go
-static_assert(kQRowBlock * kQPanelGroup * kPanel <= kGemmScratch);
+inline constexpr i64 kQRows = 132;    // rows of a block, whose activations and partial sums stay in L2
+inline constexpr i64 kQPanels = 16;   // panels that share one packing of the activations
+inline constexpr i64 kQDepth = 1024;  // inputs of a slice: a panel of this depth fits L1 beside a tile's rows
 
+/// Bytes between the packed rows of a slice. A cache line more than a power of two, so that rows spread over L1.
+template <class Micro, class Block>
+inline constexpr i64 kQStride = kQDepth * Micro::template expansion<Block>() + 64;
+
+/// One register tile over one slice.
 template <class Block>
 struct QTileCall {
-  i64 groups;       // of this call; a.groups is the stride between rows
-  QuantizedRows a;  // from the call's first row and group on
+  i64 groups;             // of the slice
+  const std::int8_t* a;   // packed rows, kQStride apart
+  const float* a_scale;   // [R, groups], rows a_groups apart
+  const float* a_sum;
+  i64 a_groups;
   const Block* b;
-  i64 b_stride;  // between panels of b
-  float* c;      // [R][16], panels c_stride apart
+  i64 b_stride;           // between panels of b
+  float* c;               // sums so far, [R][16], panels c_stride apart
   i64 c_stride;
-  bool load;  // continue the sums in c, or start from zero
 
-  void skip_rows(i64 rows) noexcept {
-    a.q += rows * a.stride;
-    a.scale += rows * a.groups;
-    a.sum += rows * a.groups;
-    c += rows * kPanel;
-  }
   void skip_panels(i64 panels) noexcept {
     b += panels * b_stride;
     c += panels * c_stride;
@@ -59,39 +58,18 @@ template <int P, int V, class F>
 template <class L, int R, int P>
 struct QDots {
   static constexpr int kVectors = kPanel / L::kLanes;
-  typename L::Int dot[R][P][kVectors];
+  typename L::Int dot[P][kVectors][R];
 
   [[gnu::always_inline]] void clear() noexcept {
 #pragma GCC unroll 16
-    for (int r = 0; r < R; ++r) for_each<P, kVectors>([&](int p, int v) { dot[r][p][v] = L::zeros(); });
-  }
-};
-
-/// The f32 sums of a register tile.
-template <class L, int R, int P>
-struct QSums {
-  static constexpr int kVectors = kPanel / L::kLanes;
-  typename L::Float sum[R][P][kVectors];
-
-  [[gnu::always_inline]] void start(const float* c, i64 c_stride, bool load) noexcept {
-#pragma GCC unroll 16
-    for (int r = 0; r < R; ++r)
-      for_each<P, kVectors>([&](int p, int v) {
-        sum[r][p][v] = load ? L::load(c + p * c_stride + r * kPanel + v * L::kLanes) : L::splat(0.0f);
-      });
+    for (int r = 0; r < R; ++r) for_each<P, kVectors>([&](int p, int v) { dot[p][v][r] = L::zeros(); });
   }
 
-  [[gnu::always_inline]] void store(float* c, i64 c_stride) const noexcept {
-#pragma GCC unroll 16
-    for (int r = 0; r < R; ++r)
-      for_each<P, kVectors>(
-          [&](int p, int v) { L::store(c + p * c_stride + r * kPanel + v * L::kLanes, sum[r][p][v]); });
-  }
-
+  /// Into the f32 sums, which stay in L1: in registers they would crowd out the dots of the next group.
   /// Weights were multiplied as stored, above their value by the zero point. Its product with the sum of a.q, and the
   /// difference, are integers below 2^24, which f32 holds exactly.
   template <class Block>
-  [[gnu::always_inline]] void add_group(const QDots<L, R, P>& dots, const QTileCall<Block>& t, i64 group) noexcept {
+  [[gnu::always_inline]] void add_to_sums(const QTileCall<Block>& t, i64 group) const noexcept {
     for_each<P, kVectors>([&](int p, int v) {
       const Block& b = t.b[p * t.b_stride + group];
       typename L::Float scale, zero;
@@ -102,12 +80,13 @@ struct QSums {
         scale = L::load_half(b.scale + v * L::kLanes);
         zero = L::load_bytes(b.zero + v * L::kLanes);
       }
+      float* c = t.c + p * t.c_stride + v * L::kLanes;
 #pragma GCC unroll 16
-      for (int r = 0; r < R; ++r) {
-        const i64 at = r * t.a.groups + group;
-        typename L::Float exact = L::to_float(dots.dot[r][p][v]);
-        if constexpr (Block::kBits == 4 || L::kQ8Zero != 0) exact = L::fnma(L::splat(t.a.sum[at]), zero, exact);
-        sum[r][p][v] = L::fma(L::mul(L::splat(t.a.scale[at]), scale), exact, sum[r][p][v]);
+      for (int r = 0; r < R; ++r, c += kPanel) {
+        const i64 at = r * t.a_groups + group;
+        typename L::Float exact = L::to_float(dot[p][v][r]);
+        if constexpr (Block::kBits == 4 || L::kQ8Zero != 0) exact = L::fnma(L::splat(t.a_sum[at]), zero, exact);
+        L::store(c, L::fma(L::mul(L::splat(t.a_scale[at]), scale), exact, L::load(c)));
       }
     });
   }
@@ -126,14 +105,25 @@ inline void run_qtile(i64 rows, i64 panels, const QTileCall<Block>& t) noexcept 
 
 /// All rows in register tiles of nearly equal height.
 template <class Micro, class Block>
-inline void run_qrows(i64 rows, i64 panels, const QTileCall<Block>& t) noexcept {
-  QTileCall<Block> part = t;
-  for (i64 left = rows, tiles = (rows + Micro::kRows - 1) / Micro::kRows; tiles > 0; --tiles) {
+inline void run_qrows(i64 rows, i64 panels, QTileCall<Block> t) noexcept {
+  constexpr int most = Micro::template rows<Block>();
+  for (i64 left = rows, tiles = (rows + most - 1) / most; tiles > 0; --tiles) {
     const i64 height = (left + tiles - 1) / tiles;
-    run_qtile<Micro, Micro::kRows>(height, panels, part);
-    part.skip_rows(height);
+    run_qtile<Micro, most>(height, panels, t);
+    t.a += height * kQStride<Micro, Block>;
+    t.a_scale += height * t.a_groups;
+    t.a_sum += height * t.a_groups;
+    t.c += height * kPanel;
     left -= height;
   }
+}
+
+/// Rows [rows, k] to slices [ceil(k / kQDepth)][rows][kQStride].
+template <class Micro, class Block>
+inline void pack_qrows(const std::int8_t* q, i64 stride, i64 rows, i64 k, std::int8_t* out) noexcept {
+  for (i64 k0 = 0; k0 < k; k0 += kQDepth)
+    for (i64 m = 0; m < rows; ++m, out += kQStride<Micro, Block>)
+      Micro::template pack<Block>(q + m * stride + k0, k - k0 < kQDepth ? k - k0 : kQDepth, out);
 }
 
 /// Bias, then the old C, onto sums of [panels][rows][16].
@@ -151,30 +141,39 @@ inline void finish_q(const QGemm& g, i64 m0, i64 rows, i64 n0, i64 columns) noex
 
 template <class Micro, class Block>
 void qgemm_blocked(const QGemm& g) noexcept {
-  const Block* weights = static_cast<const Block*>(g.panels);
-  const i64 depth = g.m <= kQFewRows ? g.a.groups : kQDepth / Block::kGroup;
-  for (i64 m0 = 0; m0 < g.m; m0 += kQRowBlock) {
-    const i64 rows = g.m - m0 < kQRowBlock ? g.m - m0 : kQRowBlock;
-    const i64 sum_stride = rows * kPanel;
-    for (i64 n0 = 0; n0 < g.n; n0 += kQPanelGroup * kPanel) {
-      const i64 columns = g.n - n0 < kQPanelGroup * kPanel ? g.n - n0 : kQPanelGroup * kPanel;
+  constexpr i64 stride = kQStride<Micro, Block>, slice_groups = kQDepth / Block::kGroup;
+  static_assert(kQRows * (kQPanels * kPanel + stride / i64(sizeof(float))) <= kGemmScratch);
+  float* sums = g.scratch;
+  std::int8_t* packed = reinterpret_cast<std::int8_t*>(sums + kQRows * kQPanels * kPanel);
+  const i64 blocks = (g.m + kQRows - 1) / kQRows;
+  for (i64 block = 0; block < blocks; ++block) {
+    const i64 m0 = g.m * block / blocks, rows = g.m * (block + 1) / blocks - m0;
+    // Few rows leave room to pack more of their depth, so that weights are read in longer runs.
+    const i64 depth = kQRows / rows * slice_groups;
+    constexpr int most = Micro::template rows<Block>();
+    const i64 wide = Micro::panels(rows < most ? int(rows) : most);
+    for (i64 n0 = 0; n0 < g.n; n0 += kQPanels * kPanel) {
+      const i64 columns = g.n - n0 < kQPanels * kPanel ? g.n - n0 : kQPanels * kPanel;
       const i64 panels = (columns + kPanel - 1) / kPanel;
+      for (i64 i = 0; i < panels * rows * kPanel; ++i) sums[i] = 0;
       for (i64 g0 = 0; g0 < g.a.groups; g0 += depth) {
-        QTileCall<Block> t{};
-        t.groups = g.a.groups - g0 < depth ? g.a.groups - g0 : depth;
-        t.a = g.a;
-        t.a.q += m0 * g.a.stride + g0 * Block::kGroup;
-        t.a.scale += m0 * g.a.groups + g0;
-        t.a.sum += m0 * g.a.groups + g0;
-        t.b = weights + n0 / kPanel * g.a.groups + g0;
-        t.b_stride = g.a.groups;
-        t.c = g.scratch;
-        t.c_stride = sum_stride;
-        t.load = g0 > 0;
-        constexpr i64 wide = Micro::panels(Micro::kRows);
-        const i64 together = g.m <= kQFewRows ? panels : wide;
-        for (i64 p = 0; p < panels; p += together, t.skip_panels(together))
-          run_qrows<Micro>(rows, panels - p < together ? panels - p : together, t);
+        const i64 g_end = g.a.groups - g0 < depth ? g.a.groups : g0 + depth;
+        pack_qrows<Micro, Block>(g.a.q + m0 * g.a.stride + g0 * Block::kGroup, g.a.stride, rows,
+                                 (g_end - g0) * Block::kGroup, packed);
+        for (i64 p = 0; p < panels; p += wide)
+          for (i64 g1 = g0; g1 < g_end; g1 += slice_groups) {
+            const i64 at = m0 * g.a.groups + g1;
+            const QTileCall<Block> t{g_end - g1 < slice_groups ? g_end - g1 : slice_groups,
+                                     packed + (g1 - g0) / slice_groups * rows * stride,
+                                     g.a.scale + at,
+                                     g.a.sum + at,
+                                     g.a.groups,
+                                     static_cast<const Block*>(g.panels) + (n0 / kPanel + p) * g.a.groups + g1,
+                                     g.a.groups,
+                                     sums + p * rows * kPanel,
+                                     rows * kPanel};
+            run_qrows<Micro>(rows, panels - p < wide ? panels - p : wide, t);
+          }
       }
       finish_q(g, m0, rows, n0, columns);
     }

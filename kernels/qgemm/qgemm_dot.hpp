@@ -7,17 +7,28 @@ namespace la::kernels::LA_KERNELS_NAMESPACE {
 
 template <class L>
 struct DotMicro {
-  static constexpr int kRows = L::kDotRows;
+  template <class Block>
+  static constexpr int rows() {
+    return L::kDotRows;
+  }
   static constexpr int panels(int rows) { return L::dot_panels(rows); }
+
+  /// Packed activations are the bytes as they are.
+  template <class Block>
+  static constexpr int expansion() {
+    return 1;
+  }
+  template <class Block>
+  static void pack(const std::int8_t* q, i64 count, std::int8_t* out) noexcept {
+    __builtin_memcpy(out, q, std::size_t(count));
+  }
 
   template <int R, int P, class Block>
   static void tile(const QTileCall<Block>& t) noexcept {
-    QSums<L, R, P> sums;
-    sums.start(t.c, t.c_stride, t.load);
     for (i64 group = 0; group < t.groups; ++group) {
       QDots<L, R, P> dots;
       dots.clear();
-      const std::int8_t* a = t.a.q + group * Block::kGroup;
+      const std::int8_t* a = t.a + group * Block::kGroup;
       for (int i = 0; i < Block::kGroup * Block::kBits / 32; ++i) {
         Int low[P][kVectors], high[P][kVectors];
         for_each<P, kVectors>([&](int p, int v) {
@@ -27,12 +38,11 @@ struct DotMicro {
           low[p][v] = Block::kBits == 4 ? L::low_nibbles(bits) : L::dot_bytes(bits);
           high[p][v] = L::high_nibbles(bits);
         });
-        add(low, a + i * (32 / Block::kBits), t.a.stride, dots);
-        if constexpr (Block::kBits == 4) add(high, a + 8 * i + 4, t.a.stride, dots);
+        add<Block>(low, a + i * (32 / Block::kBits), dots);
+        if constexpr (Block::kBits == 4) add<Block>(high, a + 8 * i + 4, dots);
       }
-      sums.add_group(dots, t, group);
+      dots.add_to_sums(t, group);
     }
-    sums.store(t.c, t.c_stride);
   }
 
  private:
@@ -40,13 +50,13 @@ struct DotMicro {
   static constexpr int kVectors = kPanel / L::kLanes;
 
   /// Four inputs of every row.
-  template <int R, int P>
-  [[gnu::always_inline]] static void add(const Int (&w)[P][kVectors], const std::int8_t* a, i64 stride,
+  template <class Block, int R, int P>
+  [[gnu::always_inline]] static void add(const Int (&w)[P][kVectors], const std::int8_t* a,
                                          QDots<L, R, P>& dots) noexcept {
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
-      const Int four = L::splat_four(a + r * stride);
-      for_each<P, kVectors>([&](int p, int v) { dots.dot[r][p][v] = L::dot(dots.dot[r][p][v], w[p][v], four); });
+      const Int four = L::splat_four(a + r * kQStride<DotMicro, Block>);
+      for_each<P, kVectors>([&](int p, int v) { dots.dot[p][v][r] = L::dot(dots.dot[p][v][r], w[p][v], four); });
     }
   }
 };

@@ -13,25 +13,42 @@ namespace la::kernels::LA_KERNELS_NAMESPACE {
 
 template <class L>
 struct PairMicro {
-  static constexpr int kRows = L::kPairRows;
+  template <class Block>
+  static constexpr int rows() {
+    return Block::kBits == 4 ? L::kRows4 : L::kRows8;
+  }
   static constexpr int panels(int rows) { return L::pair_panels(rows); }
+
+  /// Packed activations for 8-bit weights are s16: the even inputs of a slice, then the odd ones.
+  template <class Block>
+  static constexpr int expansion() {
+    return Block::kBits == 4 ? 1 : 2;
+  }
+  template <class Block>
+  static void pack(const std::int8_t* q, i64 count, std::int8_t* out) noexcept {
+    if constexpr (Block::kBits == 4) {
+      __builtin_memcpy(out, q, std::size_t(count));
+    } else {
+      for (i64 i = 0; i < count; i += i64(sizeof(Int))) {
+        const Int x = L::load_bits(q + i);
+        L::store_bits(out + i, L::even_signed(x));
+        L::store_bits(out + kQDepth + i, L::odd_signed(x));
+      }
+    }
+  }
 
   template <int R, int P, class Block>
   static void tile(const QTileCall<Block>& t) noexcept {
-    QSums<L, R, P> sums;
-    sums.start(t.c, t.c_stride, t.load);
     for (i64 group = 0; group < t.groups; ++group) {
       QDots<L, R, P> dots;
       dots.clear();
       if constexpr (Block::kBits == 4) {
         add_nibbles(t, group, dots);
       } else {
-        add_bytes<false>(t, group, dots);
-        add_bytes<true>(t, group, dots);
+        add_bytes(t, group, dots);
       }
-      sums.add_group(dots, t, group);
+      dots.add_to_sums(t, group);
     }
-    sums.store(t.c, t.c_stride);
   }
 
  private:
@@ -41,7 +58,7 @@ struct PairMicro {
   template <int R, int P, class Block>
   [[gnu::always_inline]] static void add_nibbles(const QTileCall<Block>& t, i64 group, QDots<L, R, P>& dots) noexcept {
     constexpr int lines = 4;  // 32 inputs
-    const std::int8_t* a = t.a.q + group * Block::kGroup;
+    const std::int8_t* a = t.a + group * Block::kGroup;
     for (int i0 = 0; i0 < Block::kGroup / 8; i0 += lines, a += 8 * lines) {
       QDots<L, R, P> pairs;
       pairs.clear();
@@ -57,10 +74,10 @@ struct PairMicro {
         });
 #pragma GCC unroll 16
         for (int r = 0; r < R; ++r) {
-          const std::int8_t* x = a + r * t.a.stride + 8 * i;
+          const std::int8_t* x = a + r * kQStride<PairMicro, Block> + 8 * i;
           const Int first = L::splat_four(x), second = L::splat_four(x + 4);
           for_each<P, kVectors>([&](int p, int v) {
-            Int& sum = pairs.dot[r][p][v];
+            Int& sum = pairs.dot[p][v][r];
             sum = L::add16(sum, L::maddubs(low[p][v], first));
             sum = L::add16(sum, L::maddubs(high[p][v], second));
           });
@@ -69,35 +86,32 @@ struct PairMicro {
 #pragma GCC unroll 16
       for (int r = 0; r < R; ++r)
         for_each<P, kVectors>([&](int p, int v) {
-          dots.dot[r][p][v] = L::add32(dots.dot[r][p][v], L::madd(pairs.dot[r][p][v], L::ones16()));
+          dots.dot[p][v][r] = L::add32(dots.dot[p][v][r], L::madd(pairs.dot[p][v][r], L::ones16()));
         });
     }
   }
 
-  /// The even or the odd inputs, each in a pass of its own over the block, which is in L1 by then.
-  template <bool kOdd, int R, int P, class Block>
+  template <int R, int P, class Block>
   [[gnu::always_inline]] static void add_bytes(const QTileCall<Block>& t, i64 group, QDots<L, R, P>& dots) noexcept {
-    alignas(64) std::int8_t pairs[R][Block::kGroup];
+    const std::int8_t* a = t.a + group * Block::kGroup;
 #pragma GCC unroll 1
-    for (int r = 0; r < R; ++r)
-      for (int i = 0; i < Block::kGroup; i += int(sizeof(Int))) {
-        const Int x = L::load_bits(t.a.q + r * t.a.stride + group * Block::kGroup + i);
-        L::store_bits(pairs[r] + i, kOdd ? L::odd_signed(x) : L::even_signed(x));
-      }
-#pragma GCC unroll 1
-    for (int i = 0; i < Block::kGroup / 4; ++i) {
-      Int w[P][kVectors];
+    for (int i = 0; i < Block::kGroup / 4; ++i, a += 4) {
+      Int even[P][kVectors], odd[P][kVectors];
       for_each<P, kVectors>([&](int p, int v) {
         const auto* q = t.b[p * t.b_stride + group].q[i] + v * L::kLanes;
-        if (v == 0 && !kOdd) __builtin_prefetch(reinterpret_cast<const char*>(q) + L::kPrefetch);
+        if (v == 0) __builtin_prefetch(reinterpret_cast<const char*>(q) + L::kPrefetch);
         const Int four = L::load_bits(q);
-        w[p][v] = kOdd ? L::odd_unsigned(four) : L::even_unsigned(four);
+        even[p][v] = L::even_unsigned(four);
+        odd[p][v] = L::odd_unsigned(four);
       });
 #pragma GCC unroll 16
       for (int r = 0; r < R; ++r) {
-        const Int x = L::splat_four(pairs[r] + 4 * i);
+        const std::int8_t* x = a + r * kQStride<PairMicro, Block>;
+        const Int first = L::splat_four(x), second = L::splat_four(x + kQDepth);
         for_each<P, kVectors>([&](int p, int v) {
-          dots.dot[r][p][v] = L::add32(dots.dot[r][p][v], L::madd(w[p][v], x));
+          Int& sum = dots.dot[p][v][r];
+          sum = L::settle(L::add32(sum, L::madd(even[p][v], first)));
+          sum = L::settle(L::add32(sum, L::madd(odd[p][v], second)));
         });
       }
     }

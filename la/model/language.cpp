@@ -8,11 +8,6 @@
 
 namespace la {
 
-namespace detail {
-/// Prompt tokens fed at a time: it bounds the memory of the ffn, and changes no result.
-inline constexpr i64 kPrefillChunk = 512;
-}  // namespace detail
-
 /// The rows of one forward pass: tokens of all feeds one after the other.
 struct LanguageModel::Batch {
   std::vector<std::int32_t> ids, positions;  // [T]
@@ -70,8 +65,7 @@ LA_INLINE void LanguageModel::forward(std::span<const Feed> feeds, Workspace& wo
   Batch batch;
   for (const Feed& feed : feeds) {
     const i64 length = i64(feed.sequence.size());
-    while (length - feed.cache->length() > detail::kPrefillChunk)
-      prefill(feed, feed.cache->length() + detail::kPrefillChunk, workspace);
+    if (length - feed.cache->length() > kPrefillChunk) prefill(feed, length - kPrefillChunk, workspace);
     batch.add(feed, length, mask_token_);
   }
   const Workspace::Scope scope(workspace);
@@ -86,10 +80,13 @@ LA_INLINE void LanguageModel::forward(std::span<const Feed> feeds, Workspace& wo
 }
 
 LA_INLINE void LanguageModel::prefill(const Feed& feed, i64 until, Workspace& workspace) {
-  Batch batch;
-  batch.add(feed, until, mask_token_);
-  const Workspace::Scope scope(workspace);
-  run(batch, workspace, workspace.matrix(batch.size(), config_.hidden_size));
+  assert(until < i64(feed.sequence.size()));
+  while (feed.cache->length() < until) {
+    Batch batch;
+    batch.add(feed, std::min(until, feed.cache->length() + kPrefillChunk), mask_token_);
+    const Workspace::Scope scope(workspace);
+    run(batch, workspace, workspace.matrix(batch.size(), config_.hidden_size));
+  }
 }
 
 LA_INLINE void LanguageModel::run(const Batch& batch, Workspace& workspace, Matrix x) {

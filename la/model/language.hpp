@@ -20,6 +20,9 @@ struct ImageRows {
   i64 position = 0;  ///< of the first one in the sequence
 };
 
+/// Prompt tokens fed at a time: it bounds the memory of the ffn, and changes no result.
+inline constexpr i64 kPrefillChunk = 512;
+
 /// What one sequence feeds into one forward pass.
 struct Feed {
   KvCache* cache = nullptr;                ///< K/V of the first cache->length() tokens
@@ -39,12 +42,14 @@ class LanguageModel {
   /// shape: logits [rows of all feeds, V], in the backend's memory
   void forward(std::span<const Feed> feeds, Workspace& workspace, Matrix logits);
 
+  /// Feeds the sequence's tokens up to `until` without asking for logits; `until` is less than its length.
+  void prefill(const Feed& feed, i64 until, Workspace& workspace);
+
   static i64 logit_rows(const Feed& feed) noexcept { return feed.block ? kBlock : 1; }
   std::unique_ptr<KvCache> make_cache() const;
 
  private:
   struct Batch;
-  void prefill(const Feed& feed, i64 until, Workspace& workspace);
   void run(const Batch& batch, Workspace& workspace, Matrix x);
   void layer(const DecoderLayer& l, i64 index, const Batch& batch, const struct RopeTable& rope, Workspace& workspace,
              Matrix x);

@@ -28,10 +28,10 @@ class Stopwatch {
 };
 
 inline std::unique_ptr<Ops> make_ops(const SessionOptions& options) {
-  const auto cpu = [&] { return make_cpu_ops({options.threads, options.isa}); };
+  const auto cpu = [&] { return make_cpu_ops({options.threads, options.isa, options.activations}); };
   switch (options.backend) {
-    case Backend::reference: return make_reference_ops(options.threads);
-    case Backend::check: return make_check_ops(cpu(), make_reference_ops(options.threads));
+    case Backend::reference: return make_reference_ops(options.threads, options.activations);
+    case Backend::check: return make_check_ops(cpu(), make_reference_ops(options.threads, options.activations));
     case Backend::cpu: break;
   }
   return cpu();
@@ -53,6 +53,7 @@ struct Session::Parts {
         tokenizer(Tokenizer::load(directory)),
         ops(detail::make_ops(options)),
         weights(load(directory, options)),
+        activations(options.activations),
         vision(config.vision, weights.vision, *ops),
         language(config.text, config.tokens.mask, weights.language, *ops),
         workspace(*ops) {}
@@ -69,6 +70,7 @@ struct Session::Parts {
   Tokenizer tokenizer;
   std::unique_ptr<Ops> ops;
   ModelWeights weights;
+  Activations activations;
   VisionModel vision;
   LanguageModel language;
   Workspace workspace;
@@ -184,6 +186,10 @@ LA_INLINE const ModelConfig& Session::config() const noexcept { return parts_->c
 LA_INLINE const Tokenizer& Session::tokenizer() const noexcept { return parts_->tokenizer; }
 LA_INLINE Ops& Session::ops() noexcept { return *parts_->ops; }
 LA_INLINE std::string_view Session::weight_format() const noexcept { return parts_->weights.language.layers[0].qkv->format(); }
+LA_INLINE std::string_view Session::activation_format() const noexcept {
+  const std::string_view weights = weight_format();
+  return (weights == "q8" || weights == "q4") && parts_->activations != Activations::f32 ? "q8" : "f32";
+}
 LA_INLINE std::size_t Session::weight_bytes() const noexcept { return parts_->weights.bytes; }
 LA_INLINE const std::vector<std::string>& Session::warnings() const noexcept { return parts_->weights.warnings; }
 

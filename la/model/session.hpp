@@ -25,6 +25,7 @@ enum class Backend { cpu, reference, check };
 
 struct SessionOptions {
   Weights weights = Weights::auto_;
+  Activations activations = Activations::auto_;
   Backend backend = Backend::cpu;
   std::string isa{};    ///< of the cpu backend, see kernels::select_isa
   int threads = 0;      ///< 0: OpenMP's default
@@ -95,8 +96,9 @@ class Session {
   const ModelConfig& config() const noexcept;
   const Tokenizer& tokenizer() const noexcept;
   Ops& ops() noexcept;
-  /// How the decoder's linear weights are held, and the bytes of all linear weights.
+  /// How the decoder's linear weights are held, what they are multiplied with, and the bytes of all linear weights.
   std::string_view weight_format() const noexcept;
+  std::string_view activation_format() const noexcept;
   std::size_t weight_bytes() const noexcept;
   /// What was odd about the checkpoint.
   const std::vector<std::string>& warnings() const noexcept;

@@ -16,11 +16,17 @@ using kernels::Store;
 using kernels::Visible;
 
 /// How the weights of linear layers are held. auto_ keeps what the checkpoint stores.
-enum class Weights { auto_, f32, bf16 };
+enum class Weights { auto_, f32, bf16, q8, q4 };
+
+/// What integer weights are multiplied with: activations quantised to 8 bits per row and group on the fly (auto_, q8),
+/// or f32 activations and exactly dequantised weights. Float weights always take f32.
+enum class Activations { auto_, f32, q8 };
 
 std::string_view name_of(Weights weights) noexcept;
+std::string_view name_of(Activations activations) noexcept;
 /// error: not one of the names (usage)
 Weights parse_weights(std::string_view name);
+Activations parse_activations(std::string_view name);
 
 /// A weight matrix [N, K] with an optional bias [N], in whatever form its backend wants.
 class Weight {
@@ -30,7 +36,7 @@ class Weight {
   i64 inputs() const noexcept { return inputs_; }
   /// Bytes held.
   virtual std::size_t bytes() const noexcept = 0;
-  /// How it is held: "f32", "bf16".
+  /// How it is held: "f32", "bf16", "q8", "q4".
   virtual std::string_view format() const noexcept = 0;
 
  protected:
@@ -60,6 +66,11 @@ class KvCache {
   virtual void extend(i64 tokens) = 0;
   /// Forgets all but the first `length` tokens.
   virtual void truncate(i64 length) = 0;
+  /// A cache of the first `length` tokens. What can be shared is shared and never written again by either of the two:
+  /// neither sees what the other does next.
+  virtual std::unique_ptr<KvCache> fork(i64 length) const = 0;
+  /// Bytes of its own that a cache of `tokens` tokens takes whose first `forked` came by fork().
+  virtual std::size_t own_bytes(i64 tokens, i64 forked) const noexcept = 0;
 
  protected:
   explicit KvCache(const KvShape& shape) : shape_(shape) {}
@@ -142,11 +153,12 @@ class Ops {
 };
 
 /// Plain loops, double accumulators, one sum after the other: the oracle and the documentation.
-std::unique_ptr<Ops> make_reference_ops(int threads = 0);
+std::unique_ptr<Ops> make_reference_ops(int threads = 0, Activations activations = Activations::auto_);
 
 struct CpuOptions {
   int threads = 0;          ///< 0: OpenMP's default ($OMP_NUM_THREADS, else all cores)
   std::string_view isa{};   ///< see kernels::select_isa
+  Activations activations = Activations::auto_;
 };
 
 /// Threads and vector kernels.

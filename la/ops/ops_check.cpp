@@ -31,6 +31,14 @@ struct CheckedKvCache final : KvCache {
     oracle->truncate(length);
     length_ = length;
   }
+  std::unique_ptr<KvCache> fork(i64 length) const override {
+    auto copy = std::make_unique<CheckedKvCache>(shape_, subject->fork(length), oracle->fork(length));
+    copy->length_ = length;
+    return copy;
+  }
+  std::size_t own_bytes(i64 tokens, i64 forked) const noexcept override {
+    return subject->own_bytes(tokens, forked) + oracle->own_bytes(tokens, forked);
+  }
   std::unique_ptr<KvCache> subject, oracle;
 };
 

@@ -1,5 +1,3 @@
-#include <omp.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -21,7 +19,8 @@ class CpuOps final : public Ops {
  public:
   explicit CpuOps(const CpuOptions& options)
       : kernels_(kernels::select_isa(options.isa)),
-        threads_(options.threads > 0 ? options.threads : omp_get_max_threads()),
+        threads_(options.threads > 0 ? options.threads : default_threads()),
+        activations_(options.activations),
         name_(std::string("cpu ") + kernels_.isa) {}
 
   std::string_view name() const noexcept override { return name_; }
@@ -45,32 +44,11 @@ class CpuOps final : public Ops {
   void linear(ConstMatrix x, const Weight& weight, Matrix y, Store store) override {
     const auto& w = static_cast<const PackedWeight&>(weight);
     assert(x.shape[1] == w.inputs() && y.shape[1] == w.outputs() && x.shape[0] == y.shape[0]);
-    const i64 m = x.shape[0], n = w.outputs();
-    // Whole panels are dealt out first; rows are split only when there are more threads than panels.
-    const i64 panels = (n + kernels::kPanel - 1) / kernels::kPanel;
-    const i64 column_parts = std::min<i64>(panels, threads_);
-    const i64 row_parts = std::clamp<i64>(threads_ / column_parts, 1, std::max<i64>(m, 1));
-    parallel_for(column_parts * row_parts, threads_, [&](i64 begin, i64 end, int worker) {
-      for (i64 part = begin; part < end; ++part) {
-        const auto [p0, p1] = share(panels, int(part % column_parts), int(column_parts));
-        const auto [m0, m1] = share(m, int(part / column_parts), int(row_parts));
-        const i64 n0 = p0 * kernels::kPanel, columns = std::min(p1 * kernels::kPanel, n) - n0;
-        if (m0 == m1 || columns <= 0) continue;
-        kernels::Gemm g;
-        g.a = x.row(m0);
-        g.lda = x.stride[0];
-        g.panels = w.panels(n0);
-        g.bias = w.bias() ? w.bias() + n0 : nullptr;
-        g.c = y.row(m0) + n0;
-        g.ldc = y.stride[0];
-        g.m = m1 - m0;
-        g.n = columns;
-        g.k = w.inputs();
-        g.store = store;
-        g.scratch = scratch(worker, kernels::kGemmScratch);
-        (w.element_format() == PackedWeight::Format::bf16 ? kernels_.gemm_bf16 : kernels_.gemm_f32)(g);
-      }
-    });
+    const i64 group = group_size(w.panel_format());
+    if (group == 0 || activations_ == Activations::f32)
+      float_linear(x, w, y, store);
+    else
+      integer_linear(x, w, y, store, group);
   }
 
   void embedding(const Weight& table, std::span<const std::int32_t> ids, Matrix y) override {
@@ -166,6 +144,91 @@ class CpuOps final : public Ops {
   }
 
  private:
+  /// A part of y = x W^T: whole panels are dealt out first, rows are split only when there are more workers.
+  struct Part {
+    i64 m0, m, n0, n;
+  };
+
+  static Part part_of(i64 rows, i64 outputs, int worker, int workers) noexcept {
+    const i64 panels = (outputs + kernels::kPanel - 1) / kernels::kPanel;
+    const i64 column_parts = std::min<i64>(panels, workers), row_parts = std::max<i64>(workers / column_parts, 1);
+    if (worker >= column_parts * row_parts) return {};
+    const auto [p0, p1] = share(panels, int(worker % column_parts), int(column_parts));
+    const auto [m0, m1] = share(rows, int(worker / column_parts), int(row_parts));
+    return {m0, m1 - m0, p0 * kernels::kPanel, std::min(p1 * kernels::kPanel, outputs) - p0 * kernels::kPanel};
+  }
+
+  void float_linear(ConstMatrix x, const PackedWeight& w, Matrix y, Store store) {
+    const auto kernel = gemm_kernel(w.panel_format());
+    const auto multiply = [&](int worker, int workers) {
+      const Part part = part_of(x.shape[0], w.outputs(), worker, workers);
+      if (part.m <= 0 || part.n <= 0) return;
+      kernels::Gemm g;
+      g.a = x.row(part.m0);
+      g.lda = x.stride[0];
+      g.panels = w.panels(part.n0);
+      g.bias = w.bias() ? w.bias() + part.n0 : nullptr;
+      g.c = y.row(part.m0) + part.n0;
+      g.ldc = y.stride[0];
+      g.m = part.m;
+      g.n = part.n;
+      g.k = w.inputs();
+      g.store = store;
+      g.scratch = scratch(worker, kernels::kGemmScratch);
+      kernel(g);
+    };
+    parallel_phases(threads_, multiply, [](int, int) {});
+  }
+
+  /// Quantises the rows, then multiplies: two phases of one parallel region.
+  void integer_linear(ConstMatrix x, const PackedWeight& w, Matrix y, Store store, i64 group) {
+    const i64 rows = x.shape[0], groups = (w.inputs() + group - 1) / group, stride = groups * group;
+    grow(codes_, std::size_t(rows * stride));
+    grow(scales_, std::size_t(rows * groups) * sizeof(float));
+    grow(sums_, std::size_t(rows * groups) * sizeof(float));
+    const auto quantize = [&](int worker, int workers) {
+      const auto [begin, end] = share(rows, worker, workers);
+      for (i64 t = begin; t < end; ++t)
+        kernels_.quantize({x.row(t), w.inputs(), group, codes_.as<std::int8_t>() + t * stride,
+                           scales_.as<float>() + t * groups, sums_.as<float>() + t * groups});
+    };
+    const auto kernel = qgemm_kernel(w.panel_format());
+    const auto multiply = [&](int worker, int workers) {
+      const Part part = part_of(rows, w.outputs(), worker, workers);
+      if (part.m <= 0 || part.n <= 0) return;
+      kernels::QGemm g;
+      g.a = {codes_.as<std::int8_t>() + part.m0 * stride, scales_.as<float>() + part.m0 * groups,
+             sums_.as<float>() + part.m0 * groups, stride, groups};
+      g.panels = w.panels(part.n0);
+      g.bias = w.bias() ? w.bias() + part.n0 : nullptr;
+      g.c = y.row(part.m0) + part.n0;
+      g.ldc = y.stride[0];
+      g.m = part.m;
+      g.n = part.n;
+      g.store = store;
+      g.scratch = scratch(worker, kernels::kGemmScratch);
+      kernel(g);
+    };
+    parallel_phases(threads_, quantize, multiply);
+  }
+
+  kernels::GemmKernel* gemm_kernel(PanelFormat format) const noexcept {
+    switch (format) {
+      case PanelFormat::f32: return kernels_.gemm_f32;
+      case PanelFormat::bf16: return kernels_.gemm_bf16;
+      case PanelFormat::q8: return kernels_.gemm_q8;
+      case PanelFormat::q4_g128: return kernels_.gemm_q4_g128;
+      case PanelFormat::q4_g32: break;
+    }
+    return kernels_.gemm_q4_g32;
+  }
+
+  kernels::QGemmKernel* qgemm_kernel(PanelFormat format) const noexcept {
+    return format == PanelFormat::q8        ? kernels_.qgemm_q8
+           : format == PanelFormat::q4_g128 ? kernels_.qgemm_q4_g128
+                                            : kernels_.qgemm_q4_g32;
+  }
+
   struct AttentionTask {
     const KvRows* span;
     i64 kv_head, first, pairs;
@@ -211,13 +274,19 @@ class CpuOps final : public Ops {
   /// This worker's own memory; it grows on first use and is then kept.
   float* scratch(int worker, i64 floats) {
     Storage& own = scratch_[std::size_t(worker)];
-    if (own.size() < std::size_t(floats) * sizeof(float)) own = Storage(std::size_t(floats) * sizeof(float));
+    grow(own, std::size_t(floats) * sizeof(float));
     return own.as<float>();
+  }
+
+  static void grow(Storage& storage, std::size_t bytes) {
+    if (storage.size() < bytes) storage = Storage(bytes);
   }
 
   kernels::Table kernels_;
   int threads_;
+  Activations activations_;
   std::string name_;
+  Storage codes_, scales_, sums_;  // the quantised rows of one product
   std::vector<Storage> scratch_ = std::vector<Storage>(std::size_t(threads_));
 };
 

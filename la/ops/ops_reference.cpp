@@ -1,5 +1,3 @@
-#include <omp.h>
-
 #include <cmath>
 #include <cstring>
 #include <numbers>
@@ -9,6 +7,7 @@
 #include "../core/scalar.hpp"
 #include "../core/storage.hpp"
 #include "grid_taps.hpp"
+#include "group_quantizer.hpp"
 #include "ops.hpp"
 #include "stacked.hpp"
 
@@ -20,7 +19,8 @@ struct ReferenceWeight final : Weight {
   ReferenceWeight(i64 n, i64 k) : Weight(n, k), values(std::size_t(n * k)) {}
   std::size_t bytes() const noexcept override { return (values.size() + bias.size()) * sizeof(float); }
   std::string_view format() const noexcept override { return "f32"; }
-  std::vector<float> values;  // [N, K]
+  i64 group = 0;              // inputs that share a scale; 0 when every weight stands for itself
+  std::vector<float> values;  // [N, K], dequantised
   std::vector<float> bias;    // [N] or empty
 };
 
@@ -30,6 +30,14 @@ struct ReferenceKvCache final : KvCache {
   i64 row_size() const noexcept { return shape_.heads * shape_.head_size; }
   void extend(i64 tokens) override { resize(length_ + tokens); }
   void truncate(i64 length) override { resize(length); }
+  std::unique_ptr<KvCache> fork(i64 length) const override {
+    auto copy = std::make_unique<ReferenceKvCache>(*this);
+    copy->truncate(length);
+    return copy;
+  }
+  std::size_t own_bytes(i64 tokens, i64) const noexcept override {
+    return std::size_t(2 * shape_.layers * tokens * row_size()) * sizeof(float);
+  }
   void resize(i64 length) {
     length_ = length;
     for (auto* side : {&k, &v})
@@ -40,7 +48,8 @@ struct ReferenceKvCache final : KvCache {
 
 class ReferenceOps final : public Ops {
  public:
-  explicit ReferenceOps(int threads) : threads_(threads > 0 ? threads : omp_get_max_threads()) {}
+  ReferenceOps(int threads, Activations activations)
+      : threads_(threads > 0 ? threads : default_threads()), activations_(activations) {}
 
   std::string_view name() const noexcept override { return "reference"; }
   int threads() const noexcept override { return threads_; }
@@ -59,10 +68,10 @@ class ReferenceOps final : public Ops {
     for (const WeightPart& part : parts) {
       const auto now = rest.first(std::size_t(part.weight->size()));
       read_f32(*part.weight, 0, now);
-      if (format == Weights::bf16)
-        for (float& x : now) x = to_float(to_bf16(x));
+      round_to(format, now, stacked.inputs);
       rest = rest.subspan(now.size());
     }
+    weight->group = format == Weights::q8 ? 128 : format == Weights::q4 ? 32 : 0;
     weight->bias = stacked.bias(parts);
     return weight;
   }
@@ -74,10 +83,15 @@ class ReferenceOps final : public Ops {
   void linear(ConstMatrix x, const Weight& w, Matrix y, Store store) override {
     const auto& weight = static_cast<const ReferenceWeight&>(w);
     const i64 n = w.outputs(), k = w.inputs();
+    std::vector<float> in(std::size_t(x.shape[0] * k));
+    for (i64 t = 0; t < x.shape[0]; ++t)
+      for (i64 j = 0; j < k; ++j) in[std::size_t(t * k + j)] = x(t, j);
+    if (weight.group > 0 && activations_ != Activations::f32) round_activations(in, k, weight.group);
     each(x.shape[0] * n, [&](i64 i) {
       const i64 t = i / n, row = i % n;
+      const float *a = in.data() + t * k, *b = weight.values.data() + row * k;
       double sum = 0;
-      for (i64 j = 0; j < k; ++j) sum += double(x(t, j)) * double(weight.values[std::size_t(row * k + j)]);
+      for (i64 j = 0; j < k; ++j) sum += double(a[j]) * double(b[j]);
       if (!weight.bias.empty()) sum += double(weight.bias[std::size_t(row)]);
       y(t, row) = float(store == Store::add ? double(y(t, row)) + sum : sum);
     });
@@ -201,6 +215,40 @@ class ReferenceOps final : public Ops {
   }
 
  private:
+  /// Each row of k weights as the format holds it.
+  static void round_to(Weights format, std::span<float> rows, i64 k) {
+    if (format == Weights::bf16)
+      for (float& x : rows) x = to_float(to_bf16(x));
+    if (format == Weights::q8) round_groups<Q8Group>(rows, k, 128);
+    if (format == Weights::q4) round_groups<Q4Group>(rows, k, 32);
+  }
+
+  template <class Group>
+  static void round_groups(std::span<float> rows, i64 k, i64 size) {
+    for_each_group(rows, k, size, [](std::span<float> w) {
+      const Group group(w);
+      for (float& x : w) x = group.value(group.code(x));
+    });
+  }
+
+  /// x = scale * round(x / scale), scale = max|x| / 127 of the group.
+  static void round_activations(std::span<float> rows, i64 k, i64 size) {
+    for_each_group(rows, k, size, [](std::span<float> x) {
+      float largest = 0;
+      for (float v : x) largest = std::max(largest, std::abs(v));
+      if (largest == 0) return;
+      const float inverse = 127 / largest;
+      for (float& v : x) v = largest / 127 * float(std::nearbyint(double(v) * double(inverse)));
+    });
+  }
+
+  template <class Body>
+  static void for_each_group(std::span<float> rows, i64 k, i64 size, const Body& body) {
+    for (std::size_t row = 0; row < rows.size(); row += std::size_t(k))
+      for (i64 first = 0; first < k; first += size)
+        body(rows.subspan(row + std::size_t(first), std::size_t(std::min(size, k - first))));
+  }
+
   template <class Body>
   void each(i64 n, const Body& body) const {
     parallel_for(n, threads_, [&](i64 begin, i64 end, int) {
@@ -233,12 +281,13 @@ class ReferenceOps final : public Ops {
   }
 
   int threads_;
+  Activations activations_;
 };
 
 }  // namespace detail
 
-LA_INLINE std::unique_ptr<Ops> make_reference_ops(int threads) {
-  return std::make_unique<detail::ReferenceOps>(threads);
+LA_INLINE std::unique_ptr<Ops> make_reference_ops(int threads, Activations activations) {
+  return std::make_unique<detail::ReferenceOps>(threads, activations);
 }
 
 }  // namespace la

@@ -8,31 +8,40 @@
 
 namespace la {
 
-/// A weight in panels of 16 outputs, as kernels::Gemm wants it.
+/// The panel layouts of kernels/formats.hpp.
+enum class PanelFormat { f32, bf16, q8, q4_g128, q4_g32 };
+
+/// "f32", "bf16", "q8", "q4" (the group size is not part of the name people give)
+std::string_view name_of(PanelFormat format) noexcept;
+/// Bytes of one panel of 16 outputs and k inputs.
+std::size_t panel_bytes(PanelFormat format, i64 k) noexcept;
+/// Inputs that share a scale, 0 where each weight stands for itself.
+i64 group_size(PanelFormat format) noexcept;
+
+/// A weight in panels of 16 outputs, as the kernels want it.
 class PackedWeight final : public Weight {
  public:
-  enum class Format { f32, bf16 };
-
   /// Packs the stacked parts and gives their file pages back.
-  /// format: auto_ keeps BF16 as bf16; F32 and F16, or parts of different types, become f32, which holds all exactly
+  /// format: auto_ keeps BF16 as bf16; F32 and F16, or parts of different types, become f32, which holds all exactly;
+  /// q8 and q4 round each group to nearest, q4 in groups of 32
   static std::unique_ptr<PackedWeight> pack(std::span<const WeightPart> parts, Weights format, int threads);
 
-  PackedWeight(Format format, i64 outputs, i64 inputs);
+  PackedWeight(PanelFormat format, i64 outputs, i64 inputs);
 
-  Format element_format() const noexcept { return format_; }
-  std::string_view format() const noexcept override { return format_ == Format::bf16 ? "bf16" : "f32"; }
+  PanelFormat panel_format() const noexcept { return format_; }
+  std::string_view format() const noexcept override { return name_of(format_); }
   std::size_t bytes() const noexcept override { return panels_.size() + bias_.size(); }
-  std::size_t element_size() const noexcept { return format_ == Format::bf16 ? 2 : 4; }
   const float* bias() const noexcept { return bias_.as<const float>(); }
   /// Panels from output column n (a multiple of 16) on.
-  const std::byte* panels(i64 n) const noexcept { return panels_.data() + std::size_t(n * inputs()) * element_size(); }
-  /// Copies row n, widened.
+  const std::byte* panels(i64 n) const noexcept { return panels_.data() + std::size_t(n / kernels::kPanel) * stride_; }
+  /// Copies row n, widened or dequantised.
   void row(i64 n, float* out) const noexcept;
 
  private:
-  Format format_;
-  Storage panels_;  // [ceil(N / 16), K, 16]
-  Storage bias_;    // [N] or empty
+  PanelFormat format_;
+  std::size_t stride_;  // bytes from panel to panel
+  Storage panels_;
+  Storage bias_;  // [N] or empty
 };
 
 }  // namespace la

@@ -1,5 +1,6 @@
 #include "paged_kv_cache.hpp"
 
+#include <cassert>
 #include <cstring>
 
 namespace la {
@@ -12,15 +13,45 @@ LA_INLINE i64 PagedKvCache::k_offset(i64 layer, i64 head) const noexcept {
 
 LA_INLINE i64 PagedKvCache::page_floats() const noexcept { return k_offset(shape_.layers, 0); }
 
-LA_INLINE void PagedKvCache::extend(i64 tokens) {
-  const i64 pages = (length_ + tokens + kernels::kPageKeys - 1) / kernels::kPageKeys;
-  while (i64(pages_.size()) < pages) {
-    auto page = std::make_shared<Storage>(std::size_t(page_floats()) * sizeof(float));
+LA_INLINE std::shared_ptr<Storage> PagedKvCache::new_page() const {
+  return std::make_shared<Storage>(std::size_t(page_floats()) * sizeof(float));
+}
+
+LA_INLINE void PagedKvCache::own_page(std::size_t index) {
+  if (index < pages_.size() && pages_[index].use_count() == 1) return;
+  auto page = new_page();
+  if (index < pages_.size()) {
+    std::memcpy(page->data(), pages_[index]->data(), page->size());
+  } else {
     std::memset(page->data(), 0, page->size());  // slots without a key must hold finite numbers
-    pointers_.push_back(page->as<float>());
-    pages_.push_back(std::move(page));
+    pages_.emplace_back();
+    pointers_.push_back(nullptr);
   }
+  pointers_[index] = page->as<float>();
+  pages_[index] = std::move(page);
+}
+
+LA_INLINE void PagedKvCache::extend(i64 tokens) {
+  for (i64 page = length_ / kernels::kPageKeys; page * kernels::kPageKeys < length_ + tokens; ++page)
+    own_page(std::size_t(page));
   length_ += tokens;
+}
+
+LA_INLINE std::unique_ptr<KvCache> PagedKvCache::fork(i64 length) const {
+  assert(length >= 0 && length <= length_);
+  auto copy = std::make_unique<PagedKvCache>(shape_);
+  const std::size_t whole = std::size_t(length / kernels::kPageKeys);
+  const bool partial = length % kernels::kPageKeys != 0;
+  copy->pages_.assign(pages_.begin(), pages_.begin() + std::ptrdiff_t(whole + partial));
+  copy->pointers_.assign(pointers_.begin(), pointers_.begin() + std::ptrdiff_t(whole + partial));
+  copy->length_ = length;
+  if (partial) copy->own_page(whole);  // now, while this cache's next tokens are not in it yet
+  return copy;
+}
+
+LA_INLINE std::size_t PagedKvCache::own_bytes(i64 tokens, i64 forked) const noexcept {
+  const i64 pages = (tokens + kernels::kPageKeys - 1) / kernels::kPageKeys - forked / kernels::kPageKeys;
+  return std::size_t(pages * page_floats()) * sizeof(float);
 }
 
 // Pages are kept for the tokens that follow: a block step drops and rewrites the same few.

@@ -11,13 +11,16 @@ namespace la {
 
 /// Keys and values in pages of 64 tokens, laid out as kernels::Attention reads them: in a page, for every layer and
 /// head, the K panels and then the V panels. Pages start at multiples of 64, so how a sequence was fed in never
-/// changes which keys are summed together.
+/// changes which keys are summed together. A page that several caches hold is never written: it is copied first.
 class PagedKvCache final : public KvCache {
  public:
   explicit PagedKvCache(const KvShape& shape);
 
   void extend(i64 tokens) override;
   void truncate(i64 length) override;
+  /// Shares whole pages; the last one, if it is not full, is copied.
+  std::unique_ptr<KvCache> fork(i64 length) const override;
+  std::size_t own_bytes(i64 tokens, i64 forked) const noexcept override;
 
   /// Writes one token's D values of K and V.
   void write(i64 layer, i64 head, i64 token, const float* k, i64 k_stride, const float* v, i64 v_stride) noexcept;
@@ -30,6 +33,9 @@ class PagedKvCache final : public KvCache {
  private:
   i64 padded_head_size() const noexcept { return i64(round_up(std::size_t(shape_.head_size), kernels::kPanel)); }
   i64 page_floats() const noexcept;
+  std::shared_ptr<Storage> new_page() const;
+  /// A page of this index that nobody else holds.
+  void own_page(std::size_t index);
 
   std::vector<std::shared_ptr<Storage>> pages_;
   std::vector<float*> pointers_;

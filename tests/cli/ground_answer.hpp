@@ -49,8 +49,9 @@ inline std::int64_t integer(Json object, const char* key) {
 
 inline std::vector<double> numbers(Json object, const char* key) {
   std::vector<double> values;
-  REQUIRE_MESSAGE(object[key].is_array(), key);
-  for (Json value : object[key].get_array().value()) values.push_back(value.get_double().value());
+  simdjson::dom::array array;
+  REQUIRE_MESSAGE(!object[key].get(array), key);
+  for (Json value : array) values.push_back(value.get_double().value());
   return values;
 }
 
@@ -62,8 +63,9 @@ inline std::vector<std::int32_t> token_ids(Json object) {
 
 inline std::vector<Json> items(Json object) {
   std::vector<Json> all;
-  REQUIRE(object["items"].is_array());
-  for (Json item : object["items"].get_array().value()) all.push_back(item);
+  simdjson::dom::array array;
+  REQUIRE(!object["items"].get(array));
+  for (Json item : array) all.push_back(item);
   return all;
 }
 

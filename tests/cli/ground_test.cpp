@@ -19,10 +19,6 @@ bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-double overlap(const std::vector<std::string>& arguments, const scenes::Scene& scene, const char* phrase) {
-  return iou(first_box(ground(arguments)), find(scene, phrase).box());
-}
-
 }  // namespace
 
 TEST_CASE("ground: a bare run finds the ring of the bundled picture and draws it") {
@@ -53,14 +49,12 @@ TEST_CASE("ground: with any flag nothing is drawn unless asked for") {
 }
 
 TEST_CASE("ground: every thing of the bundled pictures is found by its name") {
-  for (const scenes::Thing& thing : scenes::shapes_picture().things)
-    CHECK_MESSAGE(overlap({"--json", "--phrase", thing.phrase()}, scenes::shapes_picture(),
-                          thing.phrase().c_str()) > 0.7,
-                  thing.phrase());
-  for (const scenes::Thing& thing : scenes::crowd_picture().things)
-    CHECK_MESSAGE(overlap({"--json", "--image", kCrowd, "--phrase", thing.phrase()}, scenes::crowd_picture(),
-                          thing.phrase().c_str()) > 0.7,
-                  thing.phrase());
+  for (const auto& [picture, scene] :
+       {std::pair{kShapes, scenes::shapes_picture()}, {kCrowd, scenes::crowd_picture()}})
+    for (const scenes::Thing& thing : scene.things) {
+      const Outcome outcome = ground({"--json", "--image", picture, "--phrase", thing.phrase()});
+      CHECK_MESSAGE(iou(first_box(outcome), thing.box()) > 0.7, thing.phrase());
+    }
 }
 
 TEST_CASE("ground: --name=value is --name value, and the last of two counts") {

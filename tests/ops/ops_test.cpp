@@ -43,7 +43,7 @@ Matrix view(std::vector<float>& values, i64 rows, i64 columns) { return {values.
 void run_all_ops(Ops& ops) {
   const MappedFile no_file;
   for (const DType type : {DType::f32, DType::bf16, DType::f16})
-    for (const Weights format : {Weights::auto_, Weights::f32, Weights::bf16})
+    for (const Weights format : {Weights::auto_, Weights::f32, Weights::bf16, Weights::q8, Weights::q4})
       for (const i64 tokens : {1, 5, 37}) {
         const Stored a({19, 33}, type, no_file), b({30, 33}, type, no_file), bias({30}, DType::f32, no_file);
         const WeightPart parts[] = {{&a.tensor, nullptr}, {&b.tensor, &bias.tensor}};

@@ -1,0 +1,29 @@
+#pragma once
+
+// avx512 with the 8-bit dot products of VNNI: Ice Lake, Zen 4 and later.
+
+// g++ 12 takes the undefined operands inside its own intrinsics for mistakes.
+#if !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
+#define LA_KERNELS_NAMESPACE avx512vnni
+#include "../gemm/gemm_avx512.hpp"
+#include "../attention/attention_streaming.hpp"
+#include "../elementwise/elementwise_vector.hpp"
+#include "fill_vector.hpp"
+#undef LA_KERNELS_NAMESPACE
+
+namespace la::kernels::avx512vnni {
+
+inline void override_entries(Table& t) noexcept {
+  t.isa = "avx512vnni";
+  fill_vector(t);
+}
+
+}  // namespace la::kernels::avx512vnni
+
+#if !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif

@@ -1,0 +1,19 @@
+#pragma once
+
+// neon with the 8-bit dot products of ARMv8.2: Neoverse N1, Cortex-A76, Apple M1 and later.
+
+#define LA_KERNELS_NAMESPACE neondot
+#include "../gemm/gemm_neon.hpp"
+#include "../attention/attention_streaming.hpp"
+#include "../elementwise/elementwise_vector.hpp"
+#include "fill_vector.hpp"
+#undef LA_KERNELS_NAMESPACE
+
+namespace la::kernels::neondot {
+
+inline void override_entries(Table& t) noexcept {
+  t.isa = "neondot";
+  fill_vector(t);
+}
+
+}  // namespace la::kernels::neondot

@@ -1,0 +1,195 @@
+#include "ground_answer.hpp"
+#include "la/image/load.hpp"
+#include "la/model/session.hpp"
+
+using namespace la;
+using namespace la::test;
+
+namespace {
+
+const std::string kQuestion =
+    "Locate all the instances that matches the following description: star</c>green star.";
+const std::string kPicture = source("tests/goldens/shapes/images/16.png");
+
+/// What the library answers with these options.
+std::vector<std::int32_t> expected(const AskOptions& options) {
+  Session session = Session::open(source("data/shapes"));
+  return session.ask(session.encode(load_image(kPicture)), PromptText(kQuestion), options).token_ids;
+}
+
+std::vector<std::int32_t> answered(std::vector<std::string> arguments) {
+  arguments.insert(arguments.end(), {"--image", kPicture, "--query", kQuestion});
+  return ids_of(std::move(arguments));
+}
+
+Program with(std::map<std::string, std::string> environment, std::vector<std::string> arguments) {
+  Program program = ground_program(std::move(arguments));
+  program.environment = std::move(environment);
+  return program;
+}
+
+/// A Hugging Face cache with one model, which is a checkpoint of the source tree.
+void make_cache(const std::string& cache, const std::string& folder, const std::string& checkpoint) {
+  const std::filesystem::path model = std::filesystem::path(cache) / folder;
+  std::filesystem::create_directories(model / "refs");
+  std::filesystem::create_directories(model / "snapshots");
+  std::ofstream(model / "refs" / "main") << "0123abcd";
+  std::filesystem::create_directory_symlink(source(checkpoint), model / "snapshots" / "0123abcd");
+}
+
+std::string summary(Program program) {
+  program.command.push_back("--dry");
+  const Outcome outcome = run(program);
+  INFO(outcome.err);
+  CHECK(outcome.status == 0);
+  return outcome.out;
+}
+
+bool is_odd(const std::string& dry) {
+  return dry.find("position grid 6x6") != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("ground: each decoding flag does what the library's option does") {
+  AskOptions options;
+  const std::vector<std::int32_t> plain = expected(options);
+  CHECK(answered({}) == plain);
+
+  options.generation.mode = Mode::slow;
+  CHECK(answered({"--generation-mode", "slow"}) == expected(options));
+  options.generation.mode = Mode::fast;
+  const std::vector<std::int32_t> fast = expected(options);
+  CHECK(answered({"--generation-mode", "fast"}) == fast);
+  options.generation.stop = StopPolicy::official;
+  REQUIRE(expected(options) != fast);
+  CHECK(answered({"--generation-mode", "fast", "--stop", "official"}) == expected(options));
+
+  options = {};
+  options.generation.max_new_tokens = 5;
+  CHECK(answered({"--max-tokens", "5"}) == expected(options));
+
+  options = {};
+  options.generation.sampling.repetition_penalty = 1.5f;
+  REQUIRE(expected(options) != plain);
+  CHECK(answered({"--repetition-penalty", "1.5"}) == expected(options));
+}
+
+TEST_CASE("ground: --prompt-style chat is another prompt") {
+  const auto score = [](const char* style) {
+    const Outcome outcome = ground({"--json", "--prompt-style", style});
+    REQUIRE(outcome.status == 0);
+    return float(number(items(Answers(outcome.out)[0]).at(0), "score"));
+  };
+  Session session = Session::open(source("data/shapes"));
+  const EncodedImage image = session.encode(load_image(source("data/pictures/shapes.png")));
+  AskOptions options;
+  CHECK(score("processor") == session.ground(image, "object", options).items.at(0).score);
+  options.prompt_style = PromptStyle::chat;
+  CHECK(score("chat") == session.ground(image, "object", options).items.at(0).score);
+  CHECK(score("chat") != score("processor"));
+}
+
+TEST_CASE("ground: sampling is the library's, and the same seed gives the same answer") {
+  AskOptions options;
+  options.generation.mode = Mode::slow;
+  options.generation.sampling.temperature = 2.0f;
+  options.generation.sampling.seed = 7;
+  const std::vector<std::string> arguments{"--generation-mode", "slow", "--temperature", "2"};
+  const auto with_flags = [&](std::initializer_list<std::string> more) {
+    std::vector<std::string> all = arguments;
+    all.insert(all.end(), more);
+    return answered(all);
+  };
+  const std::vector<std::int32_t> seven = with_flags({"--seed", "7"});
+  CHECK(seven == expected(options));
+  CHECK(seven == with_flags({"--seed", "7"}));
+  CHECK(seven != with_flags({"--seed", "8"}));
+  CHECK(seven != with_flags({}));
+
+  options.generation.sampling.top_k = 3;
+  REQUIRE(expected(options) != seven);
+  CHECK(with_flags({"--seed", "7", "--top-k", "3"}) == expected(options));
+  options.generation.sampling.top_k = 0;
+  options.generation.sampling.top_p = 0.5f;
+  REQUIRE(expected(options) != seven);
+  CHECK(with_flags({"--seed", "7", "--top-p", "0.5"}) == expected(options));
+}
+
+TEST_CASE("ground: threads, instruction set, backend and warming up change nothing in the answer") {
+  const std::vector<std::int32_t> plain = answered({});
+  for (const std::vector<std::string>& arguments : {std::vector<std::string>{"--threads", "1"},
+                                                    {"--threads", "2"},
+                                                    {"--threads", "3"},
+                                                    {"--isa", "scalar"},
+                                                    {"--isa", "best"},
+                                                    {"--device", "cpu"},
+                                                    {"--device", "auto"},
+                                                    {"--weights", "auto"},
+                                                    {"--weights", "bf16"},
+                                                    {"--weights", "f32"},
+                                                    {"--activations", "f32"},
+                                                    {"--activations", "auto"},
+                                                    {"--backend", "reference"},
+                                                    {"--backend", "check"},
+                                                    {"--warmup"}}) {
+    CAPTURE(arguments[0]);
+    CAPTURE(arguments.back());
+    CHECK(answered(arguments) == plain);
+  }
+}
+
+TEST_CASE("ground: --isa and $LA_ISA choose, --isa list tells what there is") {
+  const auto isa_of = [](const Program& program) {
+    const Outcome outcome = run(program);
+    REQUIRE(outcome.status == 0);
+    return text(Answers(outcome.out)[0], "isa");
+  };
+  CHECK(isa_of(with({}, {"--json", "--isa", "scalar"})) == "scalar");
+  CHECK(isa_of(with({{"LA_ISA", "scalar"}}, {"--json"})) == "scalar");
+  const Outcome list = ground({"--isa", "list"});
+  CHECK(list.status == 0);
+  CHECK(list.out.find("scalar (nothing): runs here\n") != std::string::npos);
+  const std::string best = isa_of(with({}, {"--json"}));
+  CHECK(list.out.find(best + " (") != std::string::npos);
+  CHECK(isa_of(with({{"LA_ISA", "scalar"}}, {"--json", "--isa", best})) == best);
+}
+
+TEST_CASE("ground: $LA_IMAGE, $LA_MODEL_DIR, $LA_DEVICE and $LA_DATA_DIR") {
+  const Program image = with({{"LA_IMAGE", source("data/pictures/crowd.png")}}, {"--json"});
+  CHECK(text(Answers(run(image).out)[0], "image") == source("data/pictures/crowd.png"));
+  CHECK(is_odd(summary(with({{"LA_MODEL_DIR", source("tests/checkpoints/odd")}}, {}))));
+  CHECK(!is_odd(summary(
+      with({{"LA_MODEL_DIR", source("tests/checkpoints/odd")}}, {"--model-dir", source("data/shapes")}))));
+  CHECK(run(with({{"LA_DEVICE", "cpu"}}, {})).status == 0);
+  CHECK(run(with({{"LA_DEVICE", "abacus"}}, {})).last_error().find("$LA_DEVICE: ") != std::string::npos);
+  CHECK(run(with({{"LA_DEVICE", "abacus"}}, {"--device", "cpu", "--dry"})).status == 0);
+
+  TemporaryDirectory data;
+  std::filesystem::create_directory_symlink(source("tests/checkpoints/odd"), data / "shapes");
+  CHECK(is_odd(summary(with({{"LA_DATA_DIR", data.str()}}, {}))));
+}
+
+TEST_CASE(
+    "ground: a model id is looked up in the cache, and only the default one gives way to the bundled "
+    "checkpoint") {
+  TemporaryDirectory cache;
+  make_cache(cache.str(), "models--acme--odd", "tests/checkpoints/odd");
+  const std::map<std::string, std::string> environment{{"HF_HUB_CACHE", cache.str()}};
+  CHECK(is_odd(summary(with(environment, {"--model-id", "acme/odd"}))));
+
+  const Outcome bundled = run(with(environment, {"--dry"}));
+  CHECK(bundled.status == 0);
+  CHECK(!is_odd(bundled.out));
+  CHECK(bundled.err.find("bundled checkpoint") != std::string::npos);
+
+  for (const char* id : {"acme/other", "nvidia/LocateAnything-3B"}) {
+    const Outcome missing = run(with(environment, {"--model-id", id}));
+    CHECK(missing.status == 1);
+    CHECK(missing.last_error().find("ground: " + std::string(id) + ": not in the Hugging Face cache") == 0);
+    CHECK(missing.out.empty());
+  }
+
+  make_cache(cache.str(), "models--nvidia--LocateAnything-3B", "tests/checkpoints/odd");
+  CHECK(is_odd(summary(with(environment, {}))));
+}

@@ -1,0 +1,92 @@
+#!/bin/sh
+# Installs the build into a temporary directory and uses it from there in every way that is promised:
+# install_test.sh SOURCE_ROOT BUILD_ROOT COMPILER...
+set -eu
+source=$1
+build=$2
+shift 2
+compiler=$*
+
+root=$(mktemp -d)
+trap 'rm -rf "$root"' EXIT
+stage=$root/stage
+export HOME="$root" OMP_WAIT_POLICY=passive
+
+fail() {
+  echo "FAILED: $*" >&2
+  exit 1
+}
+
+# What a command prints is of interest only when it fails.
+quietly() {
+  "$@" >"$root/log" 2>&1 && return 0
+  cat "$root/log" >&2
+  fail "$*"
+}
+
+# Whether a tool is there; a missing one is told, not passed over.
+have() {
+  command -v "$1" >/dev/null && return 0
+  echo "skipped: $2, as $1 was not found"
+  return 1
+}
+
+# The example for embedders must find the red circle.
+check_program() {
+  found=$("$1" "$source/data/shapes" "$source/data/pictures/shapes.png" 'red circle') || fail "$2: the program failed"
+  case $found in
+    'red circle '[0-9]*) echo "ok: $2" ;;
+    *) fail "$2: expected a box of the red circle, found '$found'" ;;
+  esac
+}
+
+DESTDIR=$stage meson install -C "$build" --no-rebuild --quiet
+pkgconfig=$(dirname "$(find "$stage" -name la.pc)")
+header=$(find "$stage" -path '*/la/la.hpp')
+[ -n "$header" ] || fail "la/la.hpp was not installed"
+include=$(dirname "$(dirname "$header")")
+
+if have pkg-config 'use through pkg-config'; then
+  export PKG_CONFIG_PATH="$pkgconfig" PKG_CONFIG_SYSROOT_DIR="$stage"
+  # shellcheck disable=SC2046,SC2086
+  $compiler -std=c++20 $(pkg-config --cflags la) "$source/examples/embed.cpp" -o "$root/by_pkg_config" $(pkg-config --libs la)
+  check_program "$root/by_pkg_config" 'use through pkg-config'
+
+  mkdir "$root/meson"
+  cp "$source/examples/embed.cpp" "$root/meson"
+  cat >"$root/meson/meson.build" <<'EOF'
+project('consumer', 'cpp', default_options: ['cpp_std=c++20'])
+executable('embed', 'embed.cpp', dependencies: dependency('la'))
+EOF
+  quietly meson setup "$root/meson/build" "$root/meson"
+  quietly meson compile -C "$root/meson/build"
+  check_program "$root/meson/build/embed" "use through Meson's dependency('la')"
+  unset PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR
+fi
+
+if have cmake 'use through CMake'; then
+  mkdir "$root/cmake"
+  cat >"$root/cmake/CMakeLists.txt" <<EOF
+cmake_minimum_required(VERSION 3.16)
+project(consumer CXX)
+find_package(la REQUIRED)
+add_executable(embed "$source/examples/embed.cpp")
+target_link_libraries(embed la::la)
+EOF
+  config=$(dirname "$(find "$stage" -name la-config.cmake)")
+  quietly cmake -S "$root/cmake" -B "$root/cmake/build" -Dla_DIR="$config"
+  quietly cmake --build "$root/cmake/build"
+  check_program "$root/cmake/build/embed" 'use through CMake'
+fi
+
+# Without the library: the headers alone.
+# shellcheck disable=SC2086
+$compiler -std=c++20 -O1 -fopenmp -I "$include" "$source/examples/embed.cpp" -o "$root/header_only" -lsimdjson -lutf8proc
+check_program "$root/header_only" 'use of the headers alone'
+
+ground=$(find "$stage" -path '*/bin/ground')
+[ -x "$ground" ] || fail "bin/ground was not installed"
+(cd "$root" && quietly "$ground")
+[ -s "$root/out.png" ] || fail 'the installed ground drew no out.png'
+[ -f "$(dirname "$(dirname "$ground")")/share/la/shapes/config.json" ] || fail 'the bundled checkpoint was not installed'
+echo 'ok: the installed ground'
