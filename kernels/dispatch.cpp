@@ -41,17 +41,29 @@ void override_avx512vnni(Table&) noexcept;
 void override_neon(Table&) noexcept;
 void override_neondot(Table&) noexcept;
 #else
-inline void override_scalar(Table& t) noexcept { scalar::override_entries(t); }
+inline void override_scalar(Table& t) noexcept {
+  scalar::override_entries(t);
+}
 #if defined(LA_BUILT_AVX512VNNI)
-inline void override_avx512vnni(Table& t) noexcept { avx512vnni::override_entries(t); }
+inline void override_avx512vnni(Table& t) noexcept {
+  avx512vnni::override_entries(t);
+}
 #elif defined(LA_BUILT_AVX512)
-inline void override_avx512(Table& t) noexcept { avx512::override_entries(t); }
+inline void override_avx512(Table& t) noexcept {
+  avx512::override_entries(t);
+}
 #elif defined(LA_BUILT_AVX2)
-inline void override_avx2(Table& t) noexcept { avx2::override_entries(t); }
+inline void override_avx2(Table& t) noexcept {
+  avx2::override_entries(t);
+}
 #elif defined(LA_BUILT_NEONDOT)
-inline void override_neondot(Table& t) noexcept { neondot::override_entries(t); }
+inline void override_neondot(Table& t) noexcept {
+  neondot::override_entries(t);
+}
 #elif defined(LA_BUILT_NEON)
-inline void override_neon(Table& t) noexcept { neon::override_entries(t); }
+inline void override_neon(Table& t) noexcept {
+  neon::override_entries(t);
+}
 #endif
 #endif
 
@@ -59,7 +71,9 @@ namespace detail {
 
 #if defined(__x86_64__)
 // F16C is older than AVX2 and part of every CPU that has it; clang 14 cannot ask for it.
-inline bool cpu_has_avx2() noexcept { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+inline bool cpu_has_avx2() noexcept {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
 
 // Kernels built on SIMDe need what SIMDe was compiled for, whatever they are written in.
 inline bool cpu_has_avx512() noexcept {
@@ -94,28 +108,30 @@ inline bool cpu_has_neondot() noexcept {
 }
 #endif
 
-inline bool always() noexcept { return true; }
+inline bool always() noexcept {
+  return true;
+}
 
 }  // namespace detail
 
 LA_INLINE std::span<const Isa> built_in_isas() noexcept {
   static constexpr Isa isas[] = {
 #if defined(LA_BUILT_AVX512VNNI)
-      {"avx512vnni", "AVX-512 F, BW, DQ, VL and VNNI", detail::cpu_has_avx512vnni, override_avx512vnni},
+    {"avx512vnni", "AVX-512 F, BW, DQ, VL and VNNI", detail::cpu_has_avx512vnni, override_avx512vnni},
 #endif
 #if defined(LA_BUILT_AVX512)
-      {"avx512", "AVX-512 F, BW, DQ and VL", detail::cpu_has_avx512, override_avx512},
+    {"avx512", "AVX-512 F, BW, DQ and VL", detail::cpu_has_avx512, override_avx512},
 #endif
 #if defined(LA_BUILT_AVX2)
-      {"avx2", "AVX2, FMA and F16C", detail::cpu_has_avx2, override_avx2},
+    {"avx2", "AVX2, FMA and F16C", detail::cpu_has_avx2, override_avx2},
 #endif
 #if defined(LA_BUILT_NEONDOT)
-      {"neondot", "NEON with dot products", detail::cpu_has_neondot, override_neondot},
+    {"neondot", "NEON with dot products", detail::cpu_has_neondot, override_neondot},
 #endif
 #if defined(LA_BUILT_NEON)
-      {"neon", "NEON", detail::always, override_neon},
+    {"neon", "NEON", detail::always, override_neon},
 #endif
-      {"scalar", "nothing", detail::always, override_scalar},
+    {"scalar", "nothing", detail::always, override_scalar},
   };
   return isas;
 }
@@ -165,6 +181,13 @@ LA_INLINE std::vector<std::string_view> overridden_kernels(const Isa& isa) {
   };
   compare("gemm_f32", &Table::gemm_f32);
   compare("gemm_bf16", &Table::gemm_bf16);
+  compare("gemm_q8", &Table::gemm_q8);
+  compare("gemm_q4_g128", &Table::gemm_q4_g128);
+  compare("gemm_q4_g32", &Table::gemm_q4_g32);
+  compare("quantize", &Table::quantize);
+  compare("qgemm_q8", &Table::qgemm_q8);
+  compare("qgemm_q4_g128", &Table::qgemm_q4_g128);
+  compare("qgemm_q4_g32", &Table::qgemm_q4_g32);
   compare("attention", &Table::attention);
   compare("layer_norm", &Table::layer_norm);
   compare("rms_norm", &Table::rms_norm);

@@ -25,10 +25,12 @@ struct alignas(64) Q8Block {
 template <int G>
 struct alignas(64) Q4Block {
   static constexpr int kGroup = G, kBits = 4;
-  std::uint16_t scale[16];           ///< IEEE half bits, may be negative
-  std::uint8_t zero[16];             ///< 0..16
+  std::uint16_t scale[16];  ///< IEEE half bits, may be negative
+  std::uint8_t zero[16];    ///< 0..16
   std::uint8_t padding[16];
-  std::uint8_t q[G / 8][16][4];      ///< input 8 i + j of column c in the low nibble of [i][c][j], input 8 i + 4 + j in the high
+  std::uint8_t
+      q[G / 8][16]
+       [4];  ///< input 8 i + j of column c in the low nibble of [i][c][j], input 8 i + 4 + j in the high
 };
 
 static_assert(sizeof(Q8Block) == 64 + 2048);
@@ -38,9 +40,9 @@ static_assert(sizeof(Q4Block<32>) == 64 + 256);
 /// A row of activations quantised on the fly, group by group: x = scale * q, |q| <= 127, rounded to nearest even.
 /// Inputs beyond K are zeros. Groups have the size of the weight's, so q holds round_up(K, G) values.
 struct QuantizedRows {
-  const std::int8_t* q = nullptr;      ///< [M, stride]
-  const float* scale = nullptr;        ///< [M, groups]
-  const float* sum = nullptr;          ///< [M, groups] sum of q, exact, which the zero points are multiplied with
+  const std::int8_t* q = nullptr;  ///< [M, stride]
+  const float* scale = nullptr;    ///< [M, groups]
+  const float* sum = nullptr;      ///< [M, groups] sum of q, exact, which the zero points are multiplied with
   std::int64_t stride = 0, groups = 0;
 };
 

@@ -44,7 +44,7 @@ struct Gemm {
 };
 
 /// The blocks of a product: rows, panels and inputs that are worked on at a time, see gemm/gemm_blocked.hpp.
-inline constexpr i64 kGemmRowBlock = 144, kGemmPanelGroup = 24, kGemmDepth = 256;
+inline constexpr i64 kGemmRowBlock = 144, kGemmPanelGroup = 36, kGemmDepth = 256;
 
 /// Floats of Gemm::scratch: partial sums of a block of C, its rows of A, and up to four expanded weight panels.
 inline constexpr i64 kGemmScratch = kGemmRowBlock * kGemmPanelGroup * kPanel + kGemmRowBlock * kGemmDepth +

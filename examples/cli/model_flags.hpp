@@ -131,7 +131,13 @@ inline const char* name_of(Mode mode) {
   return mode == Mode::slow ? "slow" : mode == Mode::fast ? "fast" : "hybrid";
 }
 inline const char* name_of(StopReason stop) {
-  return stop == StopReason::eos ? "eos" : stop == StopReason::loop ? "loop" : "max_tokens";
+  switch (stop) {
+    case StopReason::eos: return "eos";
+    case StopReason::loop: return "loop";
+    case StopReason::cancelled: return "cancelled";
+    case StopReason::max_tokens: break;
+  }
+  return "max_tokens";
 }
 
 /// Each instruction set of this build: whether this CPU runs it, and the kernels it overrides.

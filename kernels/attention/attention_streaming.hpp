@@ -18,7 +18,9 @@ inline bool sees(const Visible& v, i64 key) noexcept {
   return key < v.prefix || (key >= v.window_begin && key < v.window_end);
 }
 
-inline i64 end_of(const Visible& v) noexcept { return v.window_end > v.prefix ? v.window_end : v.prefix; }
+inline i64 end_of(const Visible& v) noexcept {
+  return v.window_end > v.prefix ? v.window_end : v.prefix;
+}
 
 /// Hidden keys of one page become -inf, which adds exact zeros to every sum.
 inline void hide(float* scores, const Visible& v, i64 first_key) noexcept {
@@ -60,8 +62,8 @@ inline void prefetch(TileCall<float>& t, const float* next, i64 bytes_a_panel) n
 template <class Micro>
 void attention_streaming(const Attention& a) noexcept {
   const i64 padded = (a.d + 15) / 16 * 16;
-  float* q = a.scratch;                            // [rows, D] scaled queries
-  float* scores = q + kAttentionRows * padded;     // [rows, 64]
+  float* q = a.scratch;                              // [rows, D] scaled queries
+  float* scores = q + kAttentionRows * padded;       // [rows, 64]
   float* out = scores + kAttentionRows * kPageKeys;  // [rows, padded D] unnormalised
   RowState* state = reinterpret_cast<RowState*>(out + kAttentionRows * padded);
   const V scale(a.scale);
@@ -88,7 +90,8 @@ void attention_streaming(const Attention& a) noexcept {
         for (i64 d = 0; d < padded; d += kLanes) store(o + d, load(o + d) * V(factor));
       }
     }
-    TileCall<float> mixed{kPageKeys, scores, kPageKeys, page + a.v_offset, kPageKeys * kPanel, out, padded, kPanel, true};
+    TileCall<float> mixed{kPageKeys, scores, kPageKeys, page + a.v_offset, kPageKeys * kPanel, out,
+                          padded,    kPanel, true};
     prefetch(mixed, next + a.k_offset, k_bytes / value_panels);
     run_rows<Micro>(a.rows, value_panels, mixed, k_bytes / value_panels);
   }

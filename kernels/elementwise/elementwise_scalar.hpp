@@ -14,7 +14,8 @@ inline void layer_norm_scalar(const float* x, const float* weight, const float* 
   mean /= double(n);
   for (i64 i = 0; i < n; ++i) variance += (double(x[i]) - mean) * (double(x[i]) - mean);
   const double scale = 1 / sqrt(variance / double(n) + double(eps));
-  for (i64 i = 0; i < n; ++i) y[i] = float((double(x[i]) - mean) * scale * double(weight[i]) + double(bias[i]));
+  for (i64 i = 0; i < n; ++i)
+    y[i] = float((double(x[i]) - mean) * scale * double(weight[i]) + double(bias[i]));
 }
 
 inline void rms_norm_scalar(const float* x, const float* weight, float eps, i64 n, float* y) noexcept {

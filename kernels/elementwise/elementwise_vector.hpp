@@ -5,7 +5,8 @@
 // Norms, RoPE, activations and softmax on xsimd, for every vector instruction set.
 namespace la::kernels::LA_KERNELS_NAMESPACE {
 
-inline void layer_norm(const float* x, const float* weight, const float* bias, float eps, i64 n, float* y) noexcept {
+inline void layer_norm(const float* x, const float* weight, const float* bias, float eps, i64 n,
+                       float* y) noexcept {
   const float mean = sum(x, n, 0.0f, [](V v) { return v; }) / float(n);
   const V m(mean);
   const float variance = sum(x, n, mean, [m](V v) { return (v - m) * (v - m); }) / float(n);
@@ -14,8 +15,9 @@ inline void layer_norm(const float* x, const float* weight, const float* bias, f
   i64 i = 0;
   for (; i + kLanes <= n; i += kLanes) store(y + i, normalise(load(x + i), load(weight + i), load(bias + i)));
   if (const i64 rest = n - i; rest > 0)
-    store_tail(y + i, rest,
-               normalise(load_tail(x + i, rest, 0), load_tail(weight + i, rest, 0), load_tail(bias + i, rest, 0)));
+    store_tail(
+        y + i, rest,
+        normalise(load_tail(x + i, rest, 0), load_tail(weight + i, rest, 0), load_tail(bias + i, rest, 0)));
 }
 
 inline void rms_norm(const float* x, const float* weight, float eps, i64 n, float* y) noexcept {
@@ -32,10 +34,13 @@ inline void rope_halves(float* x, const float* cos, const float* sin, i64 d) noe
     put(x + half + p, xsimd::fma(a, s, b * c));
   };
   i64 p = 0;
-  for (; p + kLanes <= half; p += kLanes) turn(p, [](const float* q) { return load(q); }, store);
+  for (; p + kLanes <= half; p += kLanes)
+    turn(
+        p, [](const float* q) { return load(q); }, store);
   if (const i64 rest = half - p; rest > 0)
-    turn(p, [rest](const float* q) { return load_tail(q, rest, 0); },
-         [rest](float* q, V v) { store_tail(q, rest, v); });
+    turn(
+        p, [rest](const float* q) { return load_tail(q, rest, 0); },
+        [rest](float* q, V v) { store_tail(q, rest, v); });
 }
 
 /// Pairs are neighbours here: a plain loop, which the compiler shuffles well enough for a kernel this rare.

@@ -17,8 +17,12 @@ using V = xsimd::batch<float>;
 using VInt = xsimd::batch<std::int32_t>;
 inline constexpr i64 kLanes = i64(V::size);
 
-inline V load(const float* p) noexcept { return V::load_unaligned(p); }
-inline void store(float* p, V v) noexcept { v.store_unaligned(p); }
+inline V load(const float* p) noexcept {
+  return V::load_unaligned(p);
+}
+inline void store(float* p, V v) noexcept {
+  v.store_unaligned(p);
+}
 
 /// The first n < kLanes values, the other lanes `fill`: tails go through the same arithmetic as full vectors.
 inline V load_tail(const float* p, i64 n, float fill) noexcept {
@@ -87,7 +91,8 @@ inline float sum(const float* x, i64 n, float fill, F f) noexcept {
 /// half the instructions of a general exp.
 /// source: Cephes expf: 2^n * P(r), r = x - n ln 2 in two parts
 inline V exp_fast(V x) noexcept {
-  const V low(-87.33654f), round(12582912.0f);  // adding 1.5 * 2^23 leaves the nearest integer in the lowest bits
+  const V low(-87.33654f),
+      round(12582912.0f);  // adding 1.5 * 2^23 leaves the nearest integer in the lowest bits
   const V shifted = xsimd::fma(x, V(1.44269504f), round);
   const V n = shifted - round;
   const V r = xsimd::fma(n, V(2.12194440e-4f), xsimd::fma(n, V(-0.693359375f), x));

@@ -6,7 +6,9 @@
 
 namespace la::kernels::LA_KERNELS_NAMESPACE {
 
-inline __m256 load8(const float* p) noexcept { return _mm256_loadu_ps(p); }
+inline __m256 load8(const float* p) noexcept {
+  return _mm256_loadu_ps(p);
+}
 
 /// Eight bf16 widened: their bits are the upper halves.
 inline __m256 load8(const std::uint16_t* p) noexcept {

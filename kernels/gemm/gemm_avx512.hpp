@@ -6,7 +6,9 @@
 // The register tile of 512-bit vectors: one register holds a row of a panel. Shared by avx512 and avx512vnni.
 namespace la::kernels::LA_KERNELS_NAMESPACE {
 
-inline __m512 load16(const float* p) noexcept { return _mm512_loadu_ps(p); }
+inline __m512 load16(const float* p) noexcept {
+  return _mm512_loadu_ps(p);
+}
 
 /// Sixteen bf16 widened: their bits are the upper halves.
 inline __m512 load16(const std::uint16_t* p) noexcept {

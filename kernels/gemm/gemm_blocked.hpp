@@ -1,6 +1,7 @@
 #pragma once
 
 #include "../kernels.hpp"
+#include "../qgemm/dequantise.hpp"
 
 // The loops round a register tile, shared by the vector instruction sets. LA_KERNELS_NAMESPACE is the including
 // instruction set's name, so that no function here is shared between files with different compiler flags.
@@ -9,13 +10,32 @@
 //   kRows                  most rows of a register tile
 //   panels(rows)           how many panels a tile of so many rows takes side by side, at most 4
 //   tile<R, P>(call)       c[P][R][16] (+)= a[R, k] b[P][k][16], see TileCall; a[k] times b[k] in order of k
-//   widen(b, count, out)   count weights to float
+//   widen(b, count, out)   count bf16 weights to float
+// Integer blocks are always expanded, a depth block at a time, and then are f32 panels.
 namespace la::kernels::LA_KERNELS_NAMESPACE {
 
 inline constexpr i64 kRowBlock = kGemmRowBlock;      // rows whose packed A and partial sums stay in L2
 inline constexpr i64 kPanelGroup = kGemmPanelGroup;  // panels that share one packing of A
 inline constexpr i64 kDepth = kGemmDepth;            // a panel of this depth fits L1 beside its rows of A
 inline constexpr i64 kFewRows = 48;                  // up to here bf16 weights are expanded in registers
+
+template <class W>
+inline constexpr bool kIsBlock = false;
+template <>
+inline constexpr bool kIsBlock<Q8Block> = true;
+template <int G>
+inline constexpr bool kIsBlock<Q4Block<G>> = true;
+
+/// Elements of type W that k inputs of a panel take.
+template <class W>
+inline i64 panel_extent(i64 k) noexcept {
+  if constexpr (kIsBlock<W>) {
+    static_assert(kDepth % W::kGroup == 0);
+    return (k + W::kGroup - 1) / W::kGroup;
+  } else {
+    return k * kPanel;
+  }
+}
 
 /// One register tile, and what it asks of memory meanwhile: for each of its panels it prefetches `ahead_step` bytes
 /// a step from `ahead` on.
@@ -98,14 +118,19 @@ inline void finish(const Gemm& g, i64 m0, i64 rows, i64 n0, i64 columns, const f
 
 template <class Micro, class W>
 void gemm_blocked(const Gemm& g) noexcept {
+  static_assert(kRowBlock % Micro::kRows == 0);
   const W* weights = static_cast<const W*>(g.panels);
   float* sums = g.scratch;
   float* packed = sums + kRowBlock * kPanelGroup * kPanel;
   float* expanded = packed + kRowBlock * kDepth;
+  // Blocks of nearly equal height, in whole tiles.
+  const i64 panel = panel_extent<W>(g.k);
   const i64 blocks = (g.m + kRowBlock - 1) / kRowBlock;
-  for (i64 block = 0; block < blocks; ++block) {
-    const i64 m0 = g.m * block / blocks, rows = g.m * (block + 1) / blocks - m0;
-    const bool few = rows <= kFewRows;
+  const i64 tiles = blocks > 0 ? (g.m + blocks * Micro::kRows - 1) / (blocks * Micro::kRows) : 0;
+  const i64 height = tiles * Micro::kRows;
+  for (i64 m0 = 0; m0 < g.m; m0 += height) {
+    const i64 rows = g.m - m0 < height ? g.m - m0 : height;
+    const bool few = rows <= kFewRows && !kIsBlock<W>;
     // Few rows leave room to pack more of their depth, so that weights are read in longer runs.
     const i64 depth = kRowBlock / rows * kDepth;
     const i64 wide = Micro::panels(rows < Micro::kRows ? int(rows) : Micro::kRows);
@@ -118,28 +143,36 @@ void gemm_blocked(const Gemm& g) noexcept {
         if (rows > 1) pack_rows(a, g.lda, rows, k, packed);
         for (i64 p = 0; p < panels; p += wide) {
           const i64 now = panels - p < wide ? panels - p : wide;
-          const W* b = weights + (n0 + p * kPanel) * g.k + k0 * kPanel;
+          const W* b = weights + (n0 / kPanel + p) * panel + panel_extent<W>(k0);
           for (i64 k1 = 0; k1 < k || k1 == 0; k1 += kDepth) {
             const i64 step = k - k1 < kDepth ? k - k1 : kDepth;
-            const W* now_b = b + k1 * kPanel;
-            const W* next_b = k1 + kDepth < k ? now_b + kDepth * kPanel : b + wide * g.k * kPanel;
-            TileCall<W> t{step, rows > 1 ? packed + k1 * rows : a + k1, kDepth, now_b, g.k * kPanel,
-                          sums + p * rows * kPanel, kPanel, rows * kPanel, k0 + k1 > 0};
+            const W* now_b = b + panel_extent<W>(k1);
+            const W* next_b = k1 + kDepth < k ? now_b + panel_extent<W>(kDepth) : b + wide * panel;
+            TileCall<W> t{step,       rows > 1 ? packed + k1 * rows : a + k1,
+                          kDepth,     now_b,
+                          panel,      sums + p * rows * kPanel,
+                          kPanel,     rows * kPanel,
+                          k0 + k1 > 0};
             t.ahead = reinterpret_cast<const char*>(next_b);
-            t.ahead_stride = g.k * kPanel * i64(sizeof(W));
-            const i64 ahead_bytes = step * kPanel * i64(sizeof(W));
-            if constexpr (sizeof(W) < sizeof(float)) {
+            t.ahead_stride = panel * i64(sizeof(W));
+            const i64 ahead_bytes = panel_extent<W>(step) * i64(sizeof(W));
+            if constexpr (sizeof(W) != sizeof(float)) {
               if (!few) {
-                for (i64 q = 0; q < now; ++q)
-                  Micro::widen(now_b + q * t.b_stride, step * kPanel, expanded + q * kDepth * kPanel);
+                for (i64 q = 0; q < now; ++q) {
+                  float* to = expanded + q * kDepth * kPanel;
+                  if constexpr (kIsBlock<W>)
+                    dequantise(now_b + q * panel, step, to);
+                  else
+                    Micro::widen(now_b + q * panel, step * kPanel, to);
+                }
                 run_rows<Micro>(rows, now,
-                                TileCall<float>{step, t.a, t.lda, expanded, kDepth * kPanel, t.c, t.ldc, t.c_stride,
-                                                t.load, t.ahead, t.ahead_stride},
+                                TileCall<float>{step, t.a, t.lda, expanded, kDepth * kPanel, t.c, t.ldc,
+                                                t.c_stride, t.load, t.ahead, t.ahead_stride},
                                 ahead_bytes);
                 continue;
               }
             }
-            run_rows<Micro>(rows, now, t, ahead_bytes);
+            if constexpr (!kIsBlock<W>) run_rows<Micro>(rows, now, t, ahead_bytes);
           }
         }
       }

@@ -7,10 +7,14 @@
 // The register tile of 128-bit NEON: four registers hold a row of a panel. Shared by neon and neondot.
 namespace la::kernels::LA_KERNELS_NAMESPACE {
 
-inline float32x4_t load4(const float* p) noexcept { return vld1q_f32(p); }
+inline float32x4_t load4(const float* p) noexcept {
+  return vld1q_f32(p);
+}
 
 /// Four bf16 widened: their bits are the upper halves.
-inline float32x4_t load4(const std::uint16_t* p) noexcept { return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16)); }
+inline float32x4_t load4(const std::uint16_t* p) noexcept {
+  return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16));
+}
 
 /// Six rows by one panel fill 24 of 32 registers with sums; fewer rows take more panels side by side to hide the
 /// latency of the multiply-add.

@@ -2,5 +2,7 @@
 #include "avx512.hpp"
 
 namespace la::kernels {
-void override_avx512(Table& t) noexcept { avx512::override_entries(t); }
+void override_avx512(Table& t) noexcept {
+  avx512::override_entries(t);
+}
 }  // namespace la::kernels

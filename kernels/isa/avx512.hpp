@@ -6,12 +6,14 @@
 #if !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
 
 #define LA_KERNELS_NAMESPACE avx512
 #include "../gemm/gemm_avx512.hpp"
 #include "../attention/attention_streaming.hpp"
 #include "../elementwise/elementwise_vector.hpp"
+#include "../qgemm/qgemm_avx512.hpp"
 #include "fill_vector.hpp"
 #undef LA_KERNELS_NAMESPACE
 
@@ -20,6 +22,7 @@ namespace la::kernels::avx512 {
 inline void override_entries(Table& t) noexcept {
   t.isa = "avx512";
   fill_vector(t);
+  override_qgemm(t);
 }
 
 }  // namespace la::kernels::avx512

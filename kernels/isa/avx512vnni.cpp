@@ -2,5 +2,7 @@
 #include "avx512vnni.hpp"
 
 namespace la::kernels {
-void override_avx512vnni(Table& t) noexcept { avx512vnni::override_entries(t); }
+void override_avx512vnni(Table& t) noexcept {
+  avx512vnni::override_entries(t);
+}
 }  // namespace la::kernels

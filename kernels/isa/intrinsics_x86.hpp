@@ -27,12 +27,16 @@ static inline __m512i la_simde_cvtepi8_epi32(__m128i x) {
   return la_simde_join(_mm256_cvtepi8_epi32(x), _mm256_cvtepi8_epi32(_mm_srli_si128(x, 8)));
 }
 static inline __m512 la_simde_cvtph_ps(__m256i x) {
-  return la_simde_join(_mm256_cvtph_ps(_mm256_castsi256_si128(x)), _mm256_cvtph_ps(_mm256_extracti128_si256(x, 1)));
+  return la_simde_join(_mm256_cvtph_ps(_mm256_castsi256_si128(x)),
+                       _mm256_cvtph_ps(_mm256_extracti128_si256(x, 1)));
 }
 static inline __m512 la_simde_cvtepi32_ps(__m512i x) {
   return la_simde_join(_mm256_cvtepi32_ps(_mm512_castsi512_si256(x)),
                        _mm256_cvtepi32_ps(_mm512_extracti64x4_epi64(x, 1)));
 }
+// SIMDe 0.7.4 gives this name the arguments of the masked one.
+#undef _mm512_madd_epi16
+#define _mm512_madd_epi16 simde_mm512_madd_epi16
 #define _mm512_cvtepu16_epi32 la_simde_cvtepu16_epi32
 #define _mm512_cvtepu8_epi32 la_simde_cvtepu8_epi32
 #define _mm512_cvtepi8_epi32 la_simde_cvtepi8_epi32

@@ -2,5 +2,7 @@
 #include "neon.hpp"
 
 namespace la::kernels {
-void override_neon(Table& t) noexcept { neon::override_entries(t); }
+void override_neon(Table& t) noexcept {
+  neon::override_entries(t);
+}
 }  // namespace la::kernels

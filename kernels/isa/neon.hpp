@@ -6,6 +6,7 @@
 #include "../gemm/gemm_neon.hpp"
 #include "../attention/attention_streaming.hpp"
 #include "../elementwise/elementwise_vector.hpp"
+#include "../qgemm/qgemm_neon.hpp"
 #include "fill_vector.hpp"
 #undef LA_KERNELS_NAMESPACE
 
@@ -14,6 +15,7 @@ namespace la::kernels::neon {
 inline void override_entries(Table& t) noexcept {
   t.isa = "neon";
   fill_vector(t);
+  override_qgemm(t);
 }
 
 }  // namespace la::kernels::neon

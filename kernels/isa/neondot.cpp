@@ -2,5 +2,7 @@
 #include "neondot.hpp"
 
 namespace la::kernels {
-void override_neondot(Table& t) noexcept { neondot::override_entries(t); }
+void override_neondot(Table& t) noexcept {
+  neondot::override_entries(t);
+}
 }  // namespace la::kernels

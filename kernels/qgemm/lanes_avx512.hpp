@@ -26,6 +26,7 @@ struct Lanes512 {
   }
 
   static Int zeros() noexcept { return _mm512_setzero_si512(); }
+  static Int add32(Int a, Int b) noexcept { return _mm512_add_epi32(a, b); }
   static Int load_bits(const void* p) noexcept { return _mm512_loadu_si512(p); }
   static Int splat_four(const void* p) noexcept {
     int four;

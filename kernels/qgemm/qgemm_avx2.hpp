@@ -11,12 +11,8 @@ struct QLanes {
   using Float = __m256;
   static constexpr int kLanes = 8;
   static constexpr int kQ8Zero = 128;  // 8-bit weights are multiplied as stored
-  static constexpr int kPrefetch = 2048;
-#ifndef KR
-#define KR 4
-#endif
-  static constexpr int kRows4 = KR4, kRows8 = KR;
-  static constexpr int pair_panels(int rows) { return rows == 1 ? 2 : 1; }
+  static constexpr int kRows4 = 4, kRows8 = 5;
+  static constexpr int pair_panels(int) { return 1; }
 
   static Float load(const float* p) noexcept { return _mm256_loadu_ps(p); }
   static void store(float* p, Float x) noexcept { _mm256_storeu_ps(p, x); }

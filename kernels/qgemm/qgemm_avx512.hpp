@@ -7,22 +7,13 @@ namespace la::kernels::avx512 {
 
 struct PairLanes : Lanes512 {
   static constexpr int kQ8Zero = 128;  // 8-bit weights are multiplied as stored
-  static constexpr int kPrefetch = 2048;
-#ifndef KR
-#define KR 8
-#endif
-  static constexpr int kRows4 = KR, kRows8 = KR;
-  static constexpr int pair_panels(int rows) { return rows <= 3 ? 2 : 1; }
+  static constexpr int kRows4 = 12, kRows8 = 12;
+  static constexpr int pair_panels(int) { return 1; }
 
   static void store_bits(void* p, Int x) noexcept { _mm512_storeu_si512(p, x); }
-  /// Sums stay in order: the compiler would regroup them, keep products for later and spill.
-  static Int settle(Int sum) noexcept {
-    asm("" : "+v"(sum));
-    return sum;
-  }
+  static Int settle(Int sum) noexcept { return sum; }  // 32 registers suffice without help, see qgemm_avx2.hpp
   static Int ones16() noexcept { return _mm512_set1_epi16(1); }
   static Int add16(Int a, Int b) noexcept { return _mm512_add_epi16(a, b); }
-  static Int add32(Int a, Int b) noexcept { return _mm512_add_epi32(a, b); }
   static Int maddubs(Int u8, Int s8) noexcept { return _mm512_maddubs_epi16(u8, s8); }
   static Int madd(Int a, Int b) noexcept { return _mm512_madd_epi16(a, b); }
   static Int even_unsigned(Int x) noexcept { return _mm512_and_si512(x, _mm512_set1_epi16(255)); }

@@ -6,10 +6,9 @@
 namespace la::kernels::avx512vnni {
 
 struct DotLanes : Lanes512 {
-  static constexpr int kQ8Zero = 128;     // dpbusd takes unsigned weights: 8-bit ones as they are stored
-  static constexpr int kPrefetch = 2048;
+  static constexpr int kQ8Zero = 128;  // dpbusd takes unsigned weights: 8-bit ones as they are stored
   static constexpr int kDotRows = 12;
-  static constexpr int dot_panels(int rows) { return rows > 6 ? 1 : 2; }
+  static constexpr int dot_panels(int rows) { return rows == 1 || rows > 6 ? 1 : 2; }
 
   static Int dot_bytes(Int x) noexcept { return x; }
   static Int dot(Int sum, Int w, Int x) noexcept { return _mm512_dpbusd_epi32(sum, w, x); }

@@ -15,12 +15,16 @@
 // One 32-bit lane holds four inputs of a column (two times four in 4 bits), so that four activations, broadcast to
 // all lanes, meet their weights in every lane.
 //
-// L, the vectors of an instruction set, provides Int and Float of kLanes 32-bit lanes and the operations named below.
+// A micro kernel, over L, the vectors of an instruction set (see lanes_avx512.hpp), provides:
+//   rows<Block>(), panels(rows)      most rows of a register tile, and its panels side by side
+//   expansion<Block>(), pack<Block>  bytes of a packed activation, and how they are made
+//   tile<R, P, Block>(call)          c[P][R][16] += the product over one slice, see QTileCall
 namespace la::kernels::LA_KERNELS_NAMESPACE {
 
-inline constexpr i64 kQRows = 132;    // rows of a block, whose activations and partial sums stay in L2
-inline constexpr i64 kQPanels = 16;   // panels that share one packing of the activations
+inline constexpr i64 kQRows = 132;   // rows of a block, whose activations and partial sums stay in L2
+inline constexpr i64 kQPanels = 16;  // panels that share one packing of the activations
 inline constexpr i64 kQDepth = 1024;  // inputs of a slice: a panel of this depth fits L1 beside a tile's rows
+inline constexpr i64 kQAhead = 4096;  // bytes that a panel's first tile prefetches ahead; the others find it in L1
 
 /// Bytes between the packed rows of a slice. A cache line more than a power of two, so that rows spread over L1.
 template <class Micro, class Block>
@@ -29,19 +33,32 @@ inline constexpr i64 kQStride = kQDepth * Micro::template expansion<Block>() + 6
 /// One register tile over one slice.
 template <class Block>
 struct QTileCall {
-  i64 groups;             // of the slice
-  const std::int8_t* a;   // packed rows, kQStride apart
-  const float* a_scale;   // [R, groups], rows a_groups apart
+  i64 groups;            // of the slice
+  const std::int8_t* a;  // packed rows, kQStride apart
+  const float* a_scale;  // [R, groups], rows a_groups apart
   const float* a_sum;
   i64 a_groups;
   const Block* b;
-  i64 b_stride;           // between panels of b
-  float* c;               // sums so far, [R][16], panels c_stride apart
+  i64 b_stride;  // between panels of b
+  float* c;      // sums so far, [R][16], panels c_stride apart
   i64 c_stride;
+  i64 ahead = kQAhead;  // bytes from a weight to the one to prefetch
 
   void skip_panels(i64 panels) noexcept {
     b += panels * b_stride;
     c += panels * c_stride;
+  }
+};
+
+/// Packed activations that are the bytes as they are, for a micro kernel to inherit.
+struct PackedBytes {
+  template <class Block>
+  static constexpr int expansion() {
+    return 1;
+  }
+  template <class Block>
+  static void pack(const std::int8_t* q, i64 count, std::int8_t* out) noexcept {
+    __builtin_memcpy(out, q, std::size_t(count));
   }
 };
 
@@ -65,6 +82,12 @@ struct QDots {
     for (int r = 0; r < R; ++r) for_each<P, kVectors>([&](int p, int v) { dot[p][v][r] = L::zeros(); });
   }
 
+  [[gnu::always_inline]] void add(const QDots& other) noexcept {
+    for_each<P, kVectors>([&](int p, int v) {
+      for (int r = 0; r < R; ++r) dot[p][v][r] = L::add32(dot[p][v][r], other.dot[p][v][r]);
+    });
+  }
+
   /// Into the f32 sums, which stay in L1: in registers they would crowd out the dots of the next group.
   /// Weights were multiplied as stored, above their value by the zero point. Its product with the sum of a.q, and the
   /// difference, are integers below 2^24, which f32 holds exactly.
@@ -85,7 +108,8 @@ struct QDots {
       for (int r = 0; r < R; ++r, c += kPanel) {
         const i64 at = r * t.a_groups + group;
         typename L::Float exact = L::to_float(dot[p][v][r]);
-        if constexpr (Block::kBits == 4 || L::kQ8Zero != 0) exact = L::fnma(L::splat(t.a_sum[at]), zero, exact);
+        if constexpr (Block::kBits == 4 || L::kQ8Zero != 0)
+          exact = L::fnma(L::splat(t.a_sum[at]), zero, exact);
         L::store(c, L::fma(L::mul(L::splat(t.a_scale[at]), scale), exact, L::load(c)));
       }
     });
@@ -114,6 +138,7 @@ inline void run_qrows(i64 rows, i64 panels, QTileCall<Block> t) noexcept {
     t.a_scale += height * t.a_groups;
     t.a_sum += height * t.a_groups;
     t.c += height * kPanel;
+    t.ahead = 0;
     left -= height;
   }
 }
@@ -134,7 +159,7 @@ inline void finish_q(const QGemm& g, i64 m0, i64 rows, i64 n0, i64 columns) noex
       const float* s = g.scratch + n * rows + m * kPanel;
       float total[kPanel];
       const i64 width = columns - n < kPanel ? columns - n : kPanel;
-      for (i64 j = 0; j < width; ++j) total[j] = g.bias ? s[j] + g.bias[n0 + n + j] : s[j];
+      for (i64 j = 0; j < width; ++j) total[j] = s[j] + (g.bias ? g.bias[n0 + n + j] : 0.0f);
       for (i64 j = 0; j < width; ++j) c[j] = g.store == Store::add ? total[j] + c[j] : total[j];
     }
 }
@@ -149,7 +174,9 @@ void qgemm_blocked(const QGemm& g) noexcept {
   for (i64 block = 0; block < blocks; ++block) {
     const i64 m0 = g.m * block / blocks, rows = g.m * (block + 1) / blocks - m0;
     // Few rows leave room to pack more of their depth, so that weights are read in longer runs.
-    const i64 depth = kQRows / rows * slice_groups;
+    const bool in_place = rows == 1 && Micro::template expansion<Block>() == 1;
+    const i64 step = in_place ? g.a.groups : slice_groups;
+    const i64 depth = in_place ? g.a.groups : kQRows / rows * slice_groups;
     constexpr int most = Micro::template rows<Block>();
     const i64 wide = Micro::panels(rows < most ? int(rows) : most);
     for (i64 n0 = 0; n0 < g.n; n0 += kQPanels * kPanel) {
@@ -158,20 +185,21 @@ void qgemm_blocked(const QGemm& g) noexcept {
       for (i64 i = 0; i < panels * rows * kPanel; ++i) sums[i] = 0;
       for (i64 g0 = 0; g0 < g.a.groups; g0 += depth) {
         const i64 g_end = g.a.groups - g0 < depth ? g.a.groups : g0 + depth;
-        pack_qrows<Micro, Block>(g.a.q + m0 * g.a.stride + g0 * Block::kGroup, g.a.stride, rows,
-                                 (g_end - g0) * Block::kGroup, packed);
+        const std::int8_t* q = g.a.q + m0 * g.a.stride + g0 * Block::kGroup;
+        if (!in_place) pack_qrows<Micro, Block>(q, g.a.stride, rows, (g_end - g0) * Block::kGroup, packed);
         for (i64 p = 0; p < panels; p += wide)
-          for (i64 g1 = g0; g1 < g_end; g1 += slice_groups) {
+          for (i64 g1 = g0; g1 < g_end; g1 += step) {
             const i64 at = m0 * g.a.groups + g1;
-            const QTileCall<Block> t{g_end - g1 < slice_groups ? g_end - g1 : slice_groups,
-                                     packed + (g1 - g0) / slice_groups * rows * stride,
-                                     g.a.scale + at,
-                                     g.a.sum + at,
-                                     g.a.groups,
-                                     static_cast<const Block*>(g.panels) + (n0 / kPanel + p) * g.a.groups + g1,
-                                     g.a.groups,
-                                     sums + p * rows * kPanel,
-                                     rows * kPanel};
+            const QTileCall<Block> t{
+                g_end - g1 < step ? g_end - g1 : step,
+                in_place ? q : packed + (g1 - g0) / step * rows * stride,
+                g.a.scale + at,
+                g.a.sum + at,
+                g.a.groups,
+                static_cast<const Block*>(g.panels) + (n0 / kPanel + p) * g.a.groups + g1,
+                g.a.groups,
+                sums + p * rows * kPanel,
+                rows * kPanel};
             run_qrows<Micro>(rows, panels - p < wide ? panels - p : wide, t);
           }
       }

@@ -6,9 +6,12 @@
 // (s16 pairs to s32, exact).
 //
 //   4 bits  maddubs, added up in s16 for 32 inputs: 8 * 2 * 15 * 127 = 30480 < 32768; madd with ones then widens.
-//   8 bits  maddubs could saturate: 2 * 255 * 127. Weights and activations are split into even and odd inputs, which
-//           are the two s16 of a lane that madd wants. On maddubs(|w|, sign(x, w)) this takes no fewer multiplications
-//           but saves the sign: 148 against 200 GOP/s on Zen 4, where sign shares the multiplier's ports.
+//   8 bits  maddubs could saturate: 2 * 255 * 127. Weights and activations are split into even and odd inputs, the two
+//           s16 of a lane that madd wants.
+//
+// Dropped: 8 bits as maddubs(|w|, sign(x, w)) then madd: at most 63 % of the int8 peak on Zen 4, where sign shares the
+// ports of the multipliers. Six rows with 16 registers: GCC 12 spills, 49 % for 67 %. Even and odd inputs in one pass:
+// 61 %.
 namespace la::kernels::LA_KERNELS_NAMESPACE {
 
 template <class L>
@@ -45,7 +48,8 @@ struct PairMicro {
       if constexpr (Block::kBits == 4) {
         add_nibbles(t, group, dots);
       } else {
-        add_bytes(t, group, dots);
+        add_bytes<false>(t, group, dots);
+        add_bytes<true>(t, group, dots);
       }
       dots.add_to_sums(t, group);
     }
@@ -56,7 +60,8 @@ struct PairMicro {
   static constexpr int kVectors = kPanel / L::kLanes;
 
   template <int R, int P, class Block>
-  [[gnu::always_inline]] static void add_nibbles(const QTileCall<Block>& t, i64 group, QDots<L, R, P>& dots) noexcept {
+  [[gnu::always_inline]] static void add_nibbles(const QTileCall<Block>& t, i64 group,
+                                                 QDots<L, R, P>& dots) noexcept {
     constexpr int lines = 4;  // 32 inputs
     const std::int8_t* a = t.a + group * Block::kGroup;
     for (int i0 = 0; i0 < Block::kGroup / 8; i0 += lines, a += 8 * lines) {
@@ -67,7 +72,7 @@ struct PairMicro {
         Int low[P][kVectors], high[P][kVectors];
         for_each<P, kVectors>([&](int p, int v) {
           const auto* q = t.b[p * t.b_stride + group].q[i0 + i] + v * L::kLanes;
-          if (v == 0) __builtin_prefetch(reinterpret_cast<const char*>(q) + L::kPrefetch);
+          if (v == 0) __builtin_prefetch(reinterpret_cast<const char*>(q) + t.ahead);
           const Int both = L::load_bits(q);
           low[p][v] = L::low_nibbles(both);
           high[p][v] = L::high_nibbles(both);
@@ -91,27 +96,25 @@ struct PairMicro {
     }
   }
 
-  template <int R, int P, class Block>
-  [[gnu::always_inline]] static void add_bytes(const QTileCall<Block>& t, i64 group, QDots<L, R, P>& dots) noexcept {
-    const std::int8_t* a = t.a + group * Block::kGroup;
+  /// The even or the odd inputs, each in a pass of its own over the block, which is in L1 by then.
+  template <bool kOdd, int R, int P, class Block>
+  [[gnu::always_inline]] static void add_bytes(const QTileCall<Block>& t, i64 group,
+                                               QDots<L, R, P>& dots) noexcept {
+    const std::int8_t* a = t.a + group * Block::kGroup + (kOdd ? kQDepth : 0);
 #pragma GCC unroll 1
-    for (int i = 0; i < Block::kGroup / 4; ++i, a += 4) {
-      Int even[P][kVectors], odd[P][kVectors];
+    for (int i = 0; i < Block::kGroup / 4; ++i) {
+      Int w[P][kVectors];
       for_each<P, kVectors>([&](int p, int v) {
         const auto* q = t.b[p * t.b_stride + group].q[i] + v * L::kLanes;
-        if (v == 0) __builtin_prefetch(reinterpret_cast<const char*>(q) + L::kPrefetch);
+        if (v == 0 && !kOdd) __builtin_prefetch(reinterpret_cast<const char*>(q) + t.ahead);
         const Int four = L::load_bits(q);
-        even[p][v] = L::even_unsigned(four);
-        odd[p][v] = L::odd_unsigned(four);
+        w[p][v] = kOdd ? L::odd_unsigned(four) : L::even_unsigned(four);
       });
 #pragma GCC unroll 16
       for (int r = 0; r < R; ++r) {
-        const std::int8_t* x = a + r * kQStride<PairMicro, Block>;
-        const Int first = L::splat_four(x), second = L::splat_four(x + kQDepth);
+        const Int x = L::splat_four(a + r * kQStride<PairMicro, Block> + 4 * i);
         for_each<P, kVectors>([&](int p, int v) {
-          Int& sum = dots.dot[p][v][r];
-          sum = L::settle(L::add32(sum, L::madd(even[p][v], first)));
-          sum = L::settle(L::add32(sum, L::madd(odd[p][v], second)));
+          dots.dot[p][v][r] = L::settle(L::add32(dots.dot[p][v][r], L::madd(w[p][v], x)));
         });
       }
     }

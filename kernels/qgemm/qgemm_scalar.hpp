@@ -22,14 +22,18 @@ inline float widen_half(std::uint16_t h) {
   return x;
 }
 
-inline float scale_of(const Q8Block& b, int column) { return b.scale[column]; }
+inline float scale_of(const Q8Block& b, int column) {
+  return b.scale[column];
+}
 template <int G>
 float scale_of(const Q4Block<G>& b, int column) {
   return widen_half(b.scale[column]);
 }
 
 /// q - zero of input k of a block.
-inline int weight_of(const Q8Block& b, i64 k, int column) { return b.q[k / 4][column][k % 4] - 128; }
+inline int weight_of(const Q8Block& b, i64 k, int column) {
+  return b.q[k / 4][column][k % 4] - 128;
+}
 template <int G>
 int weight_of(const Q4Block<G>& b, i64 k, int column) {
   const int both = b.q[k / 8][column][k % 4];

@@ -122,6 +122,11 @@ LA_INLINE const StoredTensor& Checkpoint::get(std::string_view name, std::span<c
   return *tensor;
 }
 
+LA_INLINE const SafetensorsFile& Checkpoint::file_of(const StoredTensor& tensor) const noexcept {
+  return *std::find_if(files_.begin(), files_.end(),
+                       [&](const SafetensorsFile& file) { return &file.file() == tensor.file; });
+}
+
 LA_INLINE std::size_t Checkpoint::tensor_count() const noexcept {
   return tensors_.size();
 }

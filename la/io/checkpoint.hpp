@@ -30,6 +30,9 @@ class Checkpoint {
     return get(name, std::span(shape.begin(), shape.size()));
   }
 
+  /// The file that a tensor of this checkpoint lies in.
+  const SafetensorsFile& file_of(const StoredTensor& tensor) const noexcept;
+
   std::size_t tensor_count() const noexcept;
   /// Bytes of all tensors.
   std::size_t tensor_bytes() const noexcept;

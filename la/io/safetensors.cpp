@@ -235,7 +235,7 @@ LA_INLINE void read_f32(const StoredTensor& tensor, i64 begin, std::span<float> 
 
 LA_INLINE SafetensorsFile SafetensorsFile::open(const std::string& path) {
   SafetensorsFile result;
-  result.file_ = std::make_unique<MappedFile>(MappedFile::open(path));
+  result.file_ = std::make_shared<const MappedFile>(MappedFile::open(path));
   const std::string_view text = detail::safetensors_header(*result.file_);
   detail::SafetensorsHeader header = detail::parse_safetensors_header(path, text);
   result.metadata_ = std::move(header.metadata);

@@ -54,9 +54,11 @@ class SafetensorsFile {
   /// The header's "__metadata__".
   const std::map<std::string, std::string>& metadata() const noexcept { return metadata_; }
   const MappedFile& file() const noexcept { return *file_; }
+  /// The mapping itself, for those who use its bytes for longer than this lives.
+  std::shared_ptr<const MappedFile> mapping() const noexcept { return file_; }
 
  private:
-  std::unique_ptr<MappedFile> file_;  // tensors_ point at it
+  std::shared_ptr<const MappedFile> file_;  // tensors_ point at it
   std::map<std::string, StoredTensor, std::less<>> tensors_;
   std::map<std::string, std::string> metadata_;
 };

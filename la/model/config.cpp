@@ -143,7 +143,8 @@ inline std::optional<QuantizationConfig> read_quantization(const JsonValue& conf
   quantization.group_size = config.at("group_size").integer(-1, ConfigLimit::width);  // -1: one group
   if (const auto sym = config.find("sym")) quantization.sym = sym->boolean();
   if (const auto method = config.find("quant_method")) quantization.quant_method = method->string();
-  if (const auto format = config.find("packing_format")) quantization.packing_format = format->string();
+  for (const char* key : {"checkpoint_format", "packing_format"})
+    if (const auto format = config.find(key)) quantization.packing_format = format->string();
   return quantization;
 }
 

@@ -36,7 +36,8 @@ struct VisionConfig {
 struct QuantizationConfig {
   i64 bits = 0, group_size = 0;
   std::optional<bool> sym;
-  std::string quant_method, packing_format;  ///< empty when absent
+  std::string quant_method;    ///< empty when absent
+  std::string packing_format;  ///< or checkpoint_format, as other tools call it; empty when both are absent
 };
 
 /// The sizes, ids and settings of a checkpoint, checked: heads divide, ids are inside the vocabulary, sizes are

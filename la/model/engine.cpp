@@ -12,9 +12,12 @@ namespace detail {
 inline std::unique_ptr<Ops> make_ops(const SessionOptions& options) {
   const auto cpu = [&] { return make_cpu_ops({options.threads, options.isa, options.activations}); };
   switch (options.backend) {
-    case Backend::reference: return make_reference_ops(options.threads, options.activations);
-    case Backend::check: return make_check_ops(cpu(), make_reference_ops(options.threads, options.activations));
-    case Backend::cpu: break;
+    case Backend::reference:
+      return make_reference_ops(options.threads, options.activations);
+    case Backend::check:
+      return make_check_ops(cpu(), make_reference_ops(options.threads, options.activations));
+    case Backend::cpu:
+      break;
   }
   return cpu();
 }
@@ -24,7 +27,7 @@ inline std::unique_ptr<Ops> make_ops(const SessionOptions& options) {
 LA_INLINE Engine::Engine(const std::string& directory, const SessionOptions& options)
     : config(ModelConfig::load(directory)),
       tokenizer(Tokenizer::load(directory)),
-      ops(detail::make_ops(options)),
+      ops(options.wrap_ops ? options.wrap_ops(detail::make_ops(options)) : detail::make_ops(options)),
       weights(load(directory, options)),
       activations(options.activations),
       kv_budget(options.kv_budget_bytes),
@@ -35,8 +38,9 @@ LA_INLINE Engine::Engine(const std::string& directory, const SessionOptions& opt
       prefixes(options.kept_prefixes) {}
 
 LA_INLINE ModelWeights Engine::load(const std::string& directory, const SessionOptions& options) const {
-  require(tokenizer.vocabulary_size() <= config.text.vocab_size, directory, ": expected token ids below vocab_size ",
-          config.text.vocab_size, ", found a tokenizer with ", tokenizer.vocabulary_size(), " tokens");
+  require(tokenizer.vocabulary_size() <= config.text.vocab_size, directory,
+          ": expected token ids below vocab_size ", config.text.vocab_size, ", found a tokenizer with ",
+          tokenizer.vocabulary_size(), " tokens");
   const Checkpoint checkpoint = Checkpoint::open(directory);
   check_weights(checkpoint, config);  // everything, before minutes go into packing
   return load_weights(checkpoint, config, *ops, options.weights, options.progress);

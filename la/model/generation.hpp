@@ -24,8 +24,9 @@ namespace la {
 enum class StopPolicy { official, guarded };
 
 /// eos: the model ended, in the AR phase of hybrid by any token that does not belong in a box. max_tokens:
-/// the length limit was reached. loop: a repeated box, guarded only.
-enum class StopReason { eos, max_tokens, loop };
+/// the length limit was reached. loop: a repeated box, guarded only. cancelled: the caller's stop token, so never said
+/// by a Generation itself.
+enum class StopReason { eos, max_tokens, loop, cancelled };
 
 struct GenerationOptions {
   Mode mode = Mode::hybrid;

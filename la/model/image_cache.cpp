@@ -7,7 +7,7 @@ namespace la {
 namespace detail {
 
 /// One step of a 64-bit hash. source: MurmurHash3's 64-bit finaliser
-inline std::uint64_t mix(std::uint64_t h, std::uint64_t value) noexcept {
+inline std::uint64_t mix_picture_bits(std::uint64_t h, std::uint64_t value) noexcept {
   h ^= value;
   h = (h ^ (h >> 33)) * 0xff51afd7ed558ccdu;
   h = (h ^ (h >> 33)) * 0xc4ceb9fe1a85ec53u;
@@ -22,8 +22,8 @@ LA_INLINE PictureKey key_of(const Image& image, i64 max_side) {
   for (std::size_t at = 0; at < size; at += 8) {
     std::uint64_t word = 0;
     std::memcpy(&word, image.pixels.data() + at, std::min<std::size_t>(8, size - at));
-    key.hash[0] = detail::mix(key.hash[0], word);
-    key.hash[1] = detail::mix(key.hash[1], word + 0x9e3779b97f4a7c15u);
+    key.hash[0] = detail::mix_picture_bits(key.hash[0], word);
+    key.hash[1] = detail::mix_picture_bits(key.hash[1], word + 0x9e3779b97f4a7c15u);
   }
   return key;
 }

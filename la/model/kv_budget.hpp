@@ -17,7 +17,8 @@ namespace la {
 class KvBudget {
  public:
   /// 0: no limit
-  explicit KvBudget(std::size_t limit) : limit_(limit > 0 ? limit : std::numeric_limits<std::size_t>::max()) {}
+  explicit KvBudget(std::size_t limit)
+      : limit_(limit > 0 ? limit : std::numeric_limits<std::size_t>::max()) {}
 
   /// Gives its bytes back when it goes.
   class Charge {

@@ -14,7 +14,7 @@ inline bool same_pictures(const Prefix& a, const Prefix& b) noexcept {
   return std::equal(a.pictures.begin(), a.pictures.end(), b.pictures.begin(), b.pictures.end(), same_memory);
 }
 
-inline bool gone(const Prefix& prefix) noexcept {
+inline bool pictures_gone(const Prefix& prefix) noexcept {
   return std::any_of(prefix.pictures.begin(), prefix.pictures.end(),
                      [](const PlacedPicture& picture) { return picture.memory.expired(); });
 }
@@ -54,7 +54,7 @@ LA_INLINE void PrefixCache::keep(Handle prefix) {
 }
 
 LA_INLINE void PrefixCache::trim() {
-  prefixes_.remove_if([](const Handle& prefix) { return detail::gone(*prefix); });
+  prefixes_.remove_if([](const Handle& prefix) { return detail::pictures_gone(*prefix); });
   while (prefixes_.size() > entries_) prefixes_.pop_back();
 }
 

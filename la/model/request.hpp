@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "../core/error.hpp"
 #include "../core/tensor.hpp"
 #include "../image/image.hpp"
 #include "../image/load.hpp"
@@ -38,7 +39,7 @@ struct AskOptions {
   std::optional<i64> boxes_on;
   /// Called with each item as soon as its `</box>` is decoded.
   std::function<void(const Item&)> on_item;
-  /// Called with the logits of each step, before sampling changes them.
+  /// Called with the logits of each step, before sampling changes them. It must not use the session.
   std::function<void(ConstMatrix)> on_logits;
   /// Ends the answer before its next step, with StopReason::cancelled and what was found so far.
   std::stop_token stop;
@@ -52,8 +53,8 @@ struct Request {
   std::vector<Picture> pictures;
   PromptText question;
   AskOptions options;
-  LoadOptions load;   ///< of pictures given as files
-  i64 max_side = 0;   ///< see Session::encode
+  LoadOptions load;  ///< of pictures given as files
+  i64 max_side = 0;  ///< see Session::encode
 };
 
 struct Result {
@@ -62,27 +63,28 @@ struct Result {
   std::string answer;                   ///< text of all generated ids, special tokens included
   std::vector<std::int32_t> token_ids;  ///< all generated ids
   StopReason stop = StopReason::eos;
-  i64 width = 0, height = 0;            ///< of the picture that boxes are on
+  i64 width = 0, height = 0;  ///< of the picture that boxes are on
   i64 prompt_tokens = 0;
-  i64 shared_tokens = 0;                ///< of the prompt, whose keys and values were there already
+  i64 shared_tokens = 0;  ///< of the prompt, whose keys and values were there already
   i64 forward_steps = 0, switches_to_ar = 0;
   double preprocess_seconds = 0, vision_seconds = 0;  ///< of all pictures
-  double prefill_seconds = 0;           ///< until the first tokens: prompt and first step together
-  double decode_seconds = 0;            ///< all other steps, those of other rows of the batch included
-  std::vector<std::string> warnings;    ///< pieces of the answer that were skipped
+  double prefill_seconds = 0;         ///< until the first tokens: prompt and first step together
+  double decode_seconds = 0;          ///< all other steps, those of other rows of the batch included
+  std::vector<std::string> warnings;  ///< pieces of the answer that were skipped
 
   /// Of the steps after the first; 0 when there was none.
   double tokens_per_second = 0;
   /// Why there is no answer; empty when there is one. Only batch() fills it, ask() throws.
   std::string error;
+  ErrorKind error_kind = ErrorKind::failed;
 
   bool ok() const noexcept { return error.empty(); }
 };
 
 struct BatchOptions {
-  i64 batch_size = 8;         ///< rows that run at once
-  bool share_vision = true;   ///< use and fill the session's cache of encoded pictures
-  bool share_prefix = true;   ///< fork keys and values of prompts that start alike
+  i64 batch_size = 8;        ///< rows that run at once
+  bool share_vision = true;  ///< use and fill the session's cache of encoded pictures
+  bool share_prefix = true;  ///< fork keys and values of prompts that start alike
   /// Called with each item as soon as its `</box>` is decoded, and with each result as soon as it is there; the index
   /// is that of the request. From the thread that called batch().
   std::function<void(i64 index, const Item&)> on_item;
@@ -91,12 +93,13 @@ struct BatchOptions {
 
 /// Totals of a session.
 struct Statistics {
-  i64 vision_runs = 0, vision_hits = 0;        ///< pictures encoded, and found in the cache
-  i64 prompt_tokens = 0, shared_tokens = 0;    ///< of all prompts, and those of them that a fork brought
-  i64 passes = 0, rows = 0, most_rows = 0;     ///< forward passes that gave logits, their rows, the most in one pass
-  i64 prefill_passes = 0;                      ///< forward passes over prompts alone
-  i64 waits = 0;                               ///< times a row did not fit the budget at once
-  std::size_t kv_bytes = 0, peak_kv_bytes = 0; ///< reserved for keys and values
+  i64 vision_runs = 0, vision_hits = 0;      ///< pictures encoded, and found in the cache
+  i64 prompt_tokens = 0, shared_tokens = 0;  ///< of all prompts, and those of them that a fork brought
+  i64 passes = 0, rows = 0,
+      most_rows = 0;       ///< forward passes that gave logits, their rows, the most in one pass
+  i64 prefill_passes = 0;  ///< forward passes over prompts alone
+  i64 waits = 0;           ///< times a row did not fit the budget at once
+  std::size_t kv_bytes = 0, peak_kv_bytes = 0;  ///< reserved for keys and values
 };
 
 }  // namespace la

@@ -13,7 +13,8 @@ LA_INLINE Row::Row(Engine& engine, Request request, bool share_vision, OnItem on
   result_.query = request.question.text();
   if (request.pictures.empty()) fail_usage("request: expected at least one picture");
   const i64 pictures = i64(request.pictures.size());
-  const i64 target = options_.boxes_on ? *options_.boxes_on : named_picture(result_.query, pictures).value_or(0);
+  const i64 target =
+      options_.boxes_on ? *options_.boxes_on : named_picture(result_.query, pictures).value_or(0);
   if (target < 0 || target >= pictures)
     fail_usage("boxes_on: expected one of ", pictures, " pictures, counted from 0, found ", target);
   encode(engine, request, share_vision);
@@ -30,7 +31,8 @@ LA_INLINE Row::Row(Engine& engine, Request request, bool share_vision, OnItem on
   const auto decode_label = [&tokenizer = tokenizer_](std::span<const std::int32_t> ids) {
     return tokenizer.decode(ids);
   };
-  parser_ = std::make_unique<AnswerParser>(engine.config.tokens, decode_label, int(shown.width), int(shown.height));
+  parser_ =
+      std::make_unique<AnswerParser>(engine.config.tokens, decode_label, int(shown.width), int(shown.height));
   result_.width = shown.width;
   result_.height = shown.height;
   result_.prompt_tokens = length;
@@ -63,7 +65,8 @@ LA_INLINE void Row::place(const std::vector<ImageSpan>& spans) {
 }
 
 LA_INLINE Feed Row::feed() const noexcept {
-  return {cache_.get(), generation_->sequence(), image_rows_, generation_->next_step() == Generation::Step::block};
+  return {cache_.get(), generation_->sequence(), image_rows_,
+          generation_->next_step() == Generation::Step::block};
 }
 
 LA_INLINE void Row::start(KvBudget::Charge charge, const PrefixCache::Match& match) {

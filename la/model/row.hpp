@@ -23,7 +23,9 @@ class Row {
 
   // What the scheduler asks
 
-  PromptView prompt() const noexcept { return {generation_->sequence().first(std::size_t(result_.prompt_tokens)), placed_}; }
+  PromptView prompt() const noexcept {
+    return {generation_->sequence().first(std::size_t(result_.prompt_tokens)), placed_};
+  }
   /// Bytes of its own for all tokens it can ever have, when the first `forked` come from a prefix.
   std::size_t kv_bytes(i64 forked) const noexcept { return cache_->own_bytes(most_tokens_, forked); }
   bool finished() const noexcept { return ended_ || failure_ || generation_->finished(); }
@@ -69,8 +71,8 @@ class Row {
   std::unique_ptr<Generation> generation_;
   std::unique_ptr<AnswerParser> parser_;
   i64 most_tokens_ = 0;
-  KvBudget::Charge charge_;        // given back after the cache
-  PrefixCache::Handle prefix_;     // whose pages the cache shares
+  KvBudget::Charge charge_;     // given back after the cache
+  PrefixCache::Handle prefix_;  // whose pages the cache shares
   std::unique_ptr<KvCache> cache_;
   Stopwatch watch_;
   std::size_t parsed_ = 0, first_tokens_ = 0;

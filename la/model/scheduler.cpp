@@ -18,7 +18,8 @@ LA_INLINE void Scheduler::run(const RequestSource& source, const Sink& sink) {
     if (!running_.empty()) {
       step();
     } else if (!waiting_.empty() && !waiting_.front().row->finished()) {
-      engine_.kv_budget.wait(releases, waiting_.front().row->stop());  // the rows of other threads have it all
+      engine_.kv_budget.wait(releases,
+                             waiting_.front().row->stop());  // the rows of other threads have it all
     }
     deliver(sink);
     if (!more_ && running_.empty() && waiting_.empty()) return;
@@ -44,8 +45,8 @@ LA_INLINE void Scheduler::prepare(Request request, const Sink& sink) {
   if (options_.on_item) on_item = [this, index](const Item& item) { options_.on_item(index, item); };
   std::exception_ptr failure;
   try {
-    waiting_.push_back(
-        {index, std::make_unique<Row>(engine_, std::move(request), options_.share_vision, std::move(on_item))});
+    waiting_.push_back({index, std::make_unique<Row>(engine_, std::move(request), options_.share_vision,
+                                                     std::move(on_item))});
   } catch (...) {
     failure = std::current_exception();
   }
@@ -55,6 +56,7 @@ LA_INLINE void Scheduler::prepare(Request request, const Sink& sink) {
 /// Lets waiting rows run in their order while they fit.
 LA_INLINE void Scheduler::admit() {
   const std::lock_guard lock(engine_.mutex);
+  engine_.prefixes.trim();
   while (!waiting_.empty()) {
     Row& row = *waiting_.front().row;
     if (row.stop_requested()) row.cancel();
@@ -192,7 +194,8 @@ LA_INLINE void Scheduler::forward(const std::vector<Row*>& pass) {
   i64 first = 0;
   for (std::size_t i = 0; i < pass.size(); ++i) {
     const i64 count = LanguageModel::logit_rows(feeds[i]);
-    if (pass[i]->wants_logits()) pass[i]->show_logits(Matrix(host_.data() + first * vocabulary, {count, vocabulary}));
+    if (pass[i]->wants_logits())
+      pass[i]->show_logits(Matrix(host_.data() + first * vocabulary, {count, vocabulary}));
     if (pass[i]->plain()) ops.softmax(logits.rows(first, count));
     if (pass[i]->in_prompt() && options_.share_prefix) keep_prefix(*pass[i]);
     first += count;

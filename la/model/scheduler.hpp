@@ -50,7 +50,7 @@ class Scheduler {
   std::vector<Entry> running_;
   i64 pulled_ = 0;
   bool more_ = true;
-  std::vector<float> host_;    // logits or probabilities of one pass
+  std::vector<float> host_;  // logits or probabilities of one pass
 };
 
 }  // namespace la

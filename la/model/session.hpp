@@ -1,7 +1,5 @@
 #pragma once
 
-#include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -9,62 +7,15 @@
 #include <vector>
 
 #include "../core/inline.hpp"
-#include "../image/image.hpp"
-#include "../ops/ops.hpp"
-#include "../text/prompt.hpp"
 #include "../text/task.hpp"
-#include "answer.hpp"
-#include "config.hpp"
-#include "generation.hpp"
-#include "weights.hpp"
+#include "engine.hpp"
+#include "request.hpp"
+#include "scheduler.hpp"
 
 namespace la {
 
-/// Which implementation of the ops runs. check runs cpu beside reference and stops at the first op that differs.
-enum class Backend { cpu, reference, check };
-
-struct SessionOptions {
-  Weights weights = Weights::auto_;
-  Activations activations = Activations::auto_;
-  Backend backend = Backend::cpu;
-  std::string isa{};    ///< of the cpu backend, see kernels::select_isa
-  int threads = 0;      ///< 0: OpenMP's default
-  Progress progress{};  ///< while weights are packed
-};
-
-/// A picture after the vision tower, ready for any number of questions.
-struct EncodedImage {
-  i64 width = 0, height = 0;            ///< of the picture as given; boxes are in its pixels
-  i64 grid_h = 0, grid_w = 0;           ///< patches before merging
-  std::shared_ptr<std::byte> memory;    ///< holds rows, in the session's backend
-  ConstMatrix rows;                     ///< [grid_h * grid_w / 4, C] projected
-  double preprocess_seconds = 0, vision_seconds = 0;
-};
-
-struct AskOptions {
-  GenerationOptions generation;
-  PromptStyle prompt_style = PromptStyle::processor;
-  /// Called with each item as soon as its `</box>` is decoded.
-  std::function<void(const Item&)> on_item;
-};
-
-struct Result {
-  std::vector<Item> items;
-  std::string query;                     ///< the question asked
-  std::string answer;                    ///< text of all generated ids, special tokens included
-  std::vector<std::int32_t> token_ids;   ///< all generated ids
-  StopReason stop = StopReason::eos;
-  i64 prompt_tokens = 0;
-  i64 forward_steps = 0, switches_to_ar = 0;
-  double prefill_seconds = 0;            ///< the first forward pass, prompt and first step together
-  double decode_seconds = 0;             ///< all others
-  std::vector<std::string> warnings;     ///< pieces of the answer that were skipped
-
-  /// Of the passes after the first; 0 when there was none.
-  double tokens_per_second = 0;
-};
-
-/// An opened model: pictures in, boxes out. Not for use by several threads at once.
+/// An opened model: pictures in, boxes out. Several threads may use one session: each pass of the model is one
+/// thread's, and their answers go on in turn.
 class Session {
  public:
   /// A checkpoint directory, or ORG/NAME in the Hugging Face cache of this machine.
@@ -75,7 +26,7 @@ class Session {
   Session& operator=(Session&&) noexcept;
   ~Session();
 
-  /// Runs the vision tower.
+  /// Runs the vision tower, unless the same picture was encoded a short while ago.
   /// error: a picture whose sides cannot be used, see plan_size
   /// max_side: shrink a larger picture first (0: never); boxes stay in pixels of the picture given
   EncodedImage encode(const Image& image, i64 max_side = 0);
@@ -86,15 +37,25 @@ class Session {
   Result detect(const EncodedImage& image, std::string_view categories, const AskOptions& options = {});
   /// A point on it.
   Result point(const EncodedImage& image, std::string_view phrase, const AskOptions& options = {});
-  /// Any question. Boxes are in pixels of the first picture.
-  /// error: see build_prompt and Generation
-  Result ask(std::span<const EncodedImage> images, const PromptText& question, const AskOptions& options = {});
+  /// Any question about one or more pictures; AskOptions::boxes_on says which of them boxes are on. What its prompt has
+  /// in common with the last one on these pictures is not computed again.
+  /// error: see build_prompt and Generation; a prompt that the key/value budget cannot hold
+  Result ask(std::span<const EncodedImage> images, const PromptText& question,
+             const AskOptions& options = {});
   Result ask(const EncodedImage& image, const PromptText& question, const AskOptions& options = {}) {
     return ask(std::span(&image, 1), question, options);
   }
 
+  /// Answers all requests, many at a time; the results are those of one at a time, bit for bit, in the order of the
+  /// requests. A request that fails has its error in its result and does not touch the others.
+  std::vector<Result> batch(std::span<const Request> requests, const BatchOptions& options = {});
+  /// The same for as many as the source gives, whose results go to options.on_result alone.
+  void batch(const RequestSource& source, const BatchOptions& options);
+
+  Statistics statistics() const;
   const ModelConfig& config() const noexcept;
   const Tokenizer& tokenizer() const noexcept;
+  /// Not while another thread uses the session.
   Ops& ops() noexcept;
   /// How the decoder's linear weights are held, what they are multiplied with, and the bytes of all linear weights.
   std::string_view weight_format() const noexcept;
@@ -104,9 +65,8 @@ class Session {
   const std::vector<std::string>& warnings() const noexcept;
 
  private:
-  struct Parts;
-  explicit Session(std::unique_ptr<Parts> parts);
-  std::unique_ptr<Parts> parts_;
+  explicit Session(std::unique_ptr<Engine> engine);
+  std::unique_ptr<Engine> engine_;
 };
 
 }  // namespace la

@@ -1,53 +1,68 @@
 #include "weights.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
-#include <numeric>
+#include <list>
 #include <optional>
+#include <utility>
 
 #include "../core/error.hpp"
+#include "find_int4.hpp"
+#include "find_panels.hpp"
 
 namespace la {
 namespace detail {
 
+/// What becomes of a stored weight; null when it is only checked.
+using MakeWeight = std::function<std::unique_ptr<Weight>(const StoredWeight&)>;
+
 /// Gets tensors by name and shape; without a backend it stops after the checks.
 class WeightReader {
  public:
-  WeightReader(const Checkpoint& checkpoint, Ops* ops, Weights format)
-      : checkpoint_(checkpoint), ops_(ops), format_(format) {}
+  WeightReader(const Checkpoint& checkpoint, const ModelConfig& config, Ops* ops, MakeWeight make)
+      : checkpoint_(checkpoint), quantization_(config.quantization), ops_(ops), make_(std::move(make)) {}
 
-  /// A part of a linear layer: `name`.weight [n, k] and, when asked for, `name`.bias [n].
+  /// A part of a linear layer: `name`.weight [n, k], or its integers, and, when asked for, `name`.bias [n].
   enum class Bias { none, stored };
   struct Linear {
     std::string name;
     i64 outputs;
     Bias bias;
+    i64 first = 0, count = outputs;  ///< the rows that are used
   };
 
-  std::unique_ptr<Weight> linear(std::initializer_list<Linear> stacked, i64 inputs) {
+  /// The linear layers stacked to one weight called `name`.
+  std::unique_ptr<Weight> linear(const std::string& name, ModelPart part,
+                                 std::initializer_list<Linear> stacked, i64 inputs) {
+    if (auto packed = packed_linear(name, part, stacked, inputs)) return std::move(*packed);
+    // Lists, because parts point at their elements.
+    std::list<StoredInt4> integers;
+    std::list<StoredTensor> rows;
     std::vector<WeightPart> parts;
-    for (const Linear& l : stacked)
-      parts.push_back({&floats(l.name + ".weight", {l.outputs, inputs}),
-                       l.bias == Bias::stored ? &floats(l.name + ".bias", {l.outputs}) : nullptr});
-    return make(parts);
-  }
-
-  std::unique_ptr<Weight> matrix(const std::string& name, std::initializer_list<i64> shape) {
-    const WeightPart part{&floats(name, shape), nullptr};
-    return make(std::span(&part, 1));
-  }
-
-  /// Rows [first, first + count) of a linear layer that is stored as one tensor of `outputs` rows.
-  std::unique_ptr<Weight> linear_rows(const std::string& name, i64 outputs, i64 inputs, i64 first, i64 count) {
-    StoredTensor weight = floats(name + ".weight", {outputs, inputs}), bias = floats(name + ".bias", {outputs});
-    for (StoredTensor* t : {&weight, &bias}) {
-      const std::size_t row = t->bytes.size() / std::size_t(outputs);
-      t->bytes = t->bytes.subspan(std::size_t(first) * row, std::size_t(count) * row);
-      t->shape[0] = count;
+    for (const Linear& l : stacked) {
+      WeightPart p;
+      if (auto found = find_int4(checkpoint_, quantization_, l.name, l.outputs, inputs)) {
+        found->first = l.first;
+        found->outputs = l.count;
+        p.int4 = &integers.emplace_back(*found);
+      } else {
+        p.weight = &rows.emplace_back(rows_of(floats(l.name + ".weight", {l.outputs, inputs}), l));
+      }
+      if (l.bias == Bias::stored)
+        p.bias = &rows.emplace_back(rows_of(floats(l.name + ".bias", {l.outputs}), l));
+      parts.push_back(p);
     }
-    const WeightPart part{&weight, &bias};
-    return make(std::span(&part, 1));
+    return make({name, part, parts});
+  }
+
+  /// The convolution over a patch, as a linear layer of its pixels.
+  std::unique_ptr<Weight> patch_embed(const std::string& name, i64 channels, i64 patch) {
+    if (auto packed =
+            packed_linear(name, ModelPart::vision, {{name, channels, Bias::stored}}, 3 * patch * patch))
+      return std::move(*packed);
+    const WeightPart p{&floats(name + ".weight", {channels, 3, patch, patch}),
+                       &floats(name + ".bias", {channels})};
+    return make({name, ModelPart::vision, std::span(&p, 1)});
   }
 
   DeviceVector vector(const std::string& name, std::initializer_list<i64> shape) {
@@ -69,55 +84,88 @@ class WeightReader {
   const StoredTensor& floats(const std::string& name, std::initializer_list<i64> shape) const {
     const StoredTensor& tensor = checkpoint_.get(name, shape);
     require(tensor.dtype == DType::f32 || tensor.dtype == DType::f16 || tensor.dtype == DType::bf16,
-            tensor.file->path(), ": tensor ", name, ": expected BF16, F16 or F32, found ", name_of(tensor.dtype));
+            tensor.file->path(), ": tensor ", name, ": expected BF16, F16 or F32, found ",
+            name_of(tensor.dtype));
     return tensor;
-  }
-
-  /// Null without a backend.
-  std::unique_ptr<Weight> make(std::span<const WeightPart> parts) {
-    if (!ops_) return nullptr;
-    auto weight = ops_->make_weight(parts, format_);
-    bytes_ += weight->bytes();
-    return weight;
   }
 
   bool reads() const noexcept { return ops_ != nullptr; }
   std::size_t bytes() const noexcept { return bytes_; }
 
  private:
+  std::unique_ptr<Weight> make(const StoredWeight& stored) {
+    if (!make_) return nullptr;
+    auto weight = make_(stored);
+    if (weight) bytes_ += weight->bytes();
+    return weight;
+  }
+
+  /// Nothing when this is no packed file.
+  std::optional<std::unique_ptr<Weight>> packed_linear(const std::string& name, ModelPart part,
+                                                       std::initializer_list<Linear> stacked, i64 inputs) {
+    i64 outputs = 0;
+    bool biased = false;
+    for (const Linear& l : stacked) {
+      outputs += l.count;
+      biased = biased || l.bias == Bias::stored;
+    }
+    const std::optional<StoredPanels> panels = find_panels(checkpoint_, name, outputs, inputs);
+    if (!panels) return std::nullopt;
+    WeightPart p;
+    p.panels = &*panels;
+    if (biased) p.bias = &floats(name + ".bias", {outputs});
+    return make({name, part, std::span(&p, 1)});
+  }
+
+  static StoredTensor rows_of(StoredTensor t, const Linear& l) {
+    const std::size_t row = t.bytes.size() / std::size_t(l.outputs);
+    t.bytes = t.bytes.subspan(std::size_t(l.first) * row, std::size_t(l.count) * row);
+    t.shape[0] = l.count;
+    return t;
+  }
+
   const Checkpoint& checkpoint_;
+  const std::optional<QuantizationConfig>& quantization_;
   Ops* ops_;
-  Weights format_;
+  MakeWeight make_;
   std::size_t bytes_ = 0;
 };
 
 inline VisionBlock read_vision_block(WeightReader& read, const std::string& name, const VisionConfig& c) {
   using Bias = WeightReader::Bias;
+  constexpr ModelPart kPart = ModelPart::vision;
   const i64 channels = c.hidden_size, ffn = c.intermediate_size;
   VisionBlock b;
   b.norm0 = read.layer_norm(name + "norm0", channels);
-  b.q = read.linear_rows(name + "wqkv", 3 * channels, channels, 0, channels);
-  b.kv = read.linear_rows(name + "wqkv", 3 * channels, channels, channels, 2 * channels);
-  b.wo = read.linear({{name + "wo", channels, Bias::stored}}, channels);
+  const std::string qkv = name + "wqkv";
+  b.q = read.linear(name + "wq", kPart, {{qkv, 3 * channels, Bias::stored, 0, channels}}, channels);
+  b.kv =
+      read.linear(name + "wkv", kPart, {{qkv, 3 * channels, Bias::stored, channels, 2 * channels}}, channels);
+  b.wo = read.linear(name + "wo", kPart, {{name + "wo", channels, Bias::stored}}, channels);
   b.norm1 = read.layer_norm(name + "norm1", channels);
-  b.fc0 = read.linear({{name + "mlp.fc0", ffn, Bias::stored}}, channels);
-  b.fc1 = read.linear({{name + "mlp.fc1", channels, Bias::stored}}, ffn);
+  b.fc0 = read.linear(name + "mlp.fc0", kPart, {{name + "mlp.fc0", ffn, Bias::stored}}, channels);
+  b.fc1 = read.linear(name + "mlp.fc1", kPart, {{name + "mlp.fc1", channels, Bias::stored}}, ffn);
   return b;
 }
 
 inline DecoderLayer read_decoder_layer(WeightReader& read, const std::string& name, const TextConfig& c) {
   using Bias = WeightReader::Bias;
-  const i64 channels = c.hidden_size, ffn = c.intermediate_size, q = c.heads * c.head_dim, kv = c.kv_heads * c.head_dim;
+  constexpr ModelPart kPart = ModelPart::decoder;
+  const i64 channels = c.hidden_size, ffn = c.intermediate_size, q = c.heads * c.head_dim,
+            kv = c.kv_heads * c.head_dim;
   DecoderLayer l;
   l.input_norm = read.vector(name + "input_layernorm.weight", {channels});
-  l.qkv = read.linear({{name + "self_attn.q_proj", q, Bias::stored},
+  l.qkv = read.linear(name + "self_attn.qkv_proj", kPart,
+                      {{name + "self_attn.q_proj", q, Bias::stored},
                        {name + "self_attn.k_proj", kv, Bias::stored},
                        {name + "self_attn.v_proj", kv, Bias::stored}},
                       channels);
-  l.o = read.linear({{name + "self_attn.o_proj", channels, Bias::none}}, q);
+  l.o = read.linear(name + "self_attn.o_proj", kPart, {{name + "self_attn.o_proj", channels, Bias::none}}, q);
   l.post_attention_norm = read.vector(name + "post_attention_layernorm.weight", {channels});
-  l.gate_up = read.linear({{name + "mlp.gate_proj", ffn, Bias::none}, {name + "mlp.up_proj", ffn, Bias::none}}, channels);
-  l.down = read.linear({{name + "mlp.down_proj", channels, Bias::none}}, ffn);
+  l.gate_up = read.linear(
+      name + "mlp.gate_up_proj", kPart,
+      {{name + "mlp.gate_proj", ffn, Bias::none}, {name + "mlp.up_proj", ffn, Bias::none}}, channels);
+  l.down = read.linear(name + "mlp.down_proj", kPart, {{name + "mlp.down_proj", channels, Bias::none}}, ffn);
   return l;
 }
 
@@ -135,14 +183,20 @@ inline bool same_bytes(const StoredTensor& a, const StoredTensor& b) {
   return true;
 }
 
-inline void read_head(WeightReader& read, const Checkpoint& checkpoint, const TextConfig& c, ModelWeights& w) {
-  const std::string head = "language_model.lm_head.weight", embedding = "language_model.model.embed_tokens.weight";
+inline void read_head(WeightReader& read, const Checkpoint& checkpoint, const TextConfig& c,
+                      ModelWeights& w) {
+  using Bias = WeightReader::Bias;
+  const std::string head = "language_model.lm_head", embedding = "language_model.model.embed_tokens";
+  w.language.embedding =
+      read.linear(embedding, ModelPart::head, {{embedding, c.vocab_size, Bias::none}}, c.hidden_size);
+  const StoredTensor* stored = checkpoint.find(head + ".weight");
   if (!c.tie_word_embeddings) {
-    w.language.untied_head = read.matrix(head, {c.vocab_size, c.hidden_size});
-  } else if (const StoredTensor* stored = checkpoint.find(head); stored && read.reads()) {
-    const StoredTensor& table = read.floats(embedding, {c.vocab_size, c.hidden_size});
+    w.language.untied_head =
+        read.linear(head, ModelPart::head, {{head, c.vocab_size, Bias::none}}, c.hidden_size);
+  } else if (stored && read.reads() && checkpoint.find(embedding + ".weight")) {
+    const StoredTensor& table = read.floats(embedding + ".weight", {c.vocab_size, c.hidden_size});
     if (!same_bytes(*stored, table))
-      w.warnings.push_back(stored->file->path() + ": tensor " + head +
+      w.warnings.push_back(stored->file->path() + ": tensor " + stored->name +
                            " differs from the embedding it is tied to; the embedding is used");
   }
 }
@@ -159,27 +213,28 @@ inline ModelWeights read_model(WeightReader& read, const Checkpoint& checkpoint,
 
   ModelWeights w;
   read_head(read, checkpoint, t, w);
-  w.language.embedding = read.matrix("language_model.model.embed_tokens.weight", {t.vocab_size, t.hidden_size});
   step();
 
   const std::string vision = "vision_model.";
-  const i64 patch = v.patch_size;
-  const WeightPart embed{&read.floats(vision + "patch_embed.proj.weight", {v.hidden_size, 3, patch, patch}),
-                         &read.floats(vision + "patch_embed.proj.bias", {v.hidden_size})};
-  w.vision.patch_embed = read.make(std::span(&embed, 1));
-  w.vision.position_grid = read.vector(vision + "patch_embed.pos_emb.weight", {v.grid_h, v.grid_w, v.hidden_size});
+  w.vision.patch_embed = read.patch_embed(vision + "patch_embed.proj", v.hidden_size, v.patch_size);
+  w.vision.position_grid =
+      read.vector(vision + "patch_embed.pos_emb.weight", {v.grid_h, v.grid_w, v.hidden_size});
   for (i64 i = 0; i < v.layers; ++i, step())
-    w.vision.blocks.push_back(read_vision_block(read, vision + "encoder.blocks." + std::to_string(i) + ".", v));
+    w.vision.blocks.push_back(
+        read_vision_block(read, vision + "encoder.blocks." + std::to_string(i) + ".", v));
   w.vision.final_norm = read.layer_norm(vision + "encoder.final_layernorm", v.hidden_size);
 
   const i64 merged = v.merge * v.merge * v.hidden_size;
   w.projector.norm = read.layer_norm("mlp1.0", merged);
-  w.projector.linear1 = read.linear({{"mlp1.1", t.hidden_size, WeightReader::Bias::stored}}, merged);
-  w.projector.linear2 = read.linear({{"mlp1.3", t.hidden_size, WeightReader::Bias::stored}}, t.hidden_size);
+  w.projector.linear1 = read.linear("mlp1.1", ModelPart::projector,
+                                    {{"mlp1.1", t.hidden_size, WeightReader::Bias::stored}}, merged);
+  w.projector.linear2 = read.linear("mlp1.3", ModelPart::projector,
+                                    {{"mlp1.3", t.hidden_size, WeightReader::Bias::stored}}, t.hidden_size);
   step();
 
   for (i64 i = 0; i < t.layers; ++i, step())
-    w.language.layers.push_back(read_decoder_layer(read, "language_model.model.layers." + std::to_string(i) + ".", t));
+    w.language.layers.push_back(
+        read_decoder_layer(read, "language_model.model.layers." + std::to_string(i) + ".", t));
   w.language.norm = read.vector("language_model.model.norm.weight", {t.hidden_size});
   w.bytes = read.bytes();
   return w;
@@ -187,14 +242,25 @@ inline ModelWeights read_model(WeightReader& read, const Checkpoint& checkpoint,
 
 }  // namespace detail
 
-LA_INLINE ModelWeights load_weights(const Checkpoint& checkpoint, const ModelConfig& config, Ops& ops, Weights format,
-                                    const Progress& progress) {
-  detail::WeightReader read(checkpoint, &ops, format);
+LA_INLINE ModelWeights load_weights(const Checkpoint& checkpoint, const ModelConfig& config, Ops& ops,
+                                    Weights format, const Progress& progress) {
+  const auto make = [&](const StoredWeight& stored) { return ops.make_weight(stored.parts, format); };
+  detail::WeightReader read(checkpoint, config, &ops, make);
   return detail::read_model(read, checkpoint, config, progress);
 }
 
+LA_INLINE void for_each_weight(const Checkpoint& checkpoint, const ModelConfig& config,
+                               const std::function<void(const StoredWeight&)>& visit) {
+  const auto make = [&](const StoredWeight& stored) {
+    visit(stored);
+    return std::unique_ptr<Weight>();
+  };
+  detail::WeightReader read(checkpoint, config, nullptr, make);
+  detail::read_model(read, checkpoint, config, {});
+}
+
 LA_INLINE void check_weights(const Checkpoint& checkpoint, const ModelConfig& config) {
-  detail::WeightReader read(checkpoint, nullptr, Weights::auto_);
+  detail::WeightReader read(checkpoint, config, nullptr, {});
   detail::read_model(read, checkpoint, config, {});
 }
 

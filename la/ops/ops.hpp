@@ -46,10 +46,16 @@ class Weight {
   i64 outputs_, inputs_;
 };
 
+struct StoredInt4;
+struct StoredPanels;
+
 /// Stored rows that become part of a Weight; several parts are stacked in order (q, k and v into one product).
+/// One of weight, int4 and panels is given.
 struct WeightPart {
-  const StoredTensor* weight = nullptr;  ///< [n, K]; trailing dimensions are taken together as K
+  const StoredTensor* weight = nullptr;  ///< floats [n, K]; trailing dimensions are taken together as K
   const StoredTensor* bias = nullptr;    ///< [n] or null
+  const StoredInt4* int4 = nullptr;      ///< 4-bit integers of another tool, see stored_int4.hpp
+  const StoredPanels* panels = nullptr;  ///< panels of a packed file, see stored_panels.hpp
 };
 
 struct KvShape {

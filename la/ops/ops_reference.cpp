@@ -8,8 +8,11 @@
 #include "../core/storage.hpp"
 #include "grid_taps.hpp"
 #include "group_quantizer.hpp"
+#include "int4_panels.hpp"
 #include "ops.hpp"
+#include "packed_weight.hpp"
 #include "stacked.hpp"
+#include "stacked_rows.hpp"
 
 namespace la {
 namespace detail {
@@ -64,14 +67,17 @@ class ReferenceOps final : public Ops {
   std::unique_ptr<Weight> make_weight(std::span<const WeightPart> parts, Weights format) override {
     const Stacked stacked(parts);
     auto weight = std::make_unique<ReferenceWeight>(stacked.outputs, stacked.inputs);
-    std::span<float> rest = weight->values;
-    for (const WeightPart& part : parts) {
-      const auto now = rest.first(std::size_t(part.weight->size()));
-      read_f32(*part.weight, 0, now);
-      round_to(format, now, stacked.inputs);
-      rest = rest.subspan(now.size());
+    const PanelFormat held = PackedWeight::choose_format(parts, format);
+    const StackedRows rows(parts, stacked.inputs);
+    std::vector<float> scratch;
+    for (i64 n = 0; n < stacked.outputs; ++n) {
+      float* out = weight->values.data() + n * stacked.inputs;
+      each_input(rows.read(n, 1, scratch)[0], 0, stacked.inputs, [&](i64 k, auto x) { out[k] = to_float(x); });
     }
-    weight->group = format == Weights::q8 ? 128 : format == Weights::q4 ? 32 : 0;
+    const bool exact = lossless_format(parts) == held || (parts[0].panels && parts[0].panels->format == held);
+    if (!exact) round_to(format, weight->values, stacked.inputs);
+    weight->group = group_size(held);
+    for (const WeightPart& part : parts) release(part);
     weight->bias = stacked.bias(parts);
     return weight;
   }

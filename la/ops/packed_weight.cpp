@@ -1,190 +1,100 @@
 #include "packed_weight.hpp"
 
-#include <algorithm>
 #include <cstring>
 #include <vector>
 
 #include "../core/parallel.hpp"
-#include "../core/scalar.hpp"
-#include "group_quantizer.hpp"
-#include "source_rows.hpp"
+#include "int4_panels.hpp"
+#include "panel_codec.hpp"
 #include "stacked.hpp"
+#include "stacked_rows.hpp"
 
 namespace la {
 namespace detail {
 
-inline PanelFormat panel_format(Weights wish, DType stored) {
+/// error: a dtype that cannot be packed
+inline PanelFormat panel_format_of_floats(std::span<const WeightPart> parts, Weights wish) {
+  const DType stored = common_dtype(parts);
   switch (wish) {
-    case Weights::f32: return PanelFormat::f32;
-    case Weights::bf16: return PanelFormat::bf16;
-    case Weights::q8: return PanelFormat::q8;
-    case Weights::q4: return PanelFormat::q4_g32;
-    case Weights::auto_: break;
+    case Weights::f32:
+      return PanelFormat::f32;
+    case Weights::bf16:
+      return PanelFormat::bf16;
+    case Weights::q8:
+      return PanelFormat::q8;
+    case Weights::q4:
+      return PanelFormat::q4_g32;
+    case Weights::auto_:
+      break;
   }
   return stored == DType::bf16 ? PanelFormat::bf16 : PanelFormat::f32;
 }
 
-inline void store_as(float x, float& out) { out = x; }
-inline void store_as(bf16 x, float& out) { out = to_float(x); }
-inline void store_as(f16 x, float& out) { out = to_float(x); }
-inline void store_as(float x, std::uint16_t& out) { out = to_bf16(x).bits; }
-inline void store_as(bf16 x, std::uint16_t& out) { out = x.bits; }
-inline void store_as(f16 x, std::uint16_t& out) { out = to_bf16(to_float(x)).bits; }
-
-/// Interleaves 16 rows into a panel of floats or bf16 bits, in chunks of inputs that stay in the first-level cache.
-template <class Out>
-void pack_float_panel(std::span<const SourceRow> rows, i64 k, Out* panel) {
-  constexpr i64 chunk = 256;
-  for (i64 k0 = 0; k0 < k; k0 += chunk)
-    for (std::size_t j = 0; j < kernels::kPanel; ++j) {
-      const i64 count = std::min(chunk, k - k0);
-      Out* column = panel + k0 * kernels::kPanel + j;
-      if (j < rows.size())
-        each_input(rows[j], k0, count, [&](i64 i, auto x) { store_as(x, column[i * kernels::kPanel]); });
-      else
-        for (i64 i = 0; i < count; ++i) column[i * kernels::kPanel] = Out{};
-    }
-}
-
-/// Where input i of column c goes in a block, and how wide it is there.
-inline void put_code(kernels::Q8Block& b, i64 i, std::size_t c, std::uint8_t q) { b.q[i / 4][c][i % 4] = q; }
-template <int G>
-void put_code(kernels::Q4Block<G>& b, i64 i, std::size_t c, std::uint8_t q) {
-  b.q[i / 8][c][i % 4] |= std::uint8_t(i % 8 < 4 ? q : q << 4);
-}
-inline std::uint8_t get_code(const kernels::Q8Block& b, i64 i, std::size_t c) { return b.q[i / 4][c][i % 4]; }
-template <int G>
-std::uint8_t get_code(const kernels::Q4Block<G>& b, i64 i, std::size_t c) {
-  return (i % 8 < 4 ? b.q[i / 8][c][i % 4] : b.q[i / 8][c][i % 4] >> 4) & 15;
-}
-inline void put_group(kernels::Q8Block& b, std::size_t c, const Q8Group& g) { b.scale[c] = g.scale; }
-template <int G>
-void put_group(kernels::Q4Block<G>& b, std::size_t c, const Q4Group& g) {
-  b.scale[c] = g.half_scale.bits;
-  b.zero[c] = g.zero;
-}
-
-/// Quantises 16 rows, group by group, into a panel of blocks. Inputs beyond k are zeros, and so are missing rows.
-template <class Block, class Group>
-void pack_quantized_panel(std::span<const SourceRow> rows, i64 k, Block* panel) {
-  std::memset(static_cast<void*>(panel), 0, std::size_t((k + Block::kGroup - 1) / Block::kGroup) * sizeof(Block));
-  for (i64 k0 = 0; k0 < k; k0 += Block::kGroup, ++panel)
-    for (std::size_t c = 0; c < kernels::kPanel; ++c) {
-      float w[Block::kGroup] = {};
-      if (c < rows.size())
-        each_input(rows[c], k0, std::min<i64>(Block::kGroup, k - k0), [&](i64 i, auto x) { w[i] = to_float(x); });
-      const Group group(w);
-      put_group(*panel, c, group);
-      for (i64 i = 0; i < Block::kGroup; ++i) put_code(*panel, i, c, group.code(w[i]));
-    }
-}
-
-inline void pack_panel(PanelFormat format, std::span<const SourceRow> rows, i64 k, std::byte* panel) {
-  switch (format) {
-    case PanelFormat::f32: return pack_float_panel(rows, k, reinterpret_cast<float*>(panel));
-    case PanelFormat::bf16: return pack_float_panel(rows, k, reinterpret_cast<std::uint16_t*>(panel));
-    case PanelFormat::q8:
-      return pack_quantized_panel<kernels::Q8Block, Q8Group>(rows, k, reinterpret_cast<kernels::Q8Block*>(panel));
-    case PanelFormat::q4_g128:
-      return pack_quantized_panel<kernels::Q4Block<128>, Q4Group>(rows, k, reinterpret_cast<kernels::Q4Block<128>*>(panel));
-    case PanelFormat::q4_g32:
-      return pack_quantized_panel<kernels::Q4Block<32>, Q4Group>(rows, k, reinterpret_cast<kernels::Q4Block<32>*>(panel));
-  }
-}
-
-inline float dequantized(const kernels::Q8Block& b, i64 i, std::size_t c) {
-  return b.scale[c] * float(int(get_code(b, i, c)) - 128);
-}
-template <int G>
-float dequantized(const kernels::Q4Block<G>& b, i64 i, std::size_t c) {
-  return to_float(f16{b.scale[c]}) * float(int(get_code(b, i, c)) - int(b.zero[c]));
-}
-
-template <class Block>
-void quantized_row(const std::byte* panel, i64 k, std::size_t column, float* out) {
-  const Block* blocks = reinterpret_cast<const Block*>(panel);
-  for (i64 i = 0; i < k; ++i) out[i] = dequantized(blocks[i / Block::kGroup], i % Block::kGroup, column);
+/// Whether these panels are what was wished for, so that they can be used as they are.
+inline bool is_wished(PanelFormat format, Weights wish) {
+  return wish == Weights::auto_ || name_of(format) == name_of(wish);
 }
 
 }  // namespace detail
 
-LA_INLINE std::string_view name_of(PanelFormat format) noexcept {
-  switch (format) {
-    case PanelFormat::f32: return "f32";
-    case PanelFormat::bf16: return "bf16";
-    case PanelFormat::q8: return "q8";
-    case PanelFormat::q4_g128:
-    case PanelFormat::q4_g32: break;
-  }
-  return "q4";
-}
-
-LA_INLINE i64 group_size(PanelFormat format) noexcept {
-  switch (format) {
-    case PanelFormat::q8:
-    case PanelFormat::q4_g128: return 128;
-    case PanelFormat::q4_g32: return 32;
-    default: return 0;
-  }
-}
-
-LA_INLINE std::size_t panel_bytes(PanelFormat format, i64 k) noexcept {
-  const std::size_t inputs = std::size_t(k), group = std::size_t(group_size(format));
-  const std::size_t groups = group ? (inputs + group - 1) / group : 0;
-  switch (format) {
-    case PanelFormat::f32: return inputs * kernels::kPanel * sizeof(float);
-    case PanelFormat::bf16: return inputs * kernels::kPanel * sizeof(std::uint16_t);
-    case PanelFormat::q8: return groups * sizeof(kernels::Q8Block);
-    case PanelFormat::q4_g128: return groups * sizeof(kernels::Q4Block<128>);
-    case PanelFormat::q4_g32: break;
-  }
-  return groups * sizeof(kernels::Q4Block<32>);
+LA_INLINE PanelFormat PackedWeight::choose_format(std::span<const WeightPart> parts, Weights format) {
+  if (parts.size() == 1 && parts[0].panels && detail::is_wished(parts[0].panels->format, format))
+    return parts[0].panels->format;
+  const auto integers = detail::lossless_format(parts);
+  if (integers && detail::is_wished(*integers, format)) return *integers;
+  return detail::panel_format_of_floats(parts, format);
 }
 
 LA_INLINE PackedWeight::PackedWeight(PanelFormat format, i64 outputs, i64 inputs)
     : Weight(outputs, inputs),
       format_(format),
-      stride_(panel_bytes(format, inputs)),
-      panels_(std::size_t((outputs + kernels::kPanel - 1) / kernels::kPanel) * stride_) {}
+      stride_(la::panel_bytes(format, inputs)),
+      own_(std::size_t(panel_count(outputs)) * stride_),
+      panels_(own_.data()) {}
+
+LA_INLINE PackedWeight::PackedWeight(const StoredPanels& stored)
+    : Weight(stored.outputs, stored.inputs),
+      format_(stored.format),
+      stride_(la::panel_bytes(stored.format, stored.inputs)),
+      mapping_(stored.mapping),
+      panels_(stored.panels->bytes.data()) {}
 
 LA_INLINE std::unique_ptr<PackedWeight> PackedWeight::pack(std::span<const WeightPart> parts, Weights format,
                                                            int threads) {
   const detail::Stacked stacked(parts);
-  const PanelFormat chosen = detail::panel_format(format, detail::common_dtype(parts));
-  auto packed = std::make_unique<PackedWeight>(chosen, stacked.outputs, stacked.inputs);
-  const std::vector<float> bias = stacked.bias(parts);
-  packed->bias_ = Storage(bias.size() * sizeof(float));
-  if (!bias.empty()) std::memcpy(packed->bias_.data(), bias.data(), bias.size() * sizeof(float));
+  const PanelFormat chosen = choose_format(parts, format);
+  const bool mapped = parts.size() == 1 && parts[0].panels && parts[0].panels->format == chosen;
+  auto packed = mapped ? std::make_unique<PackedWeight>(*parts[0].panels)
+                       : std::make_unique<PackedWeight>(chosen, stacked.outputs, stacked.inputs);
+  packed->set_bias(stacked.bias(parts));
+  if (mapped) return packed;
 
-  const std::vector<detail::SourceRow> rows = detail::source_rows(parts, stacked.inputs);
-  const i64 panels = (stacked.outputs + kernels::kPanel - 1) / kernels::kPanel;
-  parallel_for(panels, threads, [&](i64 begin, i64 end, int) {
+  const bool integers = detail::lossless_format(parts) == chosen;
+  const detail::StackedRows rows(parts, stacked.inputs);
+  parallel_for(panel_count(stacked.outputs), threads, [&](i64 begin, i64 end, int) {
+    std::vector<float> scratch;
     for (i64 p = begin; p < end; ++p) {
-      const std::size_t first = std::size_t(p) * kernels::kPanel;
-      const std::size_t count = std::min<std::size_t>(kernels::kPanel, rows.size() - first);
-      detail::pack_panel(chosen, std::span(rows).subspan(first, count), stacked.inputs,
-                         packed->panels_.data() + std::size_t(p) * packed->stride_);
+      std::byte* panel = packed->own_panels(p * kernels::kPanel);
+      if (!integers)
+        detail::pack_panel(chosen, rows.read(p * kernels::kPanel, kernels::kPanel, scratch), stacked.inputs,
+                           panel);
+      else if (chosen == PanelFormat::q4_g128)
+        detail::pack_int4_panel<128>(parts, stacked.inputs, p, panel);
+      else
+        detail::pack_int4_panel<32>(parts, stacked.inputs, p, panel);
     }
   });
-  for (const WeightPart& part : parts) part.weight->file->release(part.weight->bytes);
+  for (const WeightPart& part : parts) detail::release(part);
   return packed;
 }
 
+LA_INLINE void PackedWeight::set_bias(std::span<const float> bias) {
+  bias_ = Storage(bias.size_bytes());
+  if (!bias.empty()) std::memcpy(bias_.data(), bias.data(), bias.size_bytes());
+}
+
 LA_INLINE void PackedWeight::row(i64 n, float* out) const noexcept {
-  const std::size_t column = std::size_t(n % kernels::kPanel);
-  const std::byte* panel = panels(n);
-  switch (format_) {
-    case PanelFormat::f32:
-      for (i64 k = 0; k < inputs(); ++k) out[k] = reinterpret_cast<const float*>(panel)[std::size_t(k) * kernels::kPanel + column];
-      return;
-    case PanelFormat::bf16:
-      for (i64 k = 0; k < inputs(); ++k)
-        out[k] = to_float(bf16{reinterpret_cast<const std::uint16_t*>(panel)[std::size_t(k) * kernels::kPanel + column]});
-      return;
-    case PanelFormat::q8: return detail::quantized_row<kernels::Q8Block>(panel, inputs(), column, out);
-    case PanelFormat::q4_g128: return detail::quantized_row<kernels::Q4Block<128>>(panel, inputs(), column, out);
-    case PanelFormat::q4_g32: return detail::quantized_row<kernels::Q4Block<32>>(panel, inputs(), column, out);
-  }
+  detail::unpack_column(format_, panels(n), inputs(), std::size_t(n % kernels::kPanel), out);
 }
 
 }  // namespace la

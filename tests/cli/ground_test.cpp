@@ -174,7 +174,6 @@ TEST_CASE("ground: --annotate changes pixels at every size, and small pictures a
   const auto sizes = {
       std::array{1, 1, 640, 640}, {30, 200, 120, 800}, {168, 112, 672, 448}, {641, 80, 641, 80}};
   for (const auto& [width, height, drawn_width, drawn_height] : sizes) {
-    CAPTURE(width);
     Image plain(width, height);
     std::fill(plain.pixels.begin(), plain.pixels.end(), std::uint8_t(200));
     write_png(here / "plain.png", plain);

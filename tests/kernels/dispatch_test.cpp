@@ -60,7 +60,8 @@ TEST_CASE("dispatch: without a wish the first that this CPU runs, with one exact
     const IsaWish wish(std::string(isa->name).c_str());
     CHECK(kernels::select_isa().isa == isa->name);
     CHECK(kernels::select_isa("best").isa == isa->name);
-    CHECK(kernels::select_isa("scalar").isa == std::string_view("scalar"));  // an argument beats the environment
+    CHECK(kernels::select_isa("scalar").isa ==
+          std::string_view("scalar"));  // an argument beats the environment
   }
 }
 
@@ -92,8 +93,9 @@ TEST_CASE("dispatch: every entry of every table is filled, and vector sets overr
       CHECK(names.empty());
       continue;
     }
-    for (const char* kernel : {"gemm_f32", "gemm_bf16", "attention", "layer_norm", "rms_norm", "rope_interleaved",
-                               "rope_halves", "gelu_tanh", "gelu_erf", "swiglu", "add", "softmax"}) {
+    for (const char* kernel :
+         {"gemm_f32", "gemm_bf16", "attention", "layer_norm", "rms_norm", "rope_interleaved", "rope_halves",
+          "gelu_tanh", "gelu_erf", "swiglu", "add", "softmax"}) {
       CAPTURE(kernel);
       CHECK(contains(names, kernel));
     }

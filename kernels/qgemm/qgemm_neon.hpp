@@ -1,0 +1,86 @@
+#pragma once
+
+#include "lanes_neon.hpp"
+#include "qgemm_blocked.hpp"
+
+// Register tiles without dot products: smlal to s16, sadalp to s32. A vector holds four inputs of four columns.
+namespace la::kernels::neon {
+
+struct LongMicro : PackedBytes {
+  template <class Block>
+  static constexpr int rows() {
+    return 4;
+  }
+  static constexpr int panels(int) { return 1; }
+
+  template <int R, int P, class Block>
+  static void tile(const QTileCall<Block>& t) noexcept {
+    for (i64 group = 0; group < t.groups; ++group) {
+      const Block& b = t.b[group];
+      QDots<LanesNeon, R, P> dots;
+      for (int v = 0; v < 4; ++v) add_vector<R>(b, v, t.a + group * Block::kGroup, t.ahead, dots.dot[0][v]);
+      dots.add_to_sums(t, group);
+    }
+  }
+
+ private:
+  /// Sixteen products of 15 * 127, or two of 128 * 127, fit an s16.
+  template <class Block>
+  static constexpr int kLines = Block::kBits == 8     ? 2
+                                : Block::kGroup == 32 ? 4
+                                                      : 8;
+
+  /// One vector of columns: pairs of columns in the halves of `wide`, two sums for each until the last step.
+  template <int R, class Block>
+  [[gnu::always_inline]] static void add_vector(const Block& b, int v, const std::int8_t* a, i64 ahead,
+                                                int32x4_t (&dot)[R]) noexcept {
+    constexpr int lines = Block::kGroup * Block::kBits / 32;
+    int32x4_t wide[R][2];
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) wide[r][0] = wide[r][1] = vdupq_n_s32(0);
+    for (int i0 = 0; i0 < lines; i0 += kLines<Block>) {
+      int16x8_t pairs[R][2];
+#pragma GCC unroll 4
+      for (int r = 0; r < R; ++r) pairs[r][0] = pairs[r][1] = vdupq_n_s16(0);
+      for (int i = i0; i < i0 + kLines<Block>; ++i) {
+        const auto* q = b.q[i] + 4 * v;
+        __builtin_prefetch(reinterpret_cast<const char*>(q) + ahead);
+        const int32x4_t bits = LanesNeon::load_bits(q);
+        if constexpr (Block::kBits == 4) {
+          add_four<R, Block>(LanesNeon::low_nibbles(bits), a + 8 * i, pairs);
+          add_four<R, Block>(LanesNeon::high_nibbles(bits), a + 8 * i + 4, pairs);
+        } else {
+          add_four<R, Block>(LanesNeon::dot_bytes(bits), a + 4 * i, pairs);
+        }
+      }
+#pragma GCC unroll 4
+      for (int r = 0; r < R; ++r) {
+        wide[r][0] = vpadalq_s16(wide[r][0], pairs[r][0]);
+        wide[r][1] = vpadalq_s16(wide[r][1], pairs[r][1]);
+      }
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) dot[r] = vpaddq_s32(wide[r][0], wide[r][1]);
+  }
+
+  /// Four inputs of every row.
+  template <int R, class Block>
+  [[gnu::always_inline]] static void add_four(int32x4_t weights, const std::int8_t* a,
+                                              int16x8_t (&pairs)[R][2]) noexcept {
+    const int8x16_t w = vreinterpretq_s8_s32(weights);
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) {
+      const int8x16_t x = vreinterpretq_s8_s32(LanesNeon::splat_four(a + r * kQStride<LongMicro, Block>));
+      pairs[r][0] = vmlal_s8(pairs[r][0], vget_low_s8(w), vget_low_s8(x));
+      pairs[r][1] = vmlal_high_s8(pairs[r][1], w, x);
+    }
+  }
+};
+
+inline void override_qgemm(Table& t) noexcept {
+  t.qgemm_q8 = qgemm_blocked<LongMicro, Q8Block>;
+  t.qgemm_q4_g128 = qgemm_blocked<LongMicro, Q4Block<128>>;
+  t.qgemm_q4_g32 = qgemm_blocked<LongMicro, Q4Block<32>>;
+}
+
+}  // namespace la::kernels::neon

@@ -1,0 +1,55 @@
+#pragma once
+
+#include "../elementwise/vector.hpp"
+
+// quantize on xsimd, for every vector instruction set.
+namespace la::kernels::LA_KERNELS_NAMESPACE {
+
+/// One group of n <= group values.
+inline void quantize_group(const float* x, i64 n, i64 group, std::int8_t* q, float& scale,
+                           float& sum) noexcept {
+  using Int = xsimd::batch<std::int32_t>;
+  constexpr std::int32_t infinity = 0x7f800000;
+  // Magnitudes compare as integers, NaN above infinity above all others.
+  Int top(0);
+  const auto magnitude = [](V v) { return xsimd::bitwise_cast<Int>(v) & Int(0x7fffffff); };
+  const i64 whole = n / kLanes * kLanes;
+  for (i64 i = 0; i < whole; i += kLanes) top = xsimd::max(top, magnitude(load(x + i)));
+  if (whole < n) top = xsimd::max(top, magnitude(load_tail(x + whole, n - whole, 0)));
+  std::int32_t lane[kLanes], bits = 0;
+  top.store_unaligned(lane);
+  for (i64 i = 0; i < kLanes; ++i) bits = lane[i] > bits ? lane[i] : bits;
+  float amax;
+  __builtin_memcpy(&amax, &bits, sizeof amax);
+
+  const bool some = bits < infinity && amax >= 0x1p-100f;
+  scale = some ? amax / 127.0f : bits < infinity ? 0.0f : float(NAN);
+  sum = 0;
+  if (!some) {
+    for (i64 i = 0; i < group; ++i) q[i] = 0;
+    return;
+  }
+  // Added to 1.5 * 2^23, a float has no fraction bits left: the fused add rounds to an integer, ties to even, which
+  // is the difference of the bit patterns.
+  const V inverse(127.0f / amax), shift(0x1.8p23f);
+  Int total(0);
+  for (i64 i = 0; i < group; i += kLanes) {
+    const V v = i + kLanes <= n ? load(x + i) : load_tail(x + i, n > i ? n - i : 0, 0);
+    const Int rounded = xsimd::bitwise_cast<Int>(xsimd::fma(v, inverse, shift)) - Int(0x4b400000);
+    total += rounded;
+    rounded.store_unaligned(lane);
+    for (i64 j = 0; j < kLanes; ++j) q[i + j] = std::int8_t(lane[j]);
+  }
+  total.store_unaligned(lane);
+  std::int32_t exact = 0;
+  for (i64 i = 0; i < kLanes; ++i) exact += lane[i];
+  sum = float(exact);
+}
+
+inline void quantize(const QuantizeRow& r) noexcept {
+  for (i64 k0 = 0, group = 0; k0 < r.k; k0 += r.group, ++group)
+    quantize_group(r.x + k0, r.k - k0 < r.group ? r.k - k0 : r.group, r.group, r.q + k0, r.scale[group],
+                   r.sum[group]);
+}
+
+}  // namespace la::kernels::LA_KERNELS_NAMESPACE

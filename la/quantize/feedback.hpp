@@ -1,0 +1,95 @@
+#pragma once
+
+#include <Eigen/Dense>
+
+#include <algorithm>
+#include <vector>
+
+#include "group_search.hpp"
+#include "moments.hpp"
+
+namespace la::detail {
+
+/// What each input's rounding error does, and how later inputs make up for it.
+/// source: GPTQ, https://arxiv.org/abs/2210.17323
+struct Feedback {
+  using RowMajor = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+  std::vector<RowMajor> factors;         ///< per block: U, upper triangular, with H^-1 = U^T U
+  std::vector<Moments::Matrix> moments;  ///< per block: H, damped, both triangles
+  std::vector<float> diagonal;           ///< [K] of H
+
+  explicit Feedback(const Moments& from) {
+    constexpr double kDamping = 0.01;
+    for (const Moments::Matrix& lower : from.blocks()) {
+      Moments::Matrix h = lower.selfadjointView<Eigen::Lower>();
+      const double mean = double(h.trace()) / double(h.rows());
+      const float damping = float(mean > 0 ? kDamping * mean : 1.0);
+      h.diagonal().array() += damping;
+      // H = R R^T with R upper triangular is the Cholesky factorisation of H turned by half a turn; U is R^-1.
+      const Eigen::MatrixXd turned = h.reverse().cast<double>();
+      const Eigen::MatrixXd lower_factor = turned.llt().matrixL();
+      Eigen::MatrixXd r = lower_factor.reverse();
+      Eigen::MatrixXd u = Eigen::MatrixXd::Identity(r.rows(), r.cols());
+      r.triangularView<Eigen::Upper>().solveInPlace(u);
+      factors.push_back(u.cast<float>());
+      for (Eigen::Index k = 0; k < h.rows(); ++k) diagonal.push_back(h(k, k));
+      moments.push_back(std::move(h));
+    }
+  }
+
+  /// e H e^T of one row of errors.
+  double cost(std::span<const float> error) const {
+    double sum = 0;
+    for (std::size_t b = 0; b < moments.size(); ++b) {
+      const Eigen::Map<const Eigen::VectorXf> e(error.data() + i64(b) * Moments::kSpan, moments[b].rows());
+      sum += double(e.dot(moments[b].selfadjointView<Eigen::Lower>() * e));
+    }
+    return sum;
+  }
+};
+
+/// Codes and scales of one row.
+struct Int4Row {
+  std::vector<std::uint8_t> codes;  ///< [K]
+  std::vector<Int4Scale> groups;    ///< [ceil(K / group)]
+
+  float value(i64 k, i64 group) const { return groups[std::size_t(k / group)].value(codes[std::size_t(k)]); }
+};
+
+/// Each group on its own: `scale_of(first, weights)` chooses its scale, the codes are the nearest ones.
+template <class ScaleOf>
+Int4Row round_row(std::span<const float> w, i64 group, const ScaleOf& scale_of) {
+  Int4Row row;
+  for (std::size_t k0 = 0; k0 < w.size(); k0 += std::size_t(group)) {
+    const auto part = w.subspan(k0, std::min(std::size_t(group), w.size() - k0));
+    row.groups.push_back(scale_of(k0, part));
+    for (float x : part) row.codes.push_back(row.groups.back().code(x));
+  }
+  return row;
+}
+
+/// Input after input, the rounding error is carried over to the inputs still to come. w is used up.
+inline Int4Row carry_row(std::span<float> w, i64 group, const Feedback& h) {
+  Int4Row row;
+  for (std::size_t b = 0; b < h.factors.size(); ++b) {
+    const auto& u = h.factors[b];
+    const i64 first = i64(b) * Moments::kSpan, size = u.rows();
+    for (i64 k = 0; k < size; ++k) {
+      const i64 at = first + k;
+      if (at % group == 0) {
+        const auto part = w.subspan(std::size_t(at), std::size_t(std::min<i64>(group, i64(w.size()) - at)));
+        row.groups.push_back(searched_scale(part, h.diagonal.data() + at));
+      }
+      const Int4Scale& s = row.groups.back();
+      float* rest = w.data() + first;
+      row.codes.push_back(s.code(rest[k]));
+      const float error = (rest[k] - s.value(row.codes.back())) / u(k, k);
+      const float* carry = u.data() + k * size;
+      for (i64 j = k; j < size; ++j) rest[j] -= error * carry[j];
+    }
+  }
+  return row;
+}
+
+}  // namespace la::detail

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "../core/parallel.hpp"
+#include "../ops/packed_weight.hpp"
+#include "../ops/panel_codec.hpp"
+#include "../ops/stacked_rows.hpp"
+#include "feedback.hpp"
+#include "quantize.hpp"
+
+// One linear weight to panels of 4 bits.
+namespace la::detail {
+
+template <int G>
+void put_row(const Int4Row& row, std::size_t column, std::byte* panel) {
+  auto* blocks = reinterpret_cast<kernels::Q4Block<G>*>(panel);
+  for (std::size_t g = 0; g < row.groups.size(); ++g) {
+    blocks[g].scale[column] = row.groups[g].half_scale.bits;
+    blocks[g].zero[column] = row.groups[g].zero;
+  }
+  for (std::size_t k = 0; k < row.codes.size(); ++k)
+    put_code(blocks[i64(k) / G], i64(k) % G, column, row.codes[k]);
+}
+
+/// What each step makes of a row, for the summary.
+inline QuantizeErrors measure_row(std::span<const float> w, i64 group, const Feedback& h,
+                                  const Int4Row& carried) {
+  const auto cost = [&](const Int4Row& row) {
+    std::vector<float> error(w.size());
+    for (std::size_t k = 0; k < w.size(); ++k) error[k] = w[k] - row.value(i64(k), group);
+    return h.cost(error);
+  };
+  QuantizeErrors e;
+  e.outputs = h.cost(w);
+  e.rtn =
+      cost(round_row(w, group, [](std::size_t, std::span<const float> part) { return plain_scale(part); }));
+  e.search = cost(round_row(w, group, [&](std::size_t k0, std::span<const float> part) {
+    return searched_scale(part, h.diagonal.data() + k0);
+  }));
+  e.feedback = cost(carried);
+  return e;
+}
+
+inline void add(QuantizeErrors& sum, const QuantizeErrors& e) {
+  sum.outputs += e.outputs;
+  sum.rtn += e.rtn;
+  sum.search += e.search;
+  sum.feedback += e.feedback;
+}
+
+/// 4-bit panels of the stacked parts; without moments each group is rounded to nearest.
+inline std::unique_ptr<PackedWeight> quantize_int4(std::span<const WeightPart> parts, PanelFormat format,
+                                                   const Moments* moments, int threads,
+                                                   QuantizeErrors& errors) {
+  constexpr i64 kMeasuredEvery = 8;  // rows; the errors are told, not used
+  const Stacked stacked(parts);
+  const i64 group = group_size(format);
+  auto packed = std::make_unique<PackedWeight>(format, stacked.outputs, stacked.inputs);
+  const StackedRows rows(parts, stacked.inputs);
+  const std::unique_ptr<Feedback> feedback = moments ? std::make_unique<Feedback>(*moments) : nullptr;
+  std::mutex mutex;
+  parallel_for(panel_count(stacked.outputs), threads, [&](i64 begin, i64 end, int) {
+    std::vector<float> scratch, w(std::size_t(stacked.inputs));
+    QuantizeErrors sum;
+    for (i64 p = begin; p < end; ++p) {
+      std::byte* panel = packed->own_panels(p * kernels::kPanel);
+      std::memset(panel, 0, panel_bytes(format, stacked.inputs));
+      const std::vector<SourceRow> sources = rows.read(p * kernels::kPanel, kernels::kPanel, scratch);
+      for (std::size_t c = 0; c < sources.size(); ++c) {
+        each_input(sources[c], 0, stacked.inputs, [&](i64 k, auto x) { w[std::size_t(k)] = to_float(x); });
+        std::vector<float> rest = w;
+        const Int4Row row = feedback ? carry_row(rest, group, *feedback)
+                                     : round_row(w, group, [](std::size_t, std::span<const float> part) {
+                                         return plain_scale(part);
+                                       });
+        if (feedback && (p * kernels::kPanel + i64(c)) % kMeasuredEvery == 0)
+          add(sum, measure_row(w, group, *feedback, row));
+        group == 128 ? put_row<128>(row, c, panel) : put_row<32>(row, c, panel);
+      }
+    }
+    const std::lock_guard lock(mutex);
+    add(errors, sum);
+  });
+  for (const WeightPart& part : parts) release(part);
+  return packed;
+}
+
+}  // namespace la::detail
