@@ -11,7 +11,9 @@ struct PairLanes : Lanes512 {
   static constexpr int pair_panels(int) { return 1; }
 
   static void store_bits(void* p, Int x) noexcept { _mm512_storeu_si512(p, x); }
-  static Int settle(Int sum) noexcept { return sum; }  // 32 registers suffice without help, see qgemm_avx2.hpp
+  static Int settle(Int sum) noexcept {
+    return sum;
+  }  // 32 registers suffice without help, see qgemm_avx2.hpp
   static Int ones16() noexcept { return _mm512_set1_epi16(1); }
   static Int add16(Int a, Int b) noexcept { return _mm512_add_epi16(a, b); }
   static Int maddubs(Int u8, Int s8) noexcept { return _mm512_maddubs_epi16(u8, s8); }

@@ -21,14 +21,15 @@
 //   tile<R, P, Block>(call)          c[P][R][16] += the product over one slice, see QTileCall
 namespace la::kernels::LA_KERNELS_NAMESPACE {
 
-inline constexpr i64 kQRows = 132;   // rows of a block, whose activations and partial sums stay in L2
-inline constexpr i64 kQPanels = 16;  // panels that share one packing of the activations
+inline constexpr i64 kQRows = 132;    // rows of a block, whose activations and partial sums stay in L2
+inline constexpr i64 kQPanels = 16;   // panels that share one packing of the activations
 inline constexpr i64 kQDepth = 1024;  // inputs of a slice: a panel of this depth fits L1 beside a tile's rows
-inline constexpr i64 kQAhead = 4096;  // bytes that a panel's first tile prefetches ahead; the others find it in L1
+inline constexpr i64 kQAhead =
+    4096;  // bytes that a panel's first tile prefetches ahead; the others find it in L1
 
 /// Bytes between the packed rows of a slice. A cache line more than a power of two, so that rows spread over L1.
 template <class Micro, class Block>
-inline constexpr i64 kQStride = kQDepth * Micro::template expansion<Block>() + 64;
+inline constexpr i64 kQStride = kQDepth* Micro::template expansion<Block>() + 64;
 
 /// One register tile over one slice.
 template <class Block>
