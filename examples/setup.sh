@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what is missing (Debian 12 or later, as root) and builds everything into build/.
+# Installs what is missing (Debian 12 or later, as root) and builds the programs into build/; with `tests`, everything.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -21,4 +21,8 @@ if [ -n "$missing" ]; then
 fi
 
 [ -f build/build.ninja ] || meson setup build
-ninja -C build
+if [ "${1:-}" = tests ]; then
+  ninja -C build
+else
+  ninja -C build examples/ground examples/batch examples/quantize
+fi
