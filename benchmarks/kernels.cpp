@@ -112,6 +112,9 @@ class Bench {
         for (const auto& [k, n] : shapes) linear(f, m, n, k, f.integer != nullptr);
         if (f.integer) linear(f, m, shapes.back()[1], shapes.back()[0], false);
       }
+      const auto [k, n] = head_shape();
+      linear(f, 12, n, k, f.integer != nullptr);
+      streamed(f, n, k);
       streamed(f, shapes.back()[1], shapes.back()[0]);
     }
     attention("vision", 1196, 1196, 16, 16, 72, false);
@@ -135,6 +138,13 @@ class Bench {
       kv = config.text.kv_heads * config.text.head_dim;
     }
     return {{c, c}, {c, 2 * c}, {c, f}, {f, c}, {4 * c, h}, {h, h}, {h, h + 2 * kv}, {ffn, h}, {h, 2 * ffn}};
+  }
+
+  /// Columns and rows of the output head.
+  std::array<i64, 2> head_shape() const {
+    if (options_.model_dir.empty()) return {2048, 152681};
+    const TextConfig config = ModelConfig::load(options_.model_dir).text;
+    return {config.hidden_size, config.vocab_size};
   }
 
   void linear(const FormatInfo& f, i64 m, i64 n, i64 k, bool integer) {

@@ -9,11 +9,11 @@ namespace la::test {
 namespace {
 
 struct Model {
-  Model(const std::string& directory, const CpuOptions& options)
+  Model(const std::string& directory, const CpuOptions& options, Weights format = Weights::auto_)
       : config(ModelConfig::load(directory)),
         ops(make_cpu_ops(options)),
         checkpoint(Checkpoint::open(directory)),
-        weights(load_weights(checkpoint, config, *ops, Weights::auto_)),
+        weights(load_weights(checkpoint, config, *ops, format)),
         vision(config.vision, weights.vision, *ops),
         language(config.text, config.tokens.mask, weights.language, *ops),
         workspace(*ops) {}
@@ -50,6 +50,7 @@ std::vector<std::int32_t> tokens(i64 count, i64 vocabulary) {
 
 const char* const kCheckpoints[] = {"data/shapes", "tests/checkpoints/odd"};
 
+/// body(make), where make(threads) is a model: for every ISA, checkpoint and kind of weights.
 template <class Body>
 void on_every_isa(const Body& body) {
   for (const kernels::Isa& isa : kernels::built_in_isas()) {
@@ -57,7 +58,10 @@ void on_every_isa(const Body& body) {
     CAPTURE(isa.name);
     for (const char* checkpoint : kCheckpoints) {
       CAPTURE(checkpoint);
-      body(source(checkpoint), isa.name);
+      for (const Weights format : {Weights::auto_, Weights::q8, Weights::q4}) {
+        CAPTURE(name_of(format));
+        body([&](int threads) { return Model(source(checkpoint), {threads, isa.name}, format); });
+      }
     }
   }
 }
@@ -65,10 +69,10 @@ void on_every_isa(const Body& body) {
 }  // namespace
 
 TEST_CASE("invariance: vision and logits are the same bits with 1, 2 and 3 threads") {
-  on_every_isa([](const std::string& directory, std::string_view isa) {
+  on_every_isa([](const auto& make) {
     std::vector<float> vision, ar, block;
     for (int threads : {1, 2, 3}) {
-      Model model(directory, {threads, isa});
+      Model model = make(threads);
       const auto picture = load_image(source("tests/goldens/shapes/images/00.png"));
       const auto features = model.encode(preprocess(picture, model.config.processor));
       const auto ids = tokens(77, model.config.text.vocab_size);
@@ -87,8 +91,8 @@ TEST_CASE("invariance: vision and logits are the same bits with 1, 2 and 3 threa
 }
 
 TEST_CASE("invariance: a prompt in one go, in pieces or token by token gives the same bits") {
-  on_every_isa([](const std::string& directory, std::string_view isa) {
-    Model model(directory, {2, isa});
+  on_every_isa([](const auto& make) {
+    Model model = make(2);
     const auto ids = tokens(150, model.config.text.vocab_size);
     for (const bool block : {false, true}) {
       const auto whole = model.language.make_cache();
@@ -106,8 +110,8 @@ TEST_CASE("invariance: a prompt in one go, in pieces or token by token gives the
 }
 
 TEST_CASE("invariance: sequences fed together give the same bits as each alone") {
-  on_every_isa([](const std::string& directory, std::string_view isa) {
-    Model model(directory, {2, isa});
+  on_every_isa([](const auto& make) {
+    Model model = make(2);
     const i64 vocabulary = model.config.text.vocab_size;
     const auto ids = tokens(200, vocabulary);
     const struct {

@@ -1,0 +1,39 @@
+#!/bin/sh
+# Builds the library and the model's golden test for aarch64, and runs it in qemu with the NEON kernels: the stages
+# and every answer, token for token. (Dot products serve integer weights, which the goldens have none of.)
+# usage: aarch64_model.sh SOURCE BUILD CXX QEMU PACKAGES LIBRARY_SOURCE...
+set -eu
+source=$1 build=$2 cxx=$3 qemu=$4 packages=$5
+shift 5
+if [ "$cxx" = absent ] || [ "$qemu" = absent ]; then
+  echo "skipped: aarch64-linux-gnu-g++ is $cxx, qemu-aarch64 is $qemu (packages g++-aarch64-linux-gnu, qemu-user)"
+  exit 77
+fi
+if [ ! -f "$packages/complete" ]; then
+  echo "skipped: arm64 simdjson and utf8proc are not in $packages (sh tests/isa/aarch64_packages.sh $packages)"
+  exit 77
+fi
+mkdir -p "$build"
+libraries=$packages/usr/lib/aarch64-linux-gnu
+
+compile() {
+  out=$build/$1.o
+  file=$2
+  shift 2
+  "$cxx" -std=c++20 -fopenmp "$@" -DLA_COMPILED -DLA_BUILT_NEON -DLA_SOURCE_ROOT="\"$source\"" \
+    -I"$source" -I"$packages/usr/include" -idirafter /usr/include -c "$file" -o "$out"
+  objects="$objects $out"
+}
+
+objects=
+for file in "$@"; do echo "#include \"$file\""; done >"$build/library.cpp"
+compile library "$build/library.cpp" -O2
+compile scalar "$source/kernels/isa/scalar.cpp" -O2 -fno-exceptions
+compile neon "$source/kernels/isa/neon.cpp" -O2 -fno-exceptions
+compile main "$source/tests/main.cpp" -O0
+compile golden "$source/tests/model/golden_test.cpp" -O1
+"$cxx" -fopenmp $objects -L"$libraries" -lsimdjson -lutf8proc -o "$build/golden"
+
+sysroot=$("$cxx" -print-file-name=libc.so.6)
+LA_TEST_ISA=neon "$qemu" -L "${sysroot%/lib/*}" -E LD_LIBRARY_PATH="$libraries" "$build/golden" --no-intro \
+  --test-case="*first logits*,*every ISA"
