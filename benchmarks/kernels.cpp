@@ -317,7 +317,8 @@ class Bench {
   }
 
   bool wanted(const Row& row) const {
-    const std::string name = row.kernel + " " + row.format + " m" + std::to_string(row.m);
+    const std::string name = row.kernel + " " + row.format + " m" + std::to_string(row.m) + " n" +
+                             std::to_string(row.n) + " k" + std::to_string(row.k);
     return name.find(options_.filter) != std::string::npos;
   }
 
@@ -437,7 +438,7 @@ int run(int argc, char** argv) {
   cli::Flags flags;
   flags.text("--isa", "NAME", "instruction set [best, $LA_ISA]", o.isa);
   flags.number<int>("--threads", "[all cores, $OMP_NUM_THREADS]", o.threads, 1, 4096);
-  flags.text("--filter", "TEXT", "only rows whose 'kernel format mM' contains it", o.filter);
+  flags.text("--filter", "TEXT", "only rows whose 'kernel format mM nN kK' contains it", o.filter);
   flags.number<int>("--repetitions", "of each measurement [7]", o.repetitions, 1, 1000);
   flags.text("--model-dir", "DIR", "take the shapes from this checkpoint [the 3B's]", o.model_dir);
   flags.text("--against", "PROGRAM", "interleave with another build of this program", o.against);
