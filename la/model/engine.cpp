@@ -74,12 +74,14 @@ LA_INLINE EncodedImage Engine::run_vision(const Image& image, i64 max_side) {
 
   const i64 merge = config.vision.merge * config.vision.merge;
   const i64 rows = patches.grid_h * patches.grid_w / merge, channels = config.text.hidden_size;
+  weights.require_whole();
   const Workspace::Scope scope(workspace);
   const Matrix merged = workspace.matrix(rows, merge * config.vision.hidden_size);
   vision.encode(patches, workspace, merged);
   encoded.memory = ops->allocate(std::size_t(rows * channels) * sizeof(float));
   const Matrix projected(reinterpret_cast<float*>(encoded.memory.get()), {rows, channels});
   project(weights.projector, merged, *ops, workspace, projected);
+  weights.require_whole();
   encoded.rows = projected;
   encoded.vision_seconds = watch.lap();
   return encoded;
