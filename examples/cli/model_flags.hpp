@@ -157,6 +157,7 @@ inline void print_summary(const std::string& directory, std::ostream& out) {
   const ModelConfig config = ModelConfig::load(directory);
   const Tokenizer tokenizer = Tokenizer::load(directory);
   const Checkpoint checkpoint = Checkpoint::open(directory);
+  check_vocabulary(tokenizer, config);
   check_weights(checkpoint, config);
   const TextConfig& t = config.text;
   const VisionConfig& v = config.vision;

@@ -16,7 +16,8 @@ LA_INLINE InputFile InputFile::open(const std::string& path) {
   InputFile file;
   file.path_ = path;
   // Without waiting: the other end of a FIFO may never come. Regular files do not mind.
-  file.descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  do file.descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  while (file.descriptor_ < 0 && errno == EINTR);
   if (file.descriptor_ < 0) fail(path, ": ", std::strerror(errno));
   struct stat info {};
   require(::fstat(file.descriptor_, &info) == 0 && S_ISREG(info.st_mode), path, ": expected a regular file");

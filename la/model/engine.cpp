@@ -24,6 +24,12 @@ inline std::unique_ptr<Ops> make_ops(const SessionOptions& options) {
 
 }  // namespace detail
 
+LA_INLINE void check_vocabulary(const Tokenizer& tokenizer, const ModelConfig& config) {
+  require(tokenizer.vocabulary_size() <= config.text.vocab_size, config.directory,
+          ": expected token ids below vocab_size ", config.text.vocab_size, ", found a tokenizer with ",
+          tokenizer.vocabulary_size(), " tokens");
+}
+
 LA_INLINE Engine::Engine(const std::string& directory, const SessionOptions& options)
     : config(ModelConfig::load(directory)),
       tokenizer(Tokenizer::load(directory)),
@@ -38,9 +44,7 @@ LA_INLINE Engine::Engine(const std::string& directory, const SessionOptions& opt
       prefixes(options.kept_prefixes) {}
 
 LA_INLINE ModelWeights Engine::load(const std::string& directory, const SessionOptions& options) const {
-  require(tokenizer.vocabulary_size() <= config.text.vocab_size, directory,
-          ": expected token ids below vocab_size ", config.text.vocab_size, ", found a tokenizer with ",
-          tokenizer.vocabulary_size(), " tokens");
+  check_vocabulary(tokenizer, config);
   const Checkpoint checkpoint = Checkpoint::open(directory);
   check_weights(checkpoint, config);  // everything, before minutes go into packing
   return load_weights(checkpoint, config, *ops, options.weights, options.progress);

@@ -123,6 +123,19 @@ TEST_CASE("mapped file: cut short, touching it is a SIGBUS without a guard and a
   CHECK_NOTHROW(MappedFile::open(file.path).require_whole());
 }
 
+TEST_CASE("mapped file: a mapping beyond the number that can be guarded is still one") {
+  std::vector<detail::MappedRange*> all;
+  while (detail::MappedRange* range = detail::add_mapped_range(&all, 1)) all.push_back(range);
+  CHECK(all.size() > 1000);
+  const ThreePages file;
+  {
+    const MappedFile mapped = MappedFile::open(file.path);
+    CHECK(byte_at(mapped, 0) == 'x');
+    CHECK_NOTHROW(mapped.require_whole());
+  }
+  for (detail::MappedRange* range : all) detail::remove_mapped_range(range);
+}
+
 TEST_CASE("truncation guard: it lasts until the last one goes") {
   const ThreePages file;
   const auto touch = [&](bool keep) {

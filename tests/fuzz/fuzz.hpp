@@ -1,14 +1,17 @@
 #pragma once
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <string_view>
 
@@ -19,6 +22,11 @@ namespace la::fuzz {
 
 /// A file of the source tree, from its root.
 inline std::string source(const std::string& path) { return std::string(LA_SOURCE_ROOT) + "/" + path; }
+
+inline std::string read_source(const std::string& path) {
+  std::ifstream in(source(path), std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
 
 /// Ends the run with a crash, as a property that must hold does not.
 inline void require_that(bool holds, const char* property) {
@@ -73,13 +81,18 @@ class Scratch {
   ~Scratch() { std::filesystem::remove_all(path_); }
   const std::string& path() const { return path_; }
   std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+  /// libFuzzer's alarm interrupts system calls: each is tried again.
   void write(const std::string& name, std::string_view bytes) const {
-    std::FILE* file = std::fopen((path_ + "/" + name).c_str(), "wb");
-    require_that(file && std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size(), "scratch is writable");
-    std::fclose(file);
-  }
-  void copy(const std::string& from, const std::string& name) const {
-    std::filesystem::copy_file(from, path_ + "/" + name, std::filesystem::copy_options::overwrite_existing);
+    int file = -1;
+    do file = ::open((path_ + "/" + name).c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    while (file < 0 && errno == EINTR);
+    require_that(file >= 0, "scratch can be opened");
+    while (!bytes.empty()) {
+      const ssize_t count = ::write(file, bytes.data(), bytes.size());
+      require_that(count > 0 || errno == EINTR, "scratch can be written");
+      if (count > 0) bytes.remove_prefix(std::size_t(count));
+    }
+    ::close(file);
   }
 
  private:

@@ -15,7 +15,8 @@ const la::fuzz::Scratch& directory() {
 
 /// A vocabulary of all bytes and two merges, in separate files.
 void restore() {
-  directory().copy(la::fuzz::source("tests/fuzz/seeds/tokenizer/vocab.json"), "vocab.json");
+  static const std::string vocabulary = la::fuzz::read_source("tests/fuzz/seeds/tokenizer/vocab.json");
+  directory().write("vocab.json", vocabulary);
   directory().write("merges.txt", "#version: 0.2\na b\nab c\n");
   directory().write("tokenizer_config.json", R"({"model_max_length": 77})");
   for (const char* name : {"tokenizer.json", "added_tokens.json"}) std::filesystem::remove(directory() / name);
