@@ -87,7 +87,11 @@ TEST_CASE("truncation: weights used where they lie are checked before each pass"
   packed.cut();
   check_cut(packed.weights, [&] { session.ground(image, "star"); });
   check_cut(packed.weights, [&] { session.encode(picture(), 100); });
-  const std::vector<Request> requests(2, Request{{image}, question(Task::ground_single, "star"), {}, {}, 0});
+  std::vector<Request> requests(2);
+  for (Request& request : requests) {
+    request.pictures.push_back(image);
+    request.question = question(Task::ground_single, "star");
+  }
   for (const Result& result : session.batch(requests)) {
     CHECK(result.items.empty());
     CHECK(result.error.starts_with(packed.weights));
