@@ -21,6 +21,8 @@ fresh() {
   [ -e "$1" ] && [ -z "$(find la kernels examples/cli tests/fuzz -newer "$1" \( -name '*.hpp' -o -name '*.cpp' \) | head -1)" ]
 }
 
+fresh_kernels() { [ -e "$1" ] && [ -z "$(find kernels -newer "$1" -name '*pp' | head -1)" ]; }
+
 # The kernels of each instruction set as the library has them, each compiled for it.
 build_kernels() {
   objects=""
@@ -32,7 +34,7 @@ build_kernels() {
       avx512vnni) target="-mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma -mf16c" ;;
     esac
     # shellcheck disable=SC2086
-    "$CXX" $flags -DLA_COMPILED $target -c kernels/isa/$isa.cpp -o $out/$isa.o
+    fresh_kernels $out/$isa.o || "$CXX" $flags -DLA_COMPILED $target -c kernels/isa/$isa.cpp -o $out/$isa.o
     objects="$objects $out/$isa.o"
   done
   # shellcheck disable=SC2086
