@@ -152,6 +152,7 @@ int run(int argc, char** argv) {
   parser.parse(argc, argv);
   if (print_information(flags, parser)) return 0;
   flags.check();
+  require_dry(flags.model);
   SessionOptions session_options = flags.model.session_options();
   session_options.kv_budget_bytes = std::size_t(flags.kv_budget_mb) << 20;
   static_cast<void>(
@@ -159,6 +160,7 @@ int run(int argc, char** argv) {
   const std::string directory = flags.model.directory();
   if (flags.model.dry) {
     print_summary(directory, std::cout);
+    if (flags.model.check) check_values(directory, std::cout, std::cerr);
     check_written(std::cout);
     return 0;
   }
@@ -174,6 +176,7 @@ int run(int argc, char** argv) {
 }  // namespace la::cli
 
 int main(int argc, char** argv) {
+  const la::TruncationGuard guard;
   try {
     return la::cli::run(argc, argv);
   } catch (const la::Error& error) {

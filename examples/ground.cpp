@@ -165,6 +165,7 @@ void run(int argc, char** argv) {
   parser.parse(argc, argv);
   if (print_information(flags, parser, std::cout)) return;
 
+  require_dry(flags.model);
   // Everything that can be wrong with the flags is said before a model is opened.
   const std::vector<PromptText> questions = flags.questions();
   const AskOptions ask =
@@ -176,6 +177,7 @@ void run(int argc, char** argv) {
   const std::string directory = flags.model.directory();
   if (flags.model.dry) {
     print_summary(directory, std::cout);
+    if (flags.model.check) check_values(directory, std::cout, std::cerr);
     return check_written(std::cout);
   }
 
@@ -194,6 +196,7 @@ void run(int argc, char** argv) {
 }  // namespace la::cli
 
 int main(int argc, char** argv) {
+  const la::TruncationGuard guard;
   try {
     la::cli::run(argc, argv);
     return 0;

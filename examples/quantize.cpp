@@ -131,6 +131,7 @@ void run(int argc, char** argv) {
 }  // namespace la::cli
 
 int main(int argc, char** argv) {
+  const la::TruncationGuard guard;
   try {
     la::cli::run(argc, argv);
     return 0;

@@ -27,7 +27,7 @@ struct ModelFlags {
   int threads = 0;
   i64 max_tokens = 512, max_image_side = 0;
   Sampling sampling;
-  bool no_exif = false, dry = false, warmup = false, version = false, help = false;
+  bool no_exif = false, dry = false, check = false, warmup = false, version = false, help = false;
 
   void add_to(Flags& flags) {
     flags.text("--model-dir", "DIR",
@@ -56,6 +56,7 @@ struct ModelFlags {
     flags.number<int>("--threads", "[all cores, $OMP_NUM_THREADS]", threads, 1, 4096);
     flags.on("--warmup", "run once before timing", warmup);
     flags.on("--dry", "open and validate the checkpoint, print its summary, stop", dry);
+    flags.on("--check", "with --dry: read every weight, too, and name those that hold infinities or NaN", check);
     flags.on("--version", "print the version", version);
     flags.on("--help", "print this", help);
   }
@@ -156,6 +157,7 @@ inline void print_summary(const std::string& directory, std::ostream& out) {
   const ModelConfig config = ModelConfig::load(directory);
   const Tokenizer tokenizer = Tokenizer::load(directory);
   const Checkpoint checkpoint = Checkpoint::open(directory);
+  check_vocabulary(tokenizer, config);
   check_weights(checkpoint, config);
   const TextConfig& t = config.text;
   const VisionConfig& v = config.vision;
@@ -172,6 +174,21 @@ inline void print_summary(const std::string& directory, std::ostream& out) {
       << " pixels at most\n"
       << "tokenizer   " << tokenizer.vocabulary_size() << " tokens, at most " << tokenizer.model_max_length()
       << " in a sequence\n";
+}
+
+/// What --dry --check adds: a line on `err` for each tensor with values that are not finite.
+/// error: there is one
+inline void check_values(const std::string& directory, std::ostream& out, std::ostream& err) {
+  const auto found = find_non_finite(Checkpoint::open(directory), ModelConfig::load(directory));
+  for (const NonFiniteValues& values : found) err << values.describe() << "\n";
+  require(found.empty(), directory, ": expected finite values, found others in ", found.size(),
+          found.size() == 1 ? " tensor" : " tensors");
+  out << "values      all finite\n";
+}
+
+/// error: (usage) a flag that only adds to --dry
+inline void require_dry(const ModelFlags& flags) {
+  if (flags.check && !flags.dry) fail_usage("--check: expected --dry with it");
 }
 
 }  // namespace la::cli

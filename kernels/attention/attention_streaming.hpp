@@ -48,7 +48,7 @@ inline float rescore(float* scores, RowState& row) noexcept {
     store(lane, exp_fast(V(row.max - max)));
     factor = lane[0];
   }
-  store(row.sum, xsimd::fma(load(row.sum), V(factor), s));
+  store(row.sum, fuse(load(row.sum), V(factor), s));
   row.max = max;
   return factor;
 }

@@ -1,8 +1,6 @@
 #include "mapped_file.hpp"
 
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -15,39 +13,35 @@
 namespace la {
 
 LA_INLINE MappedFile MappedFile::open(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) fail(path, ": ", std::strerror(errno));
-  struct stat info {};
-  if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
-    ::close(fd);
-    fail(path, ": expected a regular file");
-  }
-  MappedFile file;
-  file.path_ = path;
-  file.size_ = std::size_t(info.st_size);
-  if (file.size_ > 0) {
-    void* p = ::mmap(nullptr, file.size_, PROT_READ, MAP_PRIVATE, fd, 0);
-    const int reason = errno;
-    ::close(fd);
-    if (p == MAP_FAILED) fail(path, ": cannot be mapped: ", std::strerror(reason));
-    file.data_ = static_cast<const std::byte*>(p);
-  } else {
-    ::close(fd);
-  }
-  return file;
+  MappedFile mapped;
+  mapped.file_ = InputFile::open(path);
+  const std::size_t size = mapped.file_.size();
+  if (size == 0) return mapped;
+  void* p = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, mapped.file_.descriptor(), 0);
+  if (p == MAP_FAILED) fail(path, ": cannot be mapped: ", std::strerror(errno));
+  mapped.data_ = static_cast<const std::byte*>(p);
+  mapped.range_ = detail::add_mapped_range(p, size);
+  return mapped;
 }
 
 LA_INLINE MappedFile::MappedFile(MappedFile&& other) noexcept { *this = std::move(other); }
 
 LA_INLINE MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(file_, other.file_);
   std::swap(data_, other.data_);
-  std::swap(size_, other.size_);
-  std::swap(path_, other.path_);
+  std::swap(range_, other.range_);
   return *this;
 }
 
 LA_INLINE MappedFile::~MappedFile() {
-  if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
+  detail::remove_mapped_range(range_);
+  if (data_) ::munmap(const_cast<std::byte*>(data_), file_.size());
+}
+
+LA_INLINE void MappedFile::require_whole() const {
+  file_.require_whole();
+  require(!range_ || !range_->cut, path(), ": expected ", file_.size(),
+          " bytes as when it was opened, found fewer for a while: it was cut short while it was in use");
 }
 
 LA_INLINE void MappedFile::release(std::span<const std::byte> range) const noexcept {

@@ -5,10 +5,15 @@
 #include <string>
 
 #include "inline.hpp"
+#include "input_file.hpp"
+#include "mapped_ranges.hpp"
 
 namespace la {
 
 /// A whole file mapped read-only. Pages are read when first touched and can be given back with release().
+///
+/// A file that somebody cuts short while it is mapped has pages that cannot be read: touching one is a SIGBUS, which
+/// ends the process unless it has a TruncationGuard. Whoever used the bytes asks require_whole() afterwards.
 class MappedFile {
  public:
   /// error: the file is missing, not a regular file, or cannot be mapped (the message names it)
@@ -19,16 +24,20 @@ class MappedFile {
   MappedFile& operator=(MappedFile&& other) noexcept;
   ~MappedFile();
 
-  std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
-  const std::string& path() const noexcept { return path_; }
+  std::span<const std::byte> bytes() const noexcept { return {data_, file_.size()}; }
+  const std::string& path() const noexcept { return file_.path(); }
+
+  /// error: the file is shorter than when it was mapped, or was when some of it was read under a TruncationGuard;
+  /// what was read since then is worth nothing
+  void require_whole() const;
 
   /// Drops the resident pages of a range that will not be read soon; reading it again is still allowed.
   void release(std::span<const std::byte> range) const noexcept;
 
  private:
+  InputFile file_;
   const std::byte* data_ = nullptr;
-  std::size_t size_ = 0;
-  std::string path_;
+  detail::MappedRange* range_ = nullptr;
 };
 
 }  // namespace la

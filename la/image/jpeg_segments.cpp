@@ -22,6 +22,13 @@ LA_INLINE std::optional<JpegSegment> next_jpeg_segment(std::span<const std::byte
   return segment;
 }
 
+LA_INLINE std::size_t count_jpeg_scans(std::span<const std::byte> jpeg) noexcept {
+  constexpr unsigned kStartOfScan = 0xda;
+  std::size_t scans = 0, at = 0;
+  while (const auto segment = next_jpeg_segment(jpeg, at)) scans += segment->marker == kStartOfScan;
+  return scans;
+}
+
 LA_INLINE bool huffman_tables_fit(std::span<const std::byte> jpeg) noexcept {
   constexpr unsigned kDefineHuffmanTables = 0xc4;
   std::size_t at = 0;

@@ -19,6 +19,9 @@ struct JpegSegment {
 /// Nothing at the end of the image or of the file.
 std::optional<JpegSegment> next_jpeg_segment(std::span<const std::byte> jpeg, std::size_t& at) noexcept;
 
+/// How many times a JPEG goes over its pixels: once, once a channel, or about ten times when it is progressive.
+std::size_t count_jpeg_scans(std::span<const std::byte> jpeg) noexcept;
+
 /// Whether every Huffman table has at most the 256 codes that 8-bit symbols allow. stb_image relies on it.
 bool huffman_tables_fit(std::span<const std::byte> jpeg) noexcept;
 

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "../core/error.hpp"
-#include "../core/mapped_file.hpp"
+#include "../core/input_file.hpp"
 #include "exif.hpp"
 #include "jpeg_segments.hpp"
 #include "stb_reader.hpp"
@@ -76,10 +76,37 @@ struct ImageSource {
   fail(name, ": damaged or unsupported ", name_of(format), ": ", reason);
 }
 
-inline void check_image_header(std::span<const std::byte> bytes, const std::string& name, ImageFormat format,
+/// No file of the format can hold more pixels: a JPEG needs a bit for each block of 8 x 8, and four times that leaves
+/// room for files that lack blocks; deflate expands 1032 to 1 at most; a pixel takes a bit or more.
+inline i64 most_pixels_per_byte(ImageFormat format) noexcept {
+  switch (format) {
+    case ImageFormat::jpeg:
+      return 4 * 8 * 64;
+    case ImageFormat::png:
+      return 8 * 1032;
+    case ImageFormat::bmp:
+      break;
+  }
+  return 8;
+}
+
+/// What a decoder may make a growing block into: the data of a PNG, collected from the file and then expanded to at
+/// most 8 bytes a pixel and one a row of each pass; a block doubles until it fits.
+inline std::size_t growth_limit(std::span<const std::byte> bytes, i64 width, i64 height) noexcept {
+  constexpr std::size_t kSlack = std::size_t{1} << 16;
+  return 2 * (bytes.size() + std::size_t(8 * width * height + 16 * height)) + kSlack;
+}
+
+/// A progressive JPEG has about ten; each takes the time of all its pixels, however short it is.
+inline constexpr std::size_t kMaxJpegScans = 100;
+
+/// Width and height, checked.
+inline std::pair<i64, i64> check_image_header(std::span<const std::byte> bytes, const std::string& name, ImageFormat format,
                                i64 max_pixels) {
   if (format == ImageFormat::jpeg && !huffman_tables_fit(bytes))
     fail(name, ": damaged JPEG: a Huffman table has more than 256 codes");
+  if (const std::size_t scans = format == ImageFormat::jpeg ? count_jpeg_scans(bytes) : 0; scans > kMaxJpegScans)
+    fail(name, ": expected a JPEG of at most ", kMaxJpegScans, " scans, found ", scans);
   ImageSource source{bytes};
   int width = 0, height = 0, channels = 0;
   if (!stb_reader::stbi_info_from_callbacks(&ImageSource::kCallbacks, &source, &width, &height, &channels))
@@ -88,6 +115,9 @@ inline void check_image_header(std::span<const std::byte> bytes, const std::stri
   require(width > 0 && rows > 0, name, ": expected a picture, found ", width, "x", rows, " pixels");
   require(i64{width} <= max_pixels / rows, name, ": expected at most ", max_pixels, " pixels, found ", width,
           "x", rows);
+  require(i64{width} * rows <= i64(bytes.size()) * most_pixels_per_byte(format), name, ": truncated ",
+          name_of(format), ", ", bytes.size(), " bytes cannot hold ", width, "x", rows, " pixels");
+  return {width, rows};
 }
 
 /// samples: [pixels][channels] with channels 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA.
@@ -100,12 +130,16 @@ inline void samples_to_rgb(const std::uint8_t* samples, int channels, std::span<
     }
 }
 
-inline Image decode_pixels(std::span<const std::byte> bytes, const std::string& name, ImageFormat format) {
+inline Image decode_pixels(std::span<const std::byte> bytes, const std::string& name, ImageFormat format,
+                           std::size_t growth) {
+  stb_reader::growth_limit = {growth, false};
   ImageSource source{bytes};
   int width = 0, height = 0, channels = 0;
   const std::unique_ptr<std::uint8_t, void (*)(void*)> samples(
       stb_reader::stbi_load_from_callbacks(&ImageSource::kCallbacks, &source, &width, &height, &channels, 0),
       stb_reader::stbi_image_free);
+  if (stb_reader::growth_limit.refused)
+    fail(name, ": damaged ", name_of(format), ": more data than its pixels take");
   if (!samples || source.ran_out) fail_damaged(name, format, source);
   Image image(width, height);
   samples_to_rgb(samples.get(), channels, image.pixels);
@@ -119,15 +153,16 @@ LA_INLINE Image decode_image(std::span<const std::byte> bytes, const std::string
   require(i64(bytes.size()) <= options.max_file_bytes, name, ": expected at most ", options.max_file_bytes,
           " bytes, found ", bytes.size());
   const detail::ImageFormat format = detail::sniff_image_format(bytes, name);
-  detail::check_image_header(bytes, name, format, options.max_pixels);
-  Image image = detail::decode_pixels(bytes, name, format);
+  const auto [width, height] = detail::check_image_header(bytes, name, format, options.max_pixels);
+  Image image = detail::decode_pixels(bytes, name, format, detail::growth_limit(bytes, width, height));
   if (format == detail::ImageFormat::jpeg && options.exif == ExifOrientation::apply)
     image = apply_orientation(std::move(image), exif_orientation(bytes));
   return image;
 }
 
 LA_INLINE Image load_image(const std::string& path, const LoadOptions& options) {
-  return decode_image(MappedFile::open(path).bytes(), path, options);
+  const std::string bytes = read_whole_file(path, std::size_t(std::max(options.max_file_bytes, i64{0})));
+  return decode_image(std::as_bytes(std::span(bytes)), path, options);
 }
 
 }  // namespace la

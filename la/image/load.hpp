@@ -23,7 +23,7 @@ struct LoadOptions {
 /// Decodes a JPEG, PNG or BMP file held in memory; `name` stands for it in messages. Alpha is blended on
 /// white
 /// (`blend_on_white`), 16-bit samples keep their high byte, grey is replicated, CMYK is converted by
-/// stb_image. error: empty, another format, over a limit, damaged. A truncated file is refused, never filled
+/// stb_image. error: empty, another format, over a limit, more pixels than its bytes can hold, damaged. A truncated file is refused, never filled
 /// with grey.
 Image decode_image(std::span<const std::byte> bytes, const std::string& name,
                    const LoadOptions& options = {});

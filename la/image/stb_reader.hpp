@@ -83,8 +83,26 @@
 #define STBI_ONLY_BMP
 // Zeroed, because a JPEG can refer to tables that it never defines.
 #define STBI_MALLOC(size) calloc(1, size)
-#define STBI_REALLOC(pointer, size) realloc(pointer, size)
+#define STBI_REALLOC(pointer, size) limited_realloc(pointer, size)
 #define STBI_FREE(pointer) free(pointer)
+
+namespace la::detail::stb_reader {
+
+/// Blocks grow while compressed data is expanded: no further than this, and then `refused` is set.
+struct GrowthLimit {
+  size_t bytes = SIZE_MAX;
+  bool refused = false;
+};
+
+inline thread_local GrowthLimit growth_limit;
+
+inline void* limited_realloc(void* pointer, size_t size) {
+  if (size <= growth_limit.bytes) return realloc(pointer, size);
+  growth_limit.refused = true;
+  return nullptr;
+}
+
+}  // namespace la::detail::stb_reader
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"

@@ -79,12 +79,6 @@ inline std::vector<SafetensorsFile> open_shards(const std::string& directory, co
   return files;
 }
 
-inline std::string describe_shape(std::span<const i64> shape) {
-  std::string text;
-  for (const i64 size : shape) text += (text.empty() ? "" : ", ") + std::to_string(size);
-  return "[" + text + "]";
-}
-
 }  // namespace detail
 
 LA_INLINE Checkpoint Checkpoint::open(const std::string& directory) {

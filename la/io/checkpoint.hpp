@@ -12,6 +12,17 @@
 
 namespace la {
 
+namespace detail {
+
+/// "[2, 3]"
+inline std::string describe_shape(std::span<const i64> shape) {
+  std::string text;
+  for (const i64 size : shape) text += (text.empty() ? "" : ", ") + std::to_string(size);
+  return "[" + text + "]";
+}
+
+}  // namespace detail
+
 /// The tensors of a checkpoint directory: `model.safetensors`, or the shards of `model.safetensors.index.json`.
 /// Opening maps the files and checks every header; no weight is read.
 class Checkpoint {

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "../core/error.hpp"
-#include "../core/mapped_file.hpp"
+#include "../core/input_file.hpp"
 #include "json_write.hpp"
 
 namespace la {
@@ -32,6 +32,15 @@ inline std::string describe_json(simdjson::dom::element value) {
 }
 
 }  // namespace detail
+
+LA_INLINE simdjson::padded_string read_json_text(const std::string& path) {
+  const InputFile file = InputFile::open(path);
+  require(file.size() <= detail::kMaxJsonBytes, path, ": expected a JSON file of at most ",
+          detail::kMaxJsonBytes, " bytes, found ", file.size());
+  simdjson::padded_string text(file.size());
+  file.read(text.data());
+  return text;
+}
 
 LA_INLINE void JsonValue::fail_expected(const std::string& expected) const {
   fail(where(), ": expected ", expected, ", found ", detail::describe_json(element_));
@@ -108,11 +117,7 @@ LA_INLINE simdjson::dom::object JsonValue::object() const {
 }
 
 LA_INLINE JsonFile JsonFile::open(const std::string& path) {
-  const MappedFile file = MappedFile::open(path);
-  const auto bytes = file.bytes();
-  require(bytes.size() <= detail::kMaxJsonBytes, path, ": expected a JSON file of at most ",
-          detail::kMaxJsonBytes, " bytes, found ", bytes.size());
-  const simdjson::padded_string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const simdjson::padded_string text = read_json_text(path);
   JsonFile json;
   json.path_ = path;
   json.parser_ = std::make_unique<simdjson::dom::parser>();

@@ -52,6 +52,10 @@ class JsonValue {
   simdjson::dom::element element_;
 };
 
+/// The text of a JSON file, not parsed yet.
+/// error: the file cannot be read, or is larger than 256 MiB
+simdjson::padded_string read_json_text(const std::string& path);
+
 /// A parsed JSON file.
 class JsonFile {
  public:

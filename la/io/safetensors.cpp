@@ -238,6 +238,7 @@ LA_INLINE SafetensorsFile SafetensorsFile::open(const std::string& path) {
   result.file_ = std::make_shared<const MappedFile>(MappedFile::open(path));
   const std::string_view text = detail::safetensors_header(*result.file_);
   detail::SafetensorsHeader header = detail::parse_safetensors_header(path, text);
+  result.file_->require_whole();
   result.metadata_ = std::move(header.metadata);
 
   const auto data = result.file_->bytes().subspan(detail::kHeaderLengthBytes + text.size());

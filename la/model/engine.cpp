@@ -24,6 +24,12 @@ inline std::unique_ptr<Ops> make_ops(const SessionOptions& options) {
 
 }  // namespace detail
 
+LA_INLINE void check_vocabulary(const Tokenizer& tokenizer, const ModelConfig& config) {
+  require(tokenizer.vocabulary_size() <= config.text.vocab_size, config.directory,
+          ": expected token ids below vocab_size ", config.text.vocab_size, ", found a tokenizer with ",
+          tokenizer.vocabulary_size(), " tokens");
+}
+
 LA_INLINE Engine::Engine(const std::string& directory, const SessionOptions& options)
     : config(ModelConfig::load(directory)),
       tokenizer(Tokenizer::load(directory)),
@@ -38,9 +44,7 @@ LA_INLINE Engine::Engine(const std::string& directory, const SessionOptions& opt
       prefixes(options.kept_prefixes) {}
 
 LA_INLINE ModelWeights Engine::load(const std::string& directory, const SessionOptions& options) const {
-  require(tokenizer.vocabulary_size() <= config.text.vocab_size, directory,
-          ": expected token ids below vocab_size ", config.text.vocab_size, ", found a tokenizer with ",
-          tokenizer.vocabulary_size(), " tokens");
+  check_vocabulary(tokenizer, config);
   const Checkpoint checkpoint = Checkpoint::open(directory);
   check_weights(checkpoint, config);  // everything, before minutes go into packing
   return load_weights(checkpoint, config, *ops, options.weights, options.progress);
@@ -74,12 +78,14 @@ LA_INLINE EncodedImage Engine::run_vision(const Image& image, i64 max_side) {
 
   const i64 merge = config.vision.merge * config.vision.merge;
   const i64 rows = patches.grid_h * patches.grid_w / merge, channels = config.text.hidden_size;
+  weights.require_whole();
   const Workspace::Scope scope(workspace);
   const Matrix merged = workspace.matrix(rows, merge * config.vision.hidden_size);
   vision.encode(patches, workspace, merged);
   encoded.memory = ops->allocate(std::size_t(rows * channels) * sizeof(float));
   const Matrix projected(reinterpret_cast<float*>(encoded.memory.get()), {rows, channels});
   project(weights.projector, merged, *ops, workspace, projected);
+  weights.require_whole();
   encoded.rows = projected;
   encoded.vision_seconds = watch.lap();
   return encoded;

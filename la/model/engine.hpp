@@ -42,6 +42,9 @@ struct SessionOptions {
   std::size_t kv_budget_bytes = std::size_t{2} << 30;
 };
 
+/// error: the tokenizer has ids outside the model's vocabulary
+void check_vocabulary(const Tokenizer& tokenizer, const ModelConfig& config);
+
 /// The model and what its users share. Ops and what works on them belong to whoever holds the mutex.
 struct Engine {
   Engine(const std::string& directory, const SessionOptions& options);

@@ -186,7 +186,9 @@ LA_INLINE void Scheduler::forward(const std::vector<Row*>& pass) {
   const i64 vocabulary = engine_.config.text.vocab_size;
   const Workspace::Scope scope(engine_.workspace);
   const Matrix logits = engine_.workspace.matrix(rows, vocabulary);
+  engine_.weights.require_whole();  // where the weights' file was cut short, before it is read and after
   engine_.language.forward(feeds, engine_.workspace, logits);
+  engine_.weights.require_whole();
   host_.resize(std::size_t(logits.size()));
   const auto download = [&] { ops.download(logits.data, host_.data(), host_.size() * sizeof(float)); };
 

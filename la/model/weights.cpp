@@ -69,8 +69,10 @@ class WeightReader {
     const StoredTensor& tensor = floats(name, shape);
     DeviceVector v;
     if (!ops_) return v;
+    require_whole_files();
     std::vector<float> host(std::size_t(tensor.size()));
     read_f32(tensor, 0, host);
+    require_whole_files();
     v.memory = ops_->allocate(host.size() * sizeof(float));
     ops_->upload(host.data(), v.memory.get(), host.size() * sizeof(float));
     v.view = ConstVector(reinterpret_cast<const float*>(v.memory.get()), {tensor.size()});
@@ -90,12 +92,18 @@ class WeightReader {
   }
 
   bool reads() const noexcept { return ops_ != nullptr; }
+  /// Before bytes are read, so that a file cut short is an error wherever it can be; after, so that it always is.
+  void require_whole_files() const {
+    for (const SafetensorsFile& file : checkpoint_.files()) file.file().require_whole();
+  }
   std::size_t bytes() const noexcept { return bytes_; }
 
  private:
   std::unique_ptr<Weight> make(const StoredWeight& stored) {
     if (!make_) return nullptr;
+    require_whole_files();
     auto weight = make_(stored);
+    require_whole_files();
     if (weight) bytes_ += weight->bytes();
     return weight;
   }
@@ -237,6 +245,7 @@ inline ModelWeights read_model(WeightReader& read, const Checkpoint& checkpoint,
         read_decoder_layer(read, "language_model.model.layers." + std::to_string(i) + ".", t));
   w.language.norm = read.vector("language_model.model.norm.weight", {t.hidden_size});
   w.bytes = read.bytes();
+  read.require_whole_files();
   return w;
 }
 
@@ -246,7 +255,14 @@ LA_INLINE ModelWeights load_weights(const Checkpoint& checkpoint, const ModelCon
                                     Weights format, const Progress& progress) {
   const auto make = [&](const StoredWeight& stored) { return ops.make_weight(stored.parts, format); };
   detail::WeightReader read(checkpoint, config, &ops, make);
-  return detail::read_model(read, checkpoint, config, progress);
+  ModelWeights weights = detail::read_model(read, checkpoint, config, progress);
+  for (const SafetensorsFile& file : checkpoint.files()) weights.files.push_back(file.mapping());
+  return weights;
+}
+
+LA_INLINE void ModelWeights::require_whole() const {
+  for (const auto& file : files)
+    if (const auto mapping = file.lock()) mapping->require_whole();
 }
 
 LA_INLINE void for_each_weight(const Checkpoint& checkpoint, const ModelConfig& config,

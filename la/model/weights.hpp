@@ -75,6 +75,11 @@ struct ModelWeights {
   std::vector<std::string> warnings;
   /// Bytes held by linear layers and the embedding.
   std::size_t bytes = 0;
+  /// The checkpoint's files; those that still exist hold weights that are used where they lie.
+  std::vector<std::weak_ptr<const MappedFile>> files;
+
+  /// error: such a file was cut short, see MappedFile::require_whole
+  void require_whole() const;
 };
 
 /// The parts of a model that can be held in different formats; head is the embedding and the output head.
@@ -92,7 +97,7 @@ struct StoredWeight {
 using Progress = std::function<void(double done)>;
 
 /// Reads every tensor once, layer by layer; file pages are given back as they are packed.
-/// error: a tensor is missing or has another shape or type than the config asks for
+/// error: a tensor is missing or has another shape or type than the config asks for, a file was cut short
 ModelWeights load_weights(const Checkpoint& checkpoint, const ModelConfig& config, Ops& ops, Weights format,
                           const Progress& progress = {});
 

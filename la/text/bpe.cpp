@@ -79,6 +79,12 @@ class TokenIds {
   std::vector<Slot> slots_;  // a power of two
 };
 
+/// The start of a token's text: two long ones would leave a message no room to say what is wrong with them.
+inline std::string token_start(std::string_view text) {
+  constexpr std::size_t kShown = 200;
+  return text.size() <= kShown ? std::string(text) : to_valid_utf8(text.substr(0, kShown)) + "...";
+}
+
 /// A word while it is merged: a linked list of tokens in the array of its bytes. A token that was merged into its
 /// left neighbour has the id -1.
 struct BpeSymbol {
@@ -150,11 +156,9 @@ LA_INLINE Bpe::Bpe(const TokenizerFiles& files) : ranks_(files.merges.size()) {
     const Merge merge{ids.find(left), ids.find(right), ids.find(joined)};
     const std::size_t rank = merges_.size();
     if (merge.left < 0 || merge.right < 0 || merge.result < 0) {
-      fail(files.merges_path, ": merge ", rank, " \"", left, " ", right, "\": no token \"",
-           merge.left < 0    ? left
-           : merge.right < 0 ? right
-                             : joined,
-           "\" in ", files.vocabulary_path);
+      const std::string& unknown = merge.left < 0 ? left : merge.right < 0 ? right : joined;
+      fail(files.merges_path, ": merge ", rank, " \"", detail::token_start(left), " ", detail::token_start(right),
+           "\": no token \"", detail::token_start(unknown), "\" in ", files.vocabulary_path);
     }
     const std::uint32_t earlier = ranks_.insert(merge.left, merge.right, std::uint32_t(rank));
     require(earlier == MergeRanks::kNone, files.merges_path, ": merge ", rank, " \"", left, " ", right,

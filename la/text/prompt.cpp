@@ -60,6 +60,17 @@ inline std::vector<Placeholder> checked_placeholders(const std::string& question
   return found;
 }
 
+/// Before anything of that size is made: a question may name one image any number of times.
+inline void require_room(const Tokenizer& tokenizer, const std::vector<Placeholder>& all,
+                         std::span<const i64> image_rows) {
+  i64 rows = 0;
+  for (const Placeholder& placeholder : all) rows += image_rows[std::size_t(placeholder.number - 1)];
+  const i64 longest = tokenizer.model_max_length();
+  if (rows >= longest)
+    fail_usage("question: ", rows, " tokens of ", all.size(), " images leave no room for text, model_max_length is ",
+               longest);
+}
+
 /// The images that a question does not name, in order.
 inline std::string missing_placeholders(const std::vector<Placeholder>& found, i64 images) {
   std::string text;
@@ -108,10 +119,12 @@ LA_INLINE Prompt build_prompt(const Tokenizer& tokenizer, const SpecialTokens& s
     }
     prompt.ids.insert(prompt.ids.end(), ids.begin(), ids.end());
   };
+  const auto all = detail::placeholders(text.text());
+  detail::require_room(tokenizer, all, image_rows);
   // Cutting at the rows is exact: an added token stands on either side of them.
   PromptText part;
   std::size_t begin = 0;
-  for (const detail::Placeholder& placeholder : detail::placeholders(text.text())) {
+  for (const detail::Placeholder& placeholder : all) {
     const i64 image = placeholder.number - 1, rows = image_rows[image];
     require(rows > 0, "image ", placeholder.number, ": expected at least one row, found ", rows);
     part.append(text.slice(begin, placeholder.begin));

@@ -36,7 +36,7 @@ struct Prompt {
 /// K from 1, in the question stands for image K, `<image K><img>` + rows + `</img>`; images it does not name are put
 /// before it in order.
 /// error: (usage) the question is not UTF-8, contains `<IMG_CONTEXT>`, `<video-K>` or an `<image-K>` beyond the
-/// images; (failed) an image without rows, a tokenizer without the template's special tokens
+/// images, or the images alone fill the model's sequence; (failed) an image without rows, a tokenizer without the template's special tokens
 Prompt build_prompt(const Tokenizer& tokenizer, const SpecialTokens& special, const PromptText& question,
                     std::span<const i64> image_rows, PromptStyle style = PromptStyle::processor);
 

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "../core/error.hpp"
-#include "../core/mapped_file.hpp"
+#include "../core/input_file.hpp"
 #include "tokenizer_config.hpp"
 #include "tokenizer_json.hpp"
 
@@ -13,10 +13,13 @@ namespace la {
 
 namespace detail {
 
+/// Thirty times the longest published list.
+inline constexpr std::size_t kMaxMergesBytes = std::size_t{64} << 20;
+
 /// One merge a line. Only the first line may be a comment, "#version: ...": merges start with # as well.
 inline std::vector<TokenizerFiles::Merge> read_merges_text(const std::string& path) {
-  const MappedFile file = MappedFile::open(path);
-  std::string_view rest{reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+  const std::string text = read_whole_file(path, kMaxMergesBytes);
+  std::string_view rest = text;
   std::vector<TokenizerFiles::Merge> merges;
   for (bool first = true; !rest.empty(); first = false) {
     const std::size_t end = std::min(rest.find('\n'), rest.size());

@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "../core/error.hpp"
-#include "../core/mapped_file.hpp"
+#include "../io/json.hpp"
 
 namespace la {
 
@@ -20,8 +20,7 @@ namespace detail {
 class TokenizerConfig {
  public:
   explicit TokenizerConfig(std::string path) : path_(std::move(path)) {
-    const MappedFile file = MappedFile::open(path_);
-    text_ = simdjson::padded_string(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
+    text_ = read_json_text(path_);
     check(parser_.iterate(text_).get(document_), "the file", "JSON");
   }
 

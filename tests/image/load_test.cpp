@@ -42,6 +42,48 @@ TEST_CASE("load: colour types of PNG become RGB") {
   CHECK(pixels_of(make_png(2, 1, PngColour::grey, 16, "\x80\xff\x01\xff")) == Pixels{128, 128, 128, 1, 1, 1});
 }
 
+TEST_CASE("load: samples of 1, 2 and 4 bits") {
+  CHECK(pixels_of(make_png(3, 1, PngColour::grey, 1, "\xa0")) == Pixels{255, 255, 255, 0, 0, 0, 255, 255, 255});
+  CHECK(pixels_of(make_png(2, 1, PngColour::grey, 2, "\x60")) == Pixels{85, 85, 85, 170, 170, 170});
+  CHECK(pixels_of(make_png(2, 1, PngColour::grey, 4, "\x1f")) == Pixels{17, 17, 17, 255, 255, 255});
+  const std::string palette = png_chunk("PLTE", std::string("\x01\x02\x03\x04\x05\x06", 6));
+  CHECK(pixels_of(make_png(2, 1, PngColour::palette, 1, "\x40", palette)) == Pixels{1, 2, 3, 4, 5, 6});
+}
+
+TEST_CASE("load: a palette's index beyond its colours, and a palette that is not there") {
+  const std::string palette = png_chunk("PLTE", std::string("\x01\x02\x03", 3));
+  const std::string beyond = error_of(make_png(2, 1, PngColour::palette, 8, std::string("\0\xff", 2), palette));
+  CHECK((beyond == "no error" || beyond.starts_with("picture: ")));
+  CHECK(error_of(make_png(1, 1, PngColour::palette, 8, std::string(1, '\0'))).starts_with("picture: damaged"));
+}
+
+TEST_CASE("load: interlaced PNG") {
+  for (const auto& [width, height] : {std::pair{1, 1}, {2, 3}, {5, 1}, {9, 17}}) {
+    std::string samples;
+    for (int i = 0; i < width * height * 3; ++i) samples += char(i * 7 % 251);
+    const la::Image image = decode(make_interlaced_png(width, height, PngColour::rgb, samples));
+    CHECK(std::string(image.pixels.begin(), image.pixels.end()) == samples);
+  }
+}
+
+TEST_CASE("load: JPEG of one, three and four components") {
+  const auto colour = [](const std::string& file) {
+    const la::Image image = decode(file);
+    REQUIRE(image.width == 8);
+    REQUIRE(image.height == 8);
+    for (std::size_t i = 0; i < image.pixels.size(); ++i) REQUIRE(image.pixels[i] == image.pixels[i % 3]);
+    return Pixels(image.pixels.begin(), image.pixels.begin() + 3);
+  };
+  CHECK(colour(make_flat_jpeg({77})) == Pixels{77, 77, 77});
+  CHECK(colour(make_flat_jpeg({100, 128, 128})) == Pixels{100, 100, 100});       // YCbCr
+  CHECK(colour(make_flat_jpeg({10, 20, 30}, 0)) == Pixels{10, 20, 30});          // RGB, as Adobe marks it
+  // CMYK as Adobe stores it, inverted: each channel times black.
+  CHECK(colour(make_flat_jpeg({255, 0, 128, 255}, 0)) == Pixels{255, 0, 128});
+  CHECK(colour(make_flat_jpeg({255, 200, 100, 51}, 0)) == Pixels{51, 40, 20});
+  const Pixels ycck = colour(make_flat_jpeg({100, 128, 128, 255}, 2));
+  CHECK(ycck == Pixels{155, 155, 155});  // YCCK is the inverse of that
+}
+
 TEST_CASE("load: alpha of any kind is blended on white") {
   // t = 100*128 + 255*127 + 128 = 45313; ((t>>8)+t)>>8 = 177
   CHECK(pixels_of(make_png(1, 1, PngColour::rgba, 8, "\x64\x64\xff\x80")) == Pixels{177, 177, 255});
@@ -88,6 +130,17 @@ TEST_CASE("load: extreme shapes") {
   CHECK(tall.width == 1);
   CHECK(tall.height == 3000);
   CHECK(std::string(tall.pixels.begin(), tall.pixels.end()) == column);
+}
+
+TEST_CASE("load: a picture of 1x20000") {
+  std::string column;
+  for (int y = 0; y < 20000; ++y) column += char(y);
+  const la::Image tall = decode(make_png(1, 20000, PngColour::grey, 8, column));
+  CHECK(tall.height == 20000);
+  CHECK(tall.row(19999)[2] == std::uint8_t(19999));
+  const la::Image wide = decode(make_png(20000, 1, PngColour::grey, 8, column));
+  CHECK(wide.width == 20000);
+  CHECK(wide.row(0)[3 * 300] == std::uint8_t(300));
 }
 
 TEST_CASE("load: a file on disk equals its bytes; messages start with the path") {
@@ -164,4 +217,57 @@ TEST_CASE("load: limits are checked before decoding") {
   CHECK(error_of(bmp_header(3, -0x7fffffff - 1, 0)).starts_with("picture: "));
   CHECK(error_of(bmp_header(-3, 3, 0)).starts_with("picture: "));
   CHECK(error_of(bmp_header(0, 4, 0)) == "picture: expected a picture, found 0x4 pixels");
+}
+
+TEST_CASE("load: a file that cannot hold its pixels is refused before they are allocated") {
+  // 16000 x 16000 pixels are within the limit, and would be 2.4 GB while a JPEG of them is decoded.
+  const std::string png = make_png(1, 1, PngColour::rgb, 8, "abc");
+  const std::string large = png.substr(0, 16) + big_endian(16000, 4) + big_endian(16000, 4) + png.substr(24);
+  CHECK(error_of(large) == "picture: truncated PNG, " + std::to_string(large.size()) +
+                               " bytes cannot hold 16000x16000 pixels");
+  CHECK(error_of(bmp_header(16000, 16000, 0)) == "picture: truncated BMP, 54 bytes cannot hold 16000x16000 pixels");
+  std::string jpeg = make_flat_jpeg({77});
+  jpeg.replace(jpeg.find("\xff\xc0") + 5, 4, big_endian(16000, 2) + big_endian(16000, 2));
+  CHECK(error_of(jpeg) == "picture: truncated JPEG, " + std::to_string(jpeg.size()) +
+                              " bytes cannot hold 16000x16000 pixels");
+}
+
+TEST_CASE("load: PNG data that expands beyond its pixels is refused") {
+  const std::string bomb = png_of_rows(1, 1, PngColour::rgb, 8, false, std::string(1'000'000, '\0'));
+  CHECK(error_of(bomb) == "no error");  // as much as the file itself has: more rows than needed are passed over
+  // Deflate of zeros: one literal, then copies of 258 bytes, thirteen bits each.
+  std::string bits = "11000110000";  // the last block, of fixed codes, and the literal 0
+  for (int i = 0; i < 100'000; ++i) bits += "1100010100000";  // length 258, distance 1
+  bits += "0000000";
+  std::string data("\x78\x01", 2);
+  for (std::size_t at = 0; at < bits.size(); at += 8) {
+    int byte = 0;
+    for (std::size_t b = 0; b < 8 && at + b < bits.size(); ++b) byte |= (bits[at + b] - '0') << b;
+    data += char(byte);
+  }
+  const std::string header = big_endian(1, 4) + big_endian(1, 4) + std::string("\x08\x02\0\0\0", 5);
+  const std::string expanding = "\x89PNG\r\n\x1a\n" + png_chunk("IHDR", header) + png_chunk("IDAT", data) +
+                                png_chunk("IEND", "");
+  CHECK(expanding.size() < 200'000);  // 25.8 MB expanded
+  CHECK(error_of(expanding) == "picture: damaged PNG: more data than its pixels take");
+}
+
+TEST_CASE("load: a PNG chunk that claims more than the file has is refused without its memory") {
+  const std::string png = make_png(2, 2, PngColour::rgb, 8, "abcdefabcdef");
+  const std::size_t data = png.find("IDAT");
+  const std::string claimed = png.substr(0, data - 4) + big_endian(0x3fffffff, 4) + png.substr(data);
+  CHECK(error_of(claimed) == "picture: damaged PNG: more data than its pixels take");
+}
+
+TEST_CASE("load: a JPEG of very many scans is refused") {
+  const std::string jpeg = make_flat_jpeg({77});
+  const std::size_t scan = jpeg.find("\xff\xda");
+  std::string many = jpeg.substr(0, scan);
+  for (int i = 0; i < 101; ++i) many += jpeg.substr(scan, jpeg.size() - 2 - scan);
+  CHECK(error_of(many + "\xff\xd9") == "picture: expected a JPEG of at most 100 scans, found 101");
+}
+
+TEST_CASE("load: what is left of one picture's failure does not reach the next") {
+  CHECK(error_of(make_png(1, 1, PngColour::palette, 8, "x")) != "no error");
+  CHECK(error_of(make_png(2, 2, PngColour::rgb, 8, "abcdefabcdef")) == "no error");
 }

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <span>
 #include <string>
 #include <vector>
@@ -71,16 +72,37 @@ inline int channels_of(PngColour colour) {
   }
 }
 
-/// samples: the rows without their filter bytes; `extra`: chunks between the header and the data.
-inline std::string make_png(int width, int height, PngColour colour, int depth, const std::string& samples,
-                            const std::string& extra = "") {
-  const std::size_t row = std::size_t(width) * channels_of(colour) * depth / 8;
-  std::string rows;
-  for (int y = 0; y < height; ++y) rows += '\0' + samples.substr(y * row, row);
-  const std::string header =
-      big_endian(width, 4) + big_endian(height, 4) + char(depth) + char(colour) + std::string(3, '\0');
+/// A PNG of this header whose data expands to `rows`; `extra`: chunks between the header and the data.
+inline std::string png_of_rows(int width, int height, PngColour colour, int depth, bool interlaced,
+                               const std::string& rows, const std::string& extra = "") {
+  const std::string header = big_endian(width, 4) + big_endian(height, 4) + char(depth) + char(colour) +
+                             std::string(2, '\0') + char(interlaced);
   return "\x89PNG\r\n\x1a\n" + png_chunk("IHDR", header) + extra + png_chunk("IDAT", zlib_stored(rows)) +
          png_chunk("IEND", "");
+}
+
+/// samples: the rows without their filter bytes, each from a byte on.
+inline std::string make_png(int width, int height, PngColour colour, int depth, const std::string& samples,
+                            const std::string& extra = "") {
+  const std::size_t row = (std::size_t(width) * channels_of(colour) * depth + 7) / 8;
+  std::string rows;
+  for (int y = 0; y < height; ++y) rows += '\0' + samples.substr(y * row, row);
+  return png_of_rows(width, height, colour, depth, false, rows, extra);
+}
+
+/// An interlaced PNG of 8-bit samples [height][width][channels]: seven passes, each with rows of its own.
+inline std::string make_interlaced_png(int width, int height, PngColour colour, const std::string& samples) {
+  struct Pass {
+    int x, y, dx, dy;
+  };
+  std::string rows;
+  for (const Pass& p : {Pass{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4}, {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}})
+    for (int y = p.y; y < height && p.x < width; y += p.dy) {
+      rows += '\0';
+      for (int x = p.x; x < width; x += p.dx)
+        rows += samples.substr(std::size_t(y * width + x) * channels_of(colour), channels_of(colour));
+    }
+  return png_of_rows(width, height, colour, 8, true, rows);
 }
 
 /// The 54 bytes before the pixels of a BMP of 24 bits a pixel; stored from the top down when height is
@@ -112,6 +134,46 @@ inline std::string make_jpeg(const Image& image, int quality = 100) {
   detail::stb_writer::stbi_write_jpg_to_func(append, &out, int(image.width), int(image.height), 3,
                                              image.pixels.data(), quality);
   return out;
+}
+
+/// A baseline JPEG of one 8 x 8 block a component, each of one value. `adobe_transform`: that of an Adobe segment
+/// (0 none, 1 YCbCr, 2 YCCK), or -1 for no such segment.
+inline std::string make_flat_jpeg(const std::vector<int>& components, int adobe_transform = -1) {
+  const auto segment = [](int marker, const std::string& payload) {
+    return std::string("\xff") + char(marker) + big_endian(std::uint32_t(payload.size()) + 2, 2) + payload;
+  };
+  const int count = int(components.size());
+  std::string frame = std::string("\x08\0\x08\0\x08", 5) + char(count), scan(1, char(count));
+  for (int c = 1; c <= count; ++c) {
+    frame += {char(c), '\x11', '\0'};
+    scan += {char(c), '\0'};
+  }
+  scan += std::string("\0\x3f\0", 3);
+  // The first coefficient: twelve sizes, each a code of four bits. The others: one code, the end of the block.
+  const std::string sizes("\0\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b", 12);
+  const std::string dc = std::string("\0\0\0\0\x0c", 5) + std::string(12, '\0') + sizes;
+  const std::string ac = std::string("\x10\x01", 2) + std::string(16, '\0');
+  std::string bits;
+  for (const int value : components) {
+    const int coefficient = (value - 128) * 8, magnitude = std::abs(coefficient);
+    int size = 0;
+    while (magnitude >> size) ++size;
+    for (int b = 3; b >= 0; --b) bits += char('0' + (size >> b & 1));
+    const int code = coefficient < 0 ? coefficient + (1 << size) - 1 : coefficient;
+    for (int b = size - 1; b >= 0; --b) bits += char('0' + (code >> b & 1));
+    bits += '0';  // the end of the block
+  }
+  while (bits.size() % 8) bits += '1';
+  std::string data;
+  for (std::size_t at = 0; at < bits.size(); at += 8) {
+    data += char(std::stoi(bits.substr(at, 8), nullptr, 2));
+    if (data.back() == '\xff') data += '\0';
+  }
+  std::string adobe;
+  if (adobe_transform >= 0)
+    adobe = segment(0xee, std::string("Adobe\0\x64\0\0\0\0", 11) + char(adobe_transform));
+  return "\xff\xd8" + adobe + segment(0xdb, std::string(1, '\0') + std::string(64, '\x01')) +
+         segment(0xc0, frame) + segment(0xc4, dc) + segment(0xc4, ac) + segment(0xda, scan) + data + "\xff\xd9";
 }
 
 /// The JPEG with an APP1 segment after its first marker.

@@ -59,6 +59,26 @@ TEST_CASE("safetensors: a header length above the limit") {
   check_error(std::string(8, '\xff') + "{}", "at most 100000000 bytes, found 18446744073709551615");
 }
 
+TEST_CASE("safetensors: a header length that overflows when the 8 bytes before it are added") {
+  check_error(std::string(1, '\xf8') + std::string(7, '\xff') + "{}", "found 18446744073709551608");
+}
+
+TEST_CASE("safetensors: a header of exactly the limit is read, one more byte is not") {
+  la::test::TemporaryDirectory directory;
+  const std::string path = directory / "long.safetensors";
+  const auto write = [&](std::uint64_t length) {
+    std::string prefix(8, '\0');
+    std::memcpy(prefix.data(), &length, 8);
+    std::ofstream(path, std::ios::binary) << prefix << "{}" << std::string(length - 2, ' ');
+  };
+  write(100'000'000);
+  CHECK(la::SafetensorsFile::open(path).tensors().empty());
+  write(100'000'001);
+  CHECK_THROWS_WITH_AS(la::SafetensorsFile::open(path),
+                       (path + ": expected a header of at most 100000000 bytes, found 100000001").c_str(),
+                       la::Error);
+}
+
 TEST_CASE("safetensors: a header length past the end of the file") {
   check_error(std::string("\x03\0\0\0\0\0\0\0{}", 10), "a header of 3 bytes, found only 2 bytes");
 }
@@ -153,6 +173,16 @@ TEST_CASE("safetensors: offsets past the end of the file") {
               R"(tensor "a": expected data_offsets that end in [0, 8], found 9)");
   check_error(file_with(R"({"a":)" + tensor("U8", "[9]", "[0,9223372036854775807]") + "}", 8),
               "found 9223372036854775807");
+}
+
+TEST_CASE("safetensors: the order of the header is free, that of the offsets is not") {
+  la::test::TemporaryDirectory directory;
+  const std::string path = directory / "order.safetensors";
+  std::ofstream(path, std::ios::binary) << file_with(
+      R"({"a":)" + tensor("U8", "[1]", "[1,2]") + R"(,"b":)" + tensor("U8", "[1]", "[0,1]") + "}", 2);
+  const auto file = la::SafetensorsFile::open(path);
+  CHECK(file.find("a")->bytes.data() == file.find("b")->bytes.data() + 1);
+  check_error(file_with(R"({"a":)" + tensor("U8", "[1]", "[2,1]") + "}", 2), "data_offsets that begin at 0, found 2");
 }
 
 TEST_CASE("safetensors: bytes behind the last tensor") {

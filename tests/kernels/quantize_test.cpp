@@ -43,6 +43,26 @@ std::vector<Quantized> on_every_isa(const std::vector<float>& x, i64 group) {
 
 }  // namespace
 
+// Found by tests/fuzz/kernels.cpp: the AVX-512 kernel, compiled with clang, rounded the product first.
+TEST_CASE("quantize: a product that only rounds to a half is not one") {
+  std::vector<float> x{3.0453897f};  // the largest
+  const float inverse = 127.0f / x[0];
+  std::vector<int> want{127};
+  for (int whole = 0; whole < 126; ++whole) {
+    const float half = float(whole) + 0.5f, near = half / inverse;
+    for (const float value : {near, std::nextafter(near, 0.0f), std::nextafter(near, 4.0f)}) {
+      const double exact = double(value) * double(inverse);
+      if (value * inverse != half || exact == double(half)) continue;
+      x.push_back(value);
+      want.push_back(exact < double(half) ? whole : whole + 1);
+    }
+  }
+  REQUIRE(x.size() > 60);
+  x.resize(128);
+  for (const Quantized& got : on_every_isa(x, 128))
+    for (std::size_t i = 0; i < want.size() && i < x.size(); ++i) CHECK(got.q[i] == want[i]);
+}
+
 TEST_CASE("quantize: every ISA gives the reference's bits") {
   for (const i64 group : {32, 128})
     for (const i64 k : {1, 31, 32, 33, 127, 128, 129, 588, 1152, 4304}) {

@@ -345,3 +345,48 @@ TEST_CASE("config: missing files are named") {
     CHECK(config.error(name) == "No such file or directory");
   }
 }
+
+TEST_CASE("config: a string of 100 MB and a key of 100 MB are refused in short") {
+  const std::string long_text(100'000'000, 'x');
+  {
+    const OddConfig config;
+    config.replace("config.json", R"("hidden_size": 80)", R"("hidden_size": ")" + long_text + R"(")");
+    const std::string error = config.error("config.json");
+    CHECK(error.starts_with(R"(text_config.hidden_size: expected an integer in [1, 262144], found "xxxxxxxx)"));
+    CHECK(error.size() < 200);
+  }
+  {
+    const OddConfig config;  // in an array, shown whole if anything is
+    config.replace("config.json", R"("hidden_act": "silu")", R"("hidden_act": [")" + long_text + R"("])");
+    CHECK(config.error("config.json").size() < 4096);
+  }
+  {
+    const OddConfig config;
+    config.replace("config.json", R"("use_cache")", "\"" + long_text + R"(": 1, "use_cache")");
+    CHECK_NOTHROW(config.load());  // keys that nobody asks for are passed over
+  }
+}
+
+TEST_CASE("config: depth bombs are refused, in every file") {
+  const std::string bomb = R"({"x":)" + std::string(1'000'000, '[') + std::string(1'000'000, ']') + "}";
+  for (const char* name : {"config.json", "preprocessor_config.json", "quantization_config.json"}) {
+    const OddConfig config;
+    config.write(name, bomb);
+    CHECK(config.error(name).starts_with("not valid JSON: "));
+  }
+}
+
+TEST_CASE("config: a quantisation that cannot be") {
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {R"({"bits": 0, "group_size": 128})", "bits: expected an integer in [1, 16], found 0"},
+      {R"({"bits": 4, "group_size": -2})", "group_size: expected an integer in [-1, 262144], found -2"},
+      {R"({"bits": 4, "group_size": 1e9})", "group_size: expected an integer in [-1, 262144], found 1000000000.0"},
+      {R"({"bits": 4})", "group_size is missing"},
+      {R"({"bits": 4, "group_size": 32, "sym": "yes"})", R"(sym: expected true or false, found "yes")"},
+      {R"([])", "expected an object, found an array"}};
+  for (const auto& [text, message] : cases) {
+    const OddConfig config;
+    config.write("quantization_config.json", text);
+    CHECK(config.error("quantization_config.json") == message);
+  }
+}

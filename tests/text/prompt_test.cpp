@@ -213,3 +213,35 @@ TEST_CASE("prompt: an image without rows is an error") {
   CHECK_THROWS_WITH_AS(prompt("x", {4, 0}), "image 2: expected at least one row, found 0", la::Error);
   CHECK_THROWS_AS(prompt("x", {-1}), la::Error);
 }
+
+TEST_CASE("prompt: NUL is a character, of a phrase and of a question") {
+  const std::string phrase("red\0circle", 10);
+  for (const auto& asked : {la::question(la::Task::point, phrase), la::PromptText(phrase)}) {
+    const la::Prompt p = la::build_prompt(shapes(), special(), asked, std::vector<i64>{1});
+    CHECK(shapes().decode(p.ids).find(phrase) != std::string::npos);
+  }
+}
+
+TEST_CASE("prompt: a megabyte of text, of blanks, of marks and of brackets") {
+  constexpr std::size_t kSize = 1 << 20;
+  std::string marks = "e", hangul;
+  while (marks.size() < kSize) marks += "\u0301\u0323";
+  while (hangul.size() < kSize) hangul += "\u1100\u1161";
+  for (const std::string& text : {std::string(kSize, 'e'), std::string(kSize, ' '), std::string(kSize, '<'),
+                                  std::string(kSize, '\n'), std::string(kSize, '\''), marks, hangul}) {
+    const la::Prompt literal = la::build_prompt(shapes(), special(), la::question(la::Task::point, text), std::vector<i64>{1});
+    const la::Prompt read = prompt(text, {1});
+    CHECK(literal.ids.size() > 100);
+    CHECK(read.ids.size() > 100);
+  }
+}
+
+TEST_CASE("prompt: images that fill the sequence are refused with the numbers, before their rows are made") {
+  check_usage_error("x", {2048},
+                    "question: 2048 tokens of 1 images leave no room for text, model_max_length is 2048");
+  std::string many;
+  for (int i = 0; i < 100'000; ++i) many += "<image-1>";
+  check_usage_error(many, {60'000},
+                    "question: 6000000000 tokens of 100000 images leave no room for text, model_max_length is 2048");
+  CHECK(prompt("x", {2047}).ids.size() > 2047);
+}

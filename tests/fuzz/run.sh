@@ -1,0 +1,94 @@
+#!/bin/sh
+# Builds the fuzzers with clang++ (address and undefined-behaviour sanitizers) into build-fuzz/ and runs each:
+#   tests/fuzz/run.sh [SECONDS [NAME...]]      60 seconds each, all of them
+# What they learn stays in build-fuzz/corpus, what breaks them in build-fuzz/found; the exit code is 1 when one did. A
+# summary line tells the executions and the coverage (edges) that each reached.
+set -eu
+cd "$(dirname "$0")/../.."
+seconds=${1:-60}
+[ $# -gt 0 ] && shift
+names=${*:-safetensors checkpoint tokenizer text picture answer block request_line kernels}
+CXX=${CXX:-clang++}
+command -v "$CXX" >/dev/null || { echo "$CXX was not found: the fuzzers need clang (libFuzzer)" >&2; exit 77; }
+out=build-fuzz
+mkdir -p $out/found
+
+flags="-std=c++20 -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+  -Wno-unknown-pragmas -Wno-pass-failed -I. -DLA_SOURCE_ROOT=\"$PWD\" -DLA_DATA_DIR=\"$PWD/data\" -DLA_VERSION=\"fuzz\""
+
+# Newer than everything it is made of?
+fresh() {
+  [ -e "$1" ] && [ -z "$(find la kernels examples/cli tests/fuzz -newer "$1" \( -name '*.hpp' -o -name '*.cpp' \) | head -1)" ]
+}
+
+fresh_kernels() { [ -e "$1" ] && [ -z "$(find kernels -newer "$1" -name '*pp' | head -1)" ]; }
+
+# The kernels of each instruction set as the library has them, each compiled for it.
+build_kernels() {
+  objects=""
+  for isa in scalar avx2 avx512 avx512vnni; do
+    case $isa in
+      scalar) target="" ;;
+      avx2) target="-mavx2 -mfma -mf16c" ;;
+      avx512) target="-mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c" ;;
+      avx512vnni) target="-mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma -mf16c" ;;
+    esac
+    # shellcheck disable=SC2086
+    fresh_kernels $out/$isa.o || "$CXX" $flags -DLA_COMPILED $target -c kernels/isa/$isa.cpp -o $out/$isa.o
+    objects="$objects $out/$isa.o"
+  done
+  # shellcheck disable=SC2086
+  "$CXX" $flags -DLA_COMPILED -DLA_BUILT_SCALAR -DLA_BUILT_AVX2 -DLA_BUILT_AVX512 -DLA_BUILT_AVX512VNNI \
+    kernels/dispatch.cpp tests/fuzz/kernels.cpp $objects -o $out/kernels
+}
+
+build() {
+  fresh "$out/$1" && return
+  echo "building $1" >&2
+  if [ "$1" = kernels ]; then
+    build_kernels
+  else
+    # shellcheck disable=SC2086
+    "$CXX" $flags "tests/fuzz/$1.cpp" -o "$out/$1" -lsimdjson -lutf8proc
+  fi
+}
+
+# Small files of the tests are seeds too; where several files have one fuzzer, a first character says which it is.
+seed() {
+  mkdir -p "$out/corpus/$1" "$out/seeds/$1"
+  [ -d "tests/fuzz/seeds/$1" ] && cp tests/fuzz/seeds/"$1"/* "$out/seeds/$1"
+  case $1 in
+    safetensors) cp tests/checkpoints/odd/model-00001-of-00002.safetensors "$out/seeds/$1" ;;
+    checkpoint)
+      at=0
+      for file in config preprocessor_config none model.safetensors.index; do
+        if [ $file != none ]; then { printf %s $at; cat "tests/checkpoints/odd/$file.json"; } > "$out/seeds/$1/$file"; fi
+        at=$((at + 1))
+      done ;;
+    picture) cp data/pictures/turned.jpg "$out/seeds/$1" ;;
+    request_line) head -3 data/pictures/calibration.jsonl > "$out/seeds/$1/lines" ;;
+    *) ;;
+  esac
+}
+
+status=0
+for name in $names; do build "$name"; seed "$name"; done
+for name in $names; do
+  dictionary=""
+  [ -e "tests/fuzz/$name.dict" ] && dictionary="-dict=tests/fuzz/$name.dict"
+  log=$out/$name.log
+  code=0
+  # shellcheck disable=SC2086
+  OMP_NUM_THREADS=1 "$out/$name" "$out/corpus/$name" "$out/seeds/$name" -max_total_time="$seconds" -timeout=20 \
+    -rss_limit_mb=2560 -malloc_limit_mb=1024 -max_len=65536 -print_final_stats=1 $dictionary \
+    -artifact_prefix="$out/found/$name-" > "$log" 2>&1 || code=$?
+  covered=$(grep -o 'cov: [0-9]*' "$log" | tail -1)
+  executed=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+  if [ $code = 0 ]; then
+    echo "$name: no crash, leak or timeout in ${executed:-?} executions, $covered edges"
+  else
+    status=1
+    echo "$name: FAILED, see $log and $out/found"
+  fi
+done
+exit $status
