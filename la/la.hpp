@@ -13,6 +13,7 @@
 #include "io/hub.hpp"
 #include "io/json_write.hpp"
 #include "model/language.hpp"
+#include "model/memory.hpp"
 #include "model/session.hpp"
 #include "model/vision.hpp"
 #include "ops/ops.hpp"
