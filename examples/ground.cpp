@@ -148,7 +148,7 @@ void print_dry(const GroundFlags& flags, const std::string& directory, const std
 bool print_information(const GroundFlags& flags, const Flags& parser, std::ostream& out) {
   if (flags.model.help)
     out << "ground: finds things in one picture\n\n"
-        << parser.help() << "\nExit codes: 0 done, 1 failed, 2 wrong usage.\n";
+        << parser.help() << "\nExit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted; no file is half written.\n";
   else if (flags.model.version)
     out << "ground (la) " << LA_VERSION << "\n";
   else if (flags.model.isa == "list")

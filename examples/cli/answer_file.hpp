@@ -55,6 +55,7 @@ inline Answered read_answers(const std::string& path) {
       ++answered["line " + std::to_string(line)];
     whole += text.size() + 1;
   }
+  require(!file.bad(), path, ": could not be read behind line ", number);
   file.close();
   if (std::filesystem::file_size(path) > whole) std::filesystem::resize_file(path, whole);
   return answered;

@@ -6,6 +6,7 @@
 #include "../core/error.hpp"
 #include "../core/mapped_file.hpp"
 #include "json_write.hpp"
+#include "padded_text.hpp"
 
 namespace la {
 
@@ -112,12 +113,14 @@ LA_INLINE JsonFile JsonFile::open(const std::string& path) {
   const auto bytes = file.bytes();
   require(bytes.size() <= detail::kMaxJsonBytes, path, ": expected a JSON file of at most ",
           detail::kMaxJsonBytes, " bytes, found ", bytes.size());
-  const simdjson::padded_string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const simdjson::padded_string text =
+      detail::padded_text({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   JsonFile json;
   json.path_ = path;
   json.parser_ = std::make_unique<simdjson::dom::parser>();
   simdjson::error_code error = json.parser_->allocate(text.size(), detail::kMaxJsonDepth);
   if (!error) error = json.parser_->parse(text).error();
+  if (error == simdjson::MEMALLOC) throw std::bad_alloc();
   require(!error, path, ": not valid JSON: ", simdjson::error_message(error));
   return json;
 }

@@ -11,6 +11,7 @@
 
 #include "../core/error.hpp"
 #include "../core/mapped_file.hpp"
+#include "../io/padded_text.hpp"
 
 namespace la {
 
@@ -21,7 +22,7 @@ class TokenizerConfig {
  public:
   explicit TokenizerConfig(std::string path) : path_(std::move(path)) {
     const MappedFile file = MappedFile::open(path_);
-    text_ = simdjson::padded_string(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
+    text_ = padded_text({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()});
     check(parser_.iterate(text_).get(document_), "the file", "JSON");
   }
 
