@@ -19,6 +19,7 @@ LA_INLINE void write_png(const std::string& path, const Image& image) {
               image.height <= kMaxBytes / (3 * image.width + 1),
           path, ": expected a picture of 1 to ", kMaxBytes, " bytes, found ", image.width, "x", image.height);
   PendingFile file(path);
+  const detail::StbMemory memory;
   const int encoded = detail::stb_writer::stbi_write_png_to_func(detail::write_png_bytes, &file,
                                                                  int(image.width), int(image.height), 3,
                                                                  image.pixels.data(), int(3 * image.width));
