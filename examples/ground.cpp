@@ -3,10 +3,12 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <iostream>
 #include <new>
 
+#include "cli/memory.hpp"
 #include "cli/model_flags.hpp"
 #include "cli/report.hpp"
 
@@ -18,6 +20,7 @@ struct GroundFlags {
   std::string image, task, categories, query, annotate;
   std::vector<std::string> phrases;
   bool asked_query = false, asked_categories = false, json = false;
+  std::size_t max_memory = 0;
 
   void add_to(Flags& flags) {
     flags.text("--image", "PATH", "JPEG, PNG or BMP; - reads stdin [$LA_IMAGE, else the bundled picture]",
@@ -39,6 +42,8 @@ struct GroundFlags {
     flags.text("--annotate", "PATH", "write a PNG with the answers drawn in [out.png when run bare]",
                annotate);
     flags.on("--json", "one JSON object a question on stdout", json);
+    flags.text("--max-memory", "N|NMB|NGB", "refuse to load what is estimated to take more [no limit]",
+               [this](const std::string& v) { max_memory = parse_bytes("--max-memory", v); });
     model.add_to(flags);
   }
 
@@ -107,11 +112,43 @@ void check_target(const std::string& path) {
   require(!std::filesystem::is_directory(path), path, ": expected the name of a picture, found a directory");
 }
 
+MemoryEstimate estimate(const GroundFlags& flags, const std::string& directory, i64 width, i64 height,
+                        const std::vector<PromptText>& questions) {
+  const ModelConfig config = ModelConfig::load(directory);
+  MemoryPlan plan;
+  plan.weights = parse_weights(flags.model.weights);
+  plan.threads = flags.model.threads;
+  const i64 longer = std::max(width, height), side = flags.model.max_image_side;
+  const double shrink = side > 0 && side < longer ? double(side) / double(longer) : 1;
+  plan.width = std::max(i64{1}, i64(double(width) * shrink));
+  plan.height = std::max(i64{1}, i64(double(height) * shrink));
+  plan.questions = std::min(i64(questions.size()), BatchOptions{}.batch_size);
+  for (const PromptText& question : questions)  // a byte is a token at most
+    plan.question_tokens = std::max(plan.question_tokens, 128 + i64(question.text().size()));
+  plan.max_new_tokens = flags.model.max_tokens;
+  return estimate_memory(Checkpoint::open(directory), config, plan);
+}
+
+/// What --dry tells; a picture that is not there yet, or comes by stdin, is taken for the largest.
+void print_dry(const GroundFlags& flags, const std::string& directory, const std::vector<PromptText>& questions,
+               std::ostream& out) {
+  print_summary(directory, out);
+  const ProcessorConfig processor = ModelConfig::load(directory).processor;
+  Image picture;
+  picture.width = picture.height = i64(std::sqrt(double(processor.in_token_limit))) * processor.patch_size;
+  if (std::error_code ignored; std::filesystem::is_regular_file(flags.image_path(), ignored))
+    picture = load_image(flags.image_path(), flags.model.load_options());
+  const MemoryEstimate memory = estimate(flags, directory, picture.width, picture.height, questions);
+  out << "memory      for a picture of " << picture.width << "x" << picture.height << ", " << describe(memory) << "\n";
+  check_written(out);
+  check_memory(memory, flags.max_memory);
+}
+
 /// Whether the flags asked for something that needs no model.
 bool print_information(const GroundFlags& flags, const Flags& parser, std::ostream& out) {
   if (flags.model.help)
     out << "ground: finds things in one picture\n\n"
-        << parser.help() << "\nExit codes: 0 done, 1 failed, 2 wrong usage.\n";
+        << parser.help() << "\nExit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted; no file is half written.\n";
   else if (flags.model.version)
     out << "ground (la) " << LA_VERSION << "\n";
   else if (flags.model.isa == "list")
@@ -176,13 +213,15 @@ void run(int argc, char** argv) {
   if (!target.empty()) check_target(target);
   const std::string directory = flags.model.directory();
   if (flags.model.dry) {
-    print_summary(directory, std::cout);
+    print_dry(flags, directory, questions, std::cout);
     if (flags.model.check) check_values(directory, std::cout, std::cerr);
     return check_written(std::cout);
   }
 
   const std::string name = flags.image_path();
   const Image picture = read_image(name, flags.model.load_options());
+  if (flags.max_memory > 0)
+    check_memory(estimate(flags, directory, picture.width, picture.height, questions), flags.max_memory);
   const auto start = std::chrono::steady_clock::now();
   Session session = open_session(directory, session_options);
   const std::chrono::duration<double> load = std::chrono::steady_clock::now() - start;

@@ -28,9 +28,8 @@ struct alignas(64) Q4Block {
   std::uint16_t scale[16];  ///< IEEE half bits, may be negative
   std::uint8_t zero[16];    ///< 0..16
   std::uint8_t padding[16];
-  std::uint8_t
-      q[G / 8][16]
-       [4];  ///< input 8 i + j of column c in the low nibble of [i][c][j], input 8 i + 4 + j in the high
+  /// Input 8 i + j of column c in the low nibble of [i][c][j], input 8 i + 4 + j in the high.
+  std::uint8_t q[std::size_t(G / 8)][16][4];
 };
 
 static_assert(sizeof(Q8Block) == 64 + 2048);

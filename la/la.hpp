@@ -15,6 +15,7 @@
 #include "io/json_write.hpp"
 #include "model/check_values.hpp"
 #include "model/language.hpp"
+#include "model/memory.hpp"
 #include "model/session.hpp"
 #include "model/vision.hpp"
 #include "ops/ops.hpp"

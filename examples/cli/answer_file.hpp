@@ -55,6 +55,7 @@ inline Answered read_answers(const std::string& path) {
       ++answered["line " + std::to_string(line)];
     whole += text.size() + 1;
   }
+  require(!file.bad(), path, ": could not be read behind line ", number);
   file.close();
   if (std::filesystem::file_size(path) > whole) std::filesystem::resize_file(path, whole);
   return answered;
@@ -67,14 +68,18 @@ class AnswerFile {
   AnswerFile(std::string path, bool append)
       : path_(std::move(path)), file_(path_, append ? std::ios::app : std::ios::trunc) {
     require(file_.good(), path_, ": could not be opened for writing");
+    std::error_code ignored;
+    if (append) whole_ = std::filesystem::file_size(path_, ignored);
   }
 
-  /// error: the line did not arrive, as on a full disk
+  /// error: the line did not arrive, as on a full disk; what came of it is taken back, so that the file is whole
   void put(i64 index, std::string line) {
     early_[index] = std::move(line);
     for (auto next = early_.begin(); next != early_.end() && next->first == written_; next = early_.begin()) {
-      file_ << next->second << "\n" << std::flush;
-      require(file_.good(), path_, ": could not be written");
+      const std::string text = next->second + "\n";
+      file_ << text << std::flush;
+      if (!file_.good()) give_up();
+      whole_ += text.size();
       early_.erase(next);
       ++written_;
     }
@@ -83,8 +88,16 @@ class AnswerFile {
   i64 written() const noexcept { return written_; }
 
  private:
+  [[noreturn]] void give_up() {
+    file_.close();
+    std::error_code ignored;
+    if (std::filesystem::is_regular_file(path_, ignored)) std::filesystem::resize_file(path_, whole_, ignored);
+    fail(path_, ": could not be written");
+  }
+
   std::string path_;
   std::ofstream file_;
+  std::uintmax_t whole_ = 0;  // bytes of whole lines
   std::map<i64, std::string> early_;
   i64 written_ = 0;
 };

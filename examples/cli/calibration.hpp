@@ -70,6 +70,7 @@ inline std::vector<CalibrationSample> calibration_of_lines(const std::filesystem
     if (!std::filesystem::exists(image)) image = path.parent_path() / image;
     samples.push_back({load_image(image.string()), question_of_line(where, line)});
   }
+  require(!in.bad(), path.string(), ": cannot be read behind line ", number);
   return samples;
 }
 

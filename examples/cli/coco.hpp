@@ -5,8 +5,10 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <sstream>
 #include <string>
 
+#include "la/core/pending_file.hpp"
 #include "la/la.hpp"
 
 // Answers as COCO results.
@@ -51,8 +53,7 @@ inline std::string category_id(simdjson::dom::object answer, const std::string& 
 /// error: it cannot be written
 inline void write_coco(const std::string& answers_path, const std::string& path) {
   std::ifstream answers(answers_path);
-  const std::string unfinished = path + ".unfinished";
-  std::ofstream out(unfinished);
+  PendingFile file(path);
   simdjson::dom::parser parser;
   coco::Numbers images, categories;
   const char* separator = "[\n";
@@ -71,18 +72,19 @@ inline void write_coco(const std::string& answers_path, const std::string& path)
         if (n < 4) corner[n++] = double(value);
       const std::string_view name = item["label"];
       const std::string label(name);
+      std::ostringstream out;
       out << std::exchange(separator, ",\n") << "{\"image_id\":" << image
           << ",\"category_id\":" << coco::category_id(answer, label, categories)
           << ",\"category_name\":" << json_quote(label) << ",\"bbox\":[" << json_number(float(corner[0]))
           << "," << json_number(float(corner[1])) << "," << json_number(float(corner[2] - corner[0])) << ","
           << json_number(float(corner[3] - corner[1]))
           << "],\"score\":" << simdjson::minify(item["score"].value()) << "}";
+      file.write(out.str().data(), out.str().size());
     }
   }
-  out << (*separator == '[' ? "[]\n" : "\n]\n") << std::flush;
-  require(out.good(), unfinished, ": could not be written");
-  out.close();
-  std::filesystem::rename(unfinished, path);
+  const std::string_view end = *separator == '[' ? "[]\n" : "\n]\n";
+  file.write(end.data(), end.size());
+  file.finish();
 }
 
 }  // namespace la::cli

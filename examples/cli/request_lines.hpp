@@ -93,7 +93,7 @@ inline RequestLine read_request(simdjson::dom::parser& parser, const std::string
 class RequestReader {
  public:
   /// error: the file cannot be read
-  explicit RequestReader(const std::string& path) : file_(path) {
+  explicit RequestReader(const std::string& path) : path_(path), file_(path) {
     require(file_.good(), path, ": could not be opened");
   }
 
@@ -103,10 +103,12 @@ class RequestReader {
       if (text.find_first_not_of(" \t\r") == text.npos) continue;
       return read_request(parser_, text, number_);
     }
+    require(!file_.bad(), path_, ": could not be read behind line ", number_);
     return std::nullopt;
   }
 
  private:
+  std::string path_;
   std::ifstream file_;
   simdjson::dom::parser parser_;
   i64 number_ = 0;

@@ -24,7 +24,7 @@ struct Micro {
 
   template <int R, int P, class W>
   static void tile(const TileCall<W>& t) noexcept {
-    __m512 sum[R][P];
+    __m512 sum[std::size_t(R)][std::size_t(P)];
 #pragma GCC unroll 12
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
@@ -34,7 +34,7 @@ struct Micro {
     const W* b = t.b;
     const char* ahead = t.ahead;
     for (i64 k = 0; k < t.k; ++k, ++a, b += kPanel, ahead += t.ahead_step) {
-      __m512 w[P];
+      __m512 w[std::size_t(P)];
 #pragma GCC unroll 4
       for (int p = 0; p < P; ++p) {
         __builtin_prefetch(ahead + p * t.ahead_stride, 0, 2);

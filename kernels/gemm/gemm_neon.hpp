@@ -24,7 +24,7 @@ struct Micro {
 
   template <int R, int P, class W>
   static void tile(const TileCall<W>& t) noexcept {
-    float32x4_t sum[R][P][4];
+    float32x4_t sum[std::size_t(R)][std::size_t(P)][4];
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4

@@ -76,7 +76,7 @@ template <int P, int V, class F>
 template <class L, int R, int P>
 struct QDots {
   static constexpr int kVectors = kPanel / L::kLanes;
-  typename L::Int dot[P][kVectors][R];
+  typename L::Int dot[std::size_t(P)][std::size_t(kVectors)][std::size_t(R)];
 
   [[gnu::always_inline]] void clear() noexcept {
 #pragma GCC unroll 16

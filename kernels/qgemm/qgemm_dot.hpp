@@ -22,7 +22,7 @@ struct DotMicro : PackedBytes {
       const std::int8_t* a = t.a + group * Block::kGroup;
 #pragma GCC unroll 1  // unrolled, one row of 4 bits runs at 24 GB/s on Zen 4, as a loop at 29
       for (int i = 0; i < Block::kGroup * Block::kBits / 32; ++i) {
-        Int low[P][kVectors], high[P][kVectors];
+        Int low[std::size_t(P)][std::size_t(kVectors)], high[std::size_t(P)][std::size_t(kVectors)];
         for_each<P, kVectors>([&](int p, int v) {
           const auto* q = t.b[p * t.b_stride + group].q[i] + v * L::kLanes;
           if (v == 0) __builtin_prefetch(reinterpret_cast<const char*>(q) + t.ahead);
@@ -48,7 +48,7 @@ struct DotMicro : PackedBytes {
 
   /// Four inputs of every row.
   template <class Block, int R, int P>
-  [[gnu::always_inline]] static void add(const Int (&w)[P][kVectors], const std::int8_t* a,
+  [[gnu::always_inline]] static void add(const Int (&w)[std::size_t(P)][std::size_t(kVectors)], const std::int8_t* a,
                                          QDots<L, R, P>& dots) noexcept {
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {

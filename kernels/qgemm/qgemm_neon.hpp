@@ -33,13 +33,13 @@ struct LongMicro : PackedBytes {
   /// One vector of columns: pairs of columns in the halves of `wide`, two sums for each until the last step.
   template <int R, class Block>
   [[gnu::always_inline]] static void add_vector(const Block& b, int v, const std::int8_t* a, i64 ahead,
-                                                int32x4_t (&dot)[R]) noexcept {
+                                                int32x4_t (&dot)[std::size_t(R)]) noexcept {
     constexpr int lines = Block::kGroup * Block::kBits / 32;
-    int32x4_t wide[R][2];
+    int32x4_t wide[std::size_t(R)][2];
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) wide[r][0] = wide[r][1] = vdupq_n_s32(0);
     for (int i0 = 0; i0 < lines; i0 += kLines<Block>) {
-      int16x8_t pairs[R][2];
+      int16x8_t pairs[std::size_t(R)][2];
 #pragma GCC unroll 4
       for (int r = 0; r < R; ++r) pairs[r][0] = pairs[r][1] = vdupq_n_s16(0);
       for (int i = i0; i < i0 + kLines<Block>; ++i) {
@@ -66,7 +66,7 @@ struct LongMicro : PackedBytes {
   /// Four inputs of every row.
   template <int R, class Block>
   [[gnu::always_inline]] static void add_four(int32x4_t weights, const std::int8_t* a,
-                                              int16x8_t (&pairs)[R][2]) noexcept {
+                                              int16x8_t (&pairs)[std::size_t(R)][2]) noexcept {
     const int8x16_t w = vreinterpretq_s8_s32(weights);
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) {

@@ -69,7 +69,7 @@ struct PairMicro {
       pairs.clear();
 #pragma GCC unroll 1  // GCC would gather the sums of all lines and spill them
       for (int i = 0; i < lines; ++i) {
-        Int low[P][kVectors], high[P][kVectors];
+        Int low[std::size_t(P)][std::size_t(kVectors)], high[std::size_t(P)][std::size_t(kVectors)];
         for_each<P, kVectors>([&](int p, int v) {
           const auto* q = t.b[p * t.b_stride + group].q[i0 + i] + v * L::kLanes;
           if (v == 0) __builtin_prefetch(reinterpret_cast<const char*>(q) + t.ahead);
@@ -103,7 +103,7 @@ struct PairMicro {
     const std::int8_t* a = t.a + group * Block::kGroup + (kOdd ? kQDepth : 0);
 #pragma GCC unroll 1
     for (int i = 0; i < Block::kGroup / 4; ++i) {
-      Int w[P][kVectors];
+      Int w[std::size_t(P)][std::size_t(kVectors)];
       for_each<P, kVectors>([&](int p, int v) {
         const auto* q = t.b[p * t.b_stride + group].q[i] + v * L::kLanes;
         if (v == 0 && !kOdd) __builtin_prefetch(reinterpret_cast<const char*>(q) + t.ahead);

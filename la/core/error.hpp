@@ -47,6 +47,7 @@ namespace detail {
 template <class... Parts>
 std::string concat(const Parts&... parts) {
   std::ostringstream out;
+  out.exceptions(std::ios::badbit);  // else a stream that gets no memory drops the rest of the text
   (out << ... << parts);
   return out.str();
 }

@@ -2,26 +2,35 @@
 
 #if defined(_OPENMP)
 #include <omp.h>
+#else
+#include <barrier>
+#include <thread>
+#include <vector>
 #endif
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <exception>
+#include <mutex>
 #include <utility>
 
 #include "tensor.hpp"
 
+/// Threads come from OpenMP. A program compiled without it (no -fopenmp) works as well and gives the same bits: its
+/// parallel regions start std::threads of their own and join them, which costs some 20 microseconds a region and
+/// thread. Thread sanitizers are used so, as they do not know the runtimes of OpenMP. All files of one program must
+/// agree on OpenMP.
 namespace la {
 
 #if defined(_OPENMP)
 /// OpenMP's default: $OMP_NUM_THREADS, else all cores.
 inline int default_threads() noexcept { return omp_get_max_threads(); }
-/// Of the threads of this parallel region, which one this is and how many they are.
-inline std::pair<int, int> worker_of_region() noexcept { return {omp_get_thread_num(), omp_get_num_threads()}; }
+#define LA_VECTOR_LOOP _Pragma("omp simd")
 #else
-// Built without OpenMP, as for a thread sanitizer that does not know its runtime: one thread does it all.
-inline int default_threads() noexcept { return 1; }
-inline std::pair<int, int> worker_of_region() noexcept { return {0, 1}; }
+/// All cores.
+inline int default_threads() noexcept { return std::max(1, int(std::thread::hardware_concurrency())); }
+#define LA_VECTOR_LOOP
 #endif
 
 /// The part [begin, end) of n items that worker `index` of `count` takes: contiguous, sizes differ by one at most.
@@ -29,9 +38,54 @@ inline std::pair<i64, i64> share(i64 n, int index, int count) noexcept {
   return {n * index / count, n * (index + 1) / count};
 }
 
+namespace detail {
+
+/// Calls first(worker, count) and, when all are done with it, second(worker, count) on up to `threads` threads: there
+/// may be fewer than were asked for.
+#if defined(_OPENMP)
+template <class First, class Second>
+void run_team(int threads, const First& first, const Second& second) {
+#pragma omp parallel num_threads(threads)
+  {
+    const int worker = omp_get_thread_num(), count = omp_get_num_threads();
+    first(worker, count);
+#pragma omp barrier
+    second(worker, count);
+  }
+}
+#else
+template <class First, class Second>
+void run_team(int threads, const First& first, const Second& second) {
+  std::vector<std::jthread> team;  // joined at the end
+  team.reserve(std::size_t(threads - 1));
+  std::atomic<int> count = 0;  // known when all have started
+  std::barrier<> between(threads);
+  const auto work = [&](int worker) {
+    first(worker, count.load());
+    between.arrive_and_wait();
+    second(worker, count.load());
+  };
+  try {
+    for (int worker = 1; worker < threads; ++worker)
+      team.emplace_back([&, worker] {
+        count.wait(0);
+        work(worker);
+      });
+  } catch (...) {  // no memory or no thread for another: those that started share the work
+  }
+  const int started = int(team.size()) + 1;
+  for (int missing = started; missing < threads; ++missing) between.arrive_and_drop();
+  count = started;
+  count.notify_all();
+  work(0);
+}
+#endif
+
+}  // namespace detail
+
 /// Runs first(worker, count) and then, when all workers are done with it, second(worker, count), in one parallel
 /// region of at most `threads` threads; nothing is started for one.
-/// error: the first exception of a worker; `second` is then skipped
+/// error: the first exception of a worker; what has not begun of `second` is then skipped
 template <class First, class Second>
 void parallel_phases(int threads, const First& first, const Second& second) {
   if (threads <= 1) {
@@ -39,23 +93,21 @@ void parallel_phases(int threads, const First& first, const Second& second) {
     second(0, 1);
     return;
   }
+  std::atomic<bool> failed = false;
+  std::mutex mutex;
   std::exception_ptr failure;
-  const auto guarded = [&failure](const auto& phase, int worker, int count) {
-    try {
-      phase(worker, count);
-    } catch (...) {
-#pragma omp critical(la_parallel_failure)
-      failure = std::current_exception();
-    }
+  const auto guarded = [&](const auto& phase) {
+    return [&](int worker, int count) noexcept {
+      if (failed) return;
+      try {
+        phase(worker, count);
+      } catch (...) {
+        const std::lock_guard lock(mutex);
+        if (!failed.exchange(true)) failure = std::current_exception();
+      }
+    };
   };
-#pragma omp parallel num_threads(threads)
-  {
-    // The runtime may give fewer threads than were asked for.
-    const auto [worker, count] = worker_of_region();
-    guarded(first, worker, count);
-#pragma omp barrier
-    if (!failure) guarded(second, worker, count);
-  }
+  detail::run_team(threads, guarded(first), guarded(second));
   if (failure) std::rethrow_exception(failure);
 }
 

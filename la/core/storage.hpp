@@ -27,6 +27,7 @@ class Storage {
   /// fails: std::bad_alloc
   explicit Storage(std::size_t bytes) : size_(bytes) {
     if (bytes == 0) return;
+    if (bytes > std::size_t{PTRDIFF_MAX} - kHugePage) throw std::bad_alloc();  // rounding up would wrap around
     // Weights are read as long streams: huge pages halve the cost of first touching them and spare the TLB.
     const std::size_t alignment = bytes >= 2 * kHugePage ? kHugePage : kAlignment;
     data_.reset(static_cast<std::byte*>(std::aligned_alloc(alignment, round_up(bytes, alignment))));

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cassert>
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
@@ -14,7 +15,7 @@ using i64 = std::int64_t;
 ///
 /// Dimension letters used everywhere: T tokens, C channels, H heads, G key/value heads, D head size, F ffn size,
 /// P patches, V vocabulary; M N K in matrix products.
-template <class T, int R>
+template <class T, std::size_t R>
 struct Tensor {
   T* data = nullptr;
   std::array<i64, R> shape{};
@@ -25,7 +26,7 @@ struct Tensor {
   /// A dense row-major view.
   Tensor(T* data_, const std::array<i64, R>& shape_) : data(data_), shape(shape_) {
     i64 step = 1;
-    for (int r = R - 1; r >= 0; --r) {
+    for (std::size_t r = R; r-- > 0;) {
       stride[r] = step;
       step *= shape[r];
     }
@@ -49,7 +50,7 @@ struct Tensor {
 
   bool dense() const noexcept {
     i64 step = 1;
-    for (int r = R - 1; r >= 0; --r) {
+    for (std::size_t r = R; r-- > 0;) {
       if (shape[r] != 1 && stride[r] != step) return false;
       step *= shape[r];
     }
@@ -60,7 +61,7 @@ struct Tensor {
   T& operator()(I... index) const noexcept {
     static_assert(sizeof...(I) == R);
     i64 offset = 0;
-    int r = 0;
+    std::size_t r = 0;
     ((assert(index >= 0 && index < shape[r]), offset += i64(index) * stride[r], ++r), ...);
     return data[offset];
   }
@@ -90,7 +91,7 @@ struct Tensor {
   }
 
   /// The same elements under another shape of equal size; the view must be dense.
-  template <int S>
+  template <std::size_t S>
   Tensor<T, S> reshape(const std::array<i64, S>& to) const noexcept {
     assert(dense());
     Tensor<T, S> t(data, to);
@@ -102,7 +103,7 @@ struct Tensor {
   Tensor<T, R + 1> split_heads(i64 heads) const noexcept {
     Tensor<T, R + 1> t;
     t.data = data;
-    for (int r = 0; r < R - 1; ++r) {
+    for (std::size_t r = 0; r + 1 < R; ++r) {
       t.shape[r] = shape[r];
       t.stride[r] = stride[r];
     }

@@ -79,7 +79,7 @@ LA_INLINE void draw_text(Image& image, i64 left, i64 top, i64 scale, const std::
   std::vector<detail::FontVertex> corners(text.size() * detail::kMaxQuadsPerCharacter * 4);
   const int quads = detail::stb_font::stb_easy_font_print(0, 0, text.data(), nullptr, corners.data(),
                                                           int(corners.size() * sizeof(detail::FontVertex)));
-  for (int q = 0; q < quads; ++q) {
+  for (std::size_t q = 0; q < std::size_t(quads); ++q) {
     const detail::FontVertex &from = corners[4 * q], &to = corners[4 * q + 2];  // opposite corners
     fill_rect(image,
               {left + i64(from.x) * scale, top + i64(from.y) * scale, left + i64(to.x) * scale,

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "../core/error.hpp"
+#include "../core/parallel.hpp"
 #include "../core/storage.hpp"
 #include "resize.hpp"
 
@@ -22,7 +23,7 @@ inline std::array<std::array<float, 256>, 3> normalisation_table(const Processor
 /// out: [3, size, size], the patch whose top left pixel is (left, top).
 inline void copy_patch(const Image& image, i64 left, i64 top, i64 size,
                        const std::array<std::array<float, 256>, 3>& table, float* out) noexcept {
-  for (i64 c = 0; c < 3; ++c)
+  for (std::size_t c = 0; c < 3; ++c)
     for (i64 y = 0; y < size; ++y) {
       const std::uint8_t* in = image.row(top + y) + 3 * left + c;
       for (i64 x = 0; x < size; ++x) *out++ = table[c][in[3 * x]];
@@ -33,12 +34,13 @@ inline Patches cut_into_patches(const Image& image, const SizePlan& plan, const 
   const auto table = normalisation_table(config);
   const i64 size = config.patch_size, patch_values = 3 * size * size;
   Patches patches{plan.grid_h, plan.grid_w, {}};
-  patches.values.resize(plan.grid_h * plan.grid_w * patch_values);
-#pragma omp parallel for schedule(static)
-  for (i64 row = 0; row < plan.grid_h; ++row)
-    for (i64 column = 0; column < plan.grid_w; ++column)
-      copy_patch(image, column * size, row * size, size, table,
-                 patches.values.data() + (row * plan.grid_w + column) * patch_values);
+  patches.values.resize(std::size_t(plan.grid_h * plan.grid_w * patch_values));
+  parallel_for(plan.grid_h, default_threads(), [&](i64 begin, i64 end, int) {
+    for (i64 row = begin; row < end; ++row)
+      for (i64 column = 0; column < plan.grid_w; ++column)
+        copy_patch(image, column * size, row * size, size, table,
+                   patches.values.data() + (row * plan.grid_w + column) * patch_values);
+  });
   return patches;
 }
 

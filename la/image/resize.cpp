@@ -1,13 +1,13 @@
 #include "resize.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdint>
 #include <utility>
 #include <vector>
 
 #include "../core/error.hpp"
+#include "../core/parallel.hpp"
 
 namespace la {
 namespace detail {
@@ -15,12 +15,17 @@ namespace detail {
 inline constexpr int kResizeBits =
     22;  // fraction bits of a coefficient: |sum| <= 255 * 2^22 * 1.25 fits 32 bits
 
-/// The taps of one axis: output i is the sum of inputs [first[i], first[i] + count[i]) times
-/// weights[i * stride ...].
+/// The taps of one axis: output i is the sum of inputs [first, first + count) of range(i) times weights_of(i).
 struct ResizeTaps {
-  std::vector<i64> first, count;
+  struct Range {
+    i64 first, count;
+  };
+  std::vector<Range> ranges;
   std::vector<std::int32_t> weights;
-  i64 stride = 0;
+  std::size_t stride = 0;
+
+  const Range& range(i64 i) const noexcept { return ranges[std::size_t(i)]; }
+  const std::int32_t* weights_of(i64 i) const noexcept { return weights.data() + std::size_t(i) * stride; }
 };
 
 inline double bicubic_weight(double x) noexcept {
@@ -40,23 +45,22 @@ inline ResizeTaps resize_taps(i64 in, i64 out) {
   const double scale = double(in) / double(out), filter_scale = std::max(scale, 1.0);
   const double support = 2 * filter_scale, inverse = 1 / filter_scale;
   ResizeTaps taps;
-  taps.stride = i64(std::ceil(support)) * 2 + 1;
-  taps.first.resize(out);
-  taps.count.resize(out);
-  taps.weights.resize(out * taps.stride);
-  std::vector<double> weights(taps.stride);
+  taps.stride = std::size_t(std::ceil(support)) * 2 + 1;
+  taps.weights.resize(std::size_t(out) * taps.stride);
+  std::vector<double> weights;
   for (i64 i = 0; i < out; ++i) {
     const double centre = (double(i) + 0.5) * scale;
     const i64 first = std::max(i64{0}, i64(centre - support + 0.5));
     const i64 count = std::min(in, i64(centre + support + 0.5)) - first;
     double sum = 0;
+    weights.clear();
     for (i64 t = 0; t < count; ++t) {
-      weights[t] = bicubic_weight((double(t + first) - centre + 0.5) * inverse);
-      sum += weights[t];
+      weights.push_back(bicubic_weight((double(t + first) - centre + 0.5) * inverse));
+      sum += weights.back();
     }
-    for (i64 t = 0; t < count; ++t) taps.weights[i * taps.stride + t] = to_fixed_point(weights[t] / sum);
-    taps.first[i] = first;
-    taps.count[i] = count;
+    std::int32_t* fixed = taps.weights.data() + std::size_t(i) * taps.stride;
+    for (const double weight : weights) *fixed++ = to_fixed_point(weight / sum);
+    taps.ranges.push_back({first, count});
   }
   return taps;
 }
@@ -70,10 +74,11 @@ inline constexpr std::int32_t kResizeHalf = 1 << (kResizeBits - 1);
 inline void resize_row(const std::uint8_t* in, const ResizeTaps& taps, i64 width,
                        std::uint8_t* out) noexcept {
   for (i64 x = 0; x < width; ++x, out += 3) {
-    const std::uint8_t* pixel = in + 3 * taps.first[x];
-    const std::int32_t* weight = taps.weights.data() + x * taps.stride;
+    const auto [first, count] = taps.range(x);
+    const std::uint8_t* pixel = in + 3 * first;
+    const std::int32_t* weight = taps.weights_of(x);
     std::int32_t r = kResizeHalf, g = kResizeHalf, b = kResizeHalf;
-    for (i64 t = 0; t < taps.count[x]; ++t, pixel += 3) {
+    for (i64 t = 0; t < count; ++t, pixel += 3) {
       r += pixel[0] * weight[t];
       g += pixel[1] * weight[t];
       b += pixel[2] * weight[t];
@@ -87,8 +92,9 @@ inline void resize_row(const std::uint8_t* in, const ResizeTaps& taps, i64 width
 inline Image resize_rows(const Image& image, i64 width) {
   const ResizeTaps taps = resize_taps(image.width, width);
   Image result(width, image.height);
-#pragma omp parallel for schedule(static)
-  for (i64 y = 0; y < image.height; ++y) resize_row(image.row(y), taps, width, result.row(y));
+  parallel_for(image.height, default_threads(), [&](i64 begin, i64 end, int) {
+    for (i64 y = begin; y < end; ++y) resize_row(image.row(y), taps, width, result.row(y));
+  });
   return result;
 }
 
@@ -96,17 +102,18 @@ inline Image resize_rows(const Image& image, i64 width) {
 inline void resize_column_strips(const Image& image, const ResizeTaps& taps, i64 y,
                                  std::uint8_t* out) noexcept {
   constexpr i64 kStrip = 1024;
-  std::array<std::int32_t, kStrip> sums;
+  const auto [first, count] = taps.range(y);
+  std::int32_t sums[kStrip];
   for (i64 begin = 0; begin < image.width * 3; begin += kStrip) {
     const i64 size = std::min(kStrip, image.width * 3 - begin);
-    std::fill_n(sums.begin(), size, kResizeHalf);
-    for (i64 t = 0; t < taps.count[y]; ++t) {
-      const std::uint8_t* in = image.row(taps.first[y] + t) + begin;
-      const std::int32_t weight = taps.weights[y * taps.stride + t];
-#pragma omp simd
+    std::fill_n(sums, size, kResizeHalf);
+    for (i64 t = 0; t < count; ++t) {
+      const std::uint8_t* in = image.row(first + t) + begin;
+      const std::int32_t weight = taps.weights_of(y)[t];
+      LA_VECTOR_LOOP
       for (i64 i = 0; i < size; ++i) sums[i] += in[i] * weight;
     }
-#pragma omp simd
+    LA_VECTOR_LOOP
     for (i64 i = 0; i < size; ++i) out[begin + i] = from_fixed_point(sums[i]);
   }
 }
@@ -114,8 +121,9 @@ inline void resize_column_strips(const Image& image, const ResizeTaps& taps, i64
 inline Image resize_columns(const Image& image, i64 height) {
   const ResizeTaps taps = resize_taps(image.height, height);
   Image result(image.width, height);
-#pragma omp parallel for schedule(static)
-  for (i64 y = 0; y < height; ++y) resize_column_strips(image, taps, y, result.row(y));
+  parallel_for(height, default_threads(), [&](i64 begin, i64 end, int) {
+    for (i64 y = begin; y < end; ++y) resize_column_strips(image, taps, y, result.row(y));
+  });
   return result;
 }
 

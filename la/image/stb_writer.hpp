@@ -8,6 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <cstdlib>
+#include <new>
+#include <utility>
+
 #pragma push_macro("INCLUDE_STB_IMAGE_WRITE_H")
 #pragma push_macro("STB_IMAGE_WRITE_IMPLEMENTATION")
 #pragma push_macro("STB_IMAGE_WRITE_STATIC")
@@ -34,6 +38,63 @@
 #define STB_IMAGE_WRITE_IMPLEMENTATION
 #define STB_IMAGE_WRITE_STATIC
 #define STBI_WRITE_NO_STDIO
+#define STBIW_MALLOC(size) ::la::detail::StbMemory::current->allocate(size)
+#define STBIW_REALLOC(p, size) ::la::detail::StbMemory::current->reallocate(p, size)
+#define STBIW_FREE(p) ::la::detail::StbMemory::current->release(p)
+
+namespace la::detail {
+
+/// What the encoder allocates while one of these is alive in its thread. The encoder does not check all of it: memory
+/// that runs out leaves it by std::bad_alloc, and what it held is freed here.
+class StbMemory {
+ public:
+  StbMemory() : before_(std::exchange(current, this)) {}
+  StbMemory(const StbMemory&) = delete;
+  StbMemory& operator=(const StbMemory&) = delete;
+  ~StbMemory() {
+    while (held_.next != &held_) release(held_.next + 1);
+    current = before_;
+  }
+
+  void* allocate(std::size_t size) { return hold(std::malloc(sizeof(Block) + size)); }
+  void* reallocate(void* p, std::size_t size) {
+    if (!p) return allocate(size);
+    Block* const block = drop(p);
+    void* const larger = std::realloc(block, sizeof(Block) + size);
+    if (!larger) std::free(block);
+    return hold(larger);
+  }
+  void release(void* p) noexcept {
+    if (p) std::free(drop(p));
+  }
+
+  static inline thread_local StbMemory* current = nullptr;
+
+ private:
+  /// In front of each allocation: a ring of all.
+  struct alignas(16) Block {
+    Block *previous, *next;
+  };
+
+  void* hold(void* p) {
+    if (!p) throw std::bad_alloc();
+    Block* const block = new (p) Block{&held_, held_.next};
+    block->next->previous = block;
+    held_.next = block;
+    return block + 1;
+  }
+  static Block* drop(void* p) noexcept {
+    Block* const block = static_cast<Block*>(p) - 1;
+    block->previous->next = block->next;
+    block->next->previous = block->previous;
+    return block;
+  }
+
+  Block held_{&held_, &held_};
+  StbMemory* before_;
+};
+
+}  // namespace la::detail
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"

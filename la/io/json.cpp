@@ -1,6 +1,7 @@
 #include "json.hpp"
 
 #include <cstddef>
+#include <new>
 #include <utility>
 
 #include "../core/error.hpp"
@@ -38,6 +39,7 @@ LA_INLINE simdjson::padded_string read_json_text(const std::string& path) {
   require(file.size() <= detail::kMaxJsonBytes, path, ": expected a JSON file of at most ",
           detail::kMaxJsonBytes, " bytes, found ", file.size());
   simdjson::padded_string text(file.size());
+  if (!text.data()) throw std::bad_alloc();  // simdjson itself goes on without memory
   file.read(text.data());
   return text;
 }
@@ -123,6 +125,7 @@ LA_INLINE JsonFile JsonFile::open(const std::string& path) {
   json.parser_ = std::make_unique<simdjson::dom::parser>();
   simdjson::error_code error = json.parser_->allocate(text.size(), detail::kMaxJsonDepth);
   if (!error) error = json.parser_->parse(text).error();
+  if (error == simdjson::MEMALLOC) throw std::bad_alloc();
   require(!error, path, ": not valid JSON: ", simdjson::error_message(error));
   return json;
 }

@@ -13,6 +13,7 @@
 #include "../core/error.hpp"
 #include "../core/scalar.hpp"
 #include "json_write.hpp"
+#include "padded_text.hpp"
 
 namespace la {
 
@@ -135,7 +136,7 @@ inline std::map<std::string, std::string> parse_metadata(const std::string& path
 
 inline SafetensorsHeader parse_safetensors_header(const std::string& path, std::string_view text) {
   simdjson::dom::parser parser;
-  const simdjson::padded_string padded(text);
+  const simdjson::padded_string padded = detail::padded_text(text);
   simdjson::dom::object object;
   simdjson::error_code error = parser.allocate(padded.size(), kMaxHeaderDepth);
   if (!error) error = parser.parse(padded).get(object);

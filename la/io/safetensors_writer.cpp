@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <filesystem>
-#include <fstream>
 
 #include "../core/error.hpp"
+#include "../core/pending_file.hpp"
 #include "../core/storage.hpp"
 #include "json_write.hpp"
 
@@ -41,25 +40,22 @@ LA_INLINE std::size_t TensorSource::bytes() const noexcept {
 
 LA_INLINE void write_safetensors(const std::string& path, const std::map<std::string, std::string>& metadata,
                                  const std::vector<TensorSource>& tensors) {
-  const std::string text = detail::header_of(metadata, tensors), unfinished = path + ".part";
-  std::ofstream out(unfinished, std::ios::binary | std::ios::trunc);
-  require(out.good(), unfinished, ": cannot be written");
+  const std::string text = detail::header_of(metadata, tensors);
+  PendingFile file(path);
   const std::uint64_t length = text.size();
-  out.write(reinterpret_cast<const char*>(&length), sizeof length);
-  out.write(text.data(), std::streamsize(text.size()));
+  file.write(&length, sizeof length);
+  file.write(text.data(), text.size());
   for (const TensorSource& t : tensors) {
     std::size_t written = 0;
     t.produce([&](std::span<const std::byte> piece) {
-      out.write(reinterpret_cast<const char*>(piece.data()), std::streamsize(piece.size()));
-      require(out.good(), unfinished, ": cannot be written; is the disk full?");
+      file.write(piece.data(), piece.size());
+      file.check();
       written += piece.size();
     });
     require(written == t.bytes(), path, ": tensor ", t.name, ": expected ", t.bytes(), " bytes, found ",
             written);
   }
-  out.close();
-  require(out.good(), unfinished, ": cannot be written; is the disk full?");
-  std::filesystem::rename(unfinished, path);
+  file.finish();
 }
 
 LA_INLINE TensorSource copy_of(const StoredTensor& tensor) {

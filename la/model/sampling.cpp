@@ -75,11 +75,11 @@ inline bool keep_nucleus_above(std::span<float> logits, std::span<const float> p
   double cumulative = 0;
   do {
     std::pop_heap(heap.begin(), kept, comes_later);
-    cumulative += double(probabilities[(--kept)->id]);
+    cumulative += double(probabilities[std::size_t((--kept)->id)]);
   } while (kept != heap.begin() && float(cumulative) <= top_p);
   if (float(cumulative) <= top_p && heap.size() < logits.size()) return false;
   std::fill(logits.begin(), logits.end(), kDroppedLogit);
-  for (; kept != heap.end(); ++kept) logits[kept->id] = kept->logit;
+  for (; kept != heap.end(); ++kept) logits[std::size_t(kept->id)] = kept->logit;
   return true;
 }
 

@@ -12,10 +12,6 @@ namespace detail {
 /// LayerNorm epsilon of the vision tower and the projector; it is not in the config.
 inline constexpr float kVisionEps = 1e-5f;
 
-/// Rows that go through the wide layers at a time: enough to fill a matrix product, few enough that the ffn's
-/// intermediate stays small beside the picture's own rows.
-inline constexpr i64 kVisionChunk = 1024;
-
 /// Calls body(first, count) for chunks of `rows`.
 template <class Body>
 void in_chunks(i64 rows, i64 chunk, const Body& body) {
@@ -56,7 +52,7 @@ LA_INLINE void VisionModel::encode(const Patches& patches, Workspace& workspace,
 
 LA_INLINE void VisionModel::embed(const Patches& patches, Workspace& workspace, Matrix x) {
   const i64 count = x.shape[0], channels = x.shape[1], values = weights_.patch_embed->inputs();
-  detail::in_chunks(count, detail::kVisionChunk, [&](i64 first, i64 rows) {
+  detail::in_chunks(count, kVisionChunk, [&](i64 first, i64 rows) {
     const Workspace::Scope scope(workspace);
     const Matrix pixels = workspace.matrix(rows, values);  // [rows, 3 * 14 * 14]
     ops_.upload(patches.values.data() + first * values, pixels.data, std::size_t(rows * values) * sizeof(float));
@@ -77,7 +73,7 @@ LA_INLINE void VisionModel::block(const VisionBlock& b, const RopeTable& rope, W
   const Matrix q = workspace.matrix(count, channels);  // [P, H D]
   kv_->truncate(0);
   kv_->extend(count);
-  detail::in_chunks(count, detail::kVisionChunk, [&](i64 first, i64 rows) {
+  detail::in_chunks(count, kVisionChunk, [&](i64 first, i64 rows) {
     const Workspace::Scope chunk(workspace);
     const Matrix h = workspace.matrix(rows, channels);       // [rows, C]
     const Matrix kv = workspace.matrix(rows, 2 * channels);  // [rows, 2 H D]
@@ -98,7 +94,7 @@ LA_INLINE void VisionModel::block(const VisionBlock& b, const RopeTable& rope, W
   ops_.linear(q, *b.wo, x, Store::add);
 
   // x += fc1(gelu(fc0(norm1(x))))
-  detail::in_chunks(count, detail::kVisionChunk, [&](i64 first, i64 n) {
+  detail::in_chunks(count, kVisionChunk, [&](i64 first, i64 n) {
     const Workspace::Scope chunk(workspace);
     const Matrix h = workspace.matrix(n, channels);              // [n, C]
     const Matrix wide = workspace.matrix(n, b.fc0->outputs());   // [n, F]

@@ -10,6 +10,10 @@
 
 namespace la {
 
+/// Patches that go through the wide layers at a time: enough to fill a matrix product, few enough that the ffn's
+/// intermediate stays small beside the picture's own rows.
+inline constexpr i64 kVisionChunk = 1024;
+
 /// MoonViT: patches of one picture to merged features.
 class VisionModel {
  public:

@@ -43,7 +43,7 @@ struct CheckedKvCache final : KvCache {
 };
 
 /// A dense host copy of a view of the subject, for the oracle to work on.
-template <class T, int R>
+template <class T, std::size_t R>
 class HostCopy {
  public:
   HostCopy(Ops& ops, const Tensor<const T, R>& from)
@@ -53,9 +53,9 @@ class HostCopy {
     std::array<i64, R> at{};
     for (i64 done = 0; done < from.size(); done += row) {
       i64 offset = 0;
-      for (int r = 0; r < R - 1; ++r) offset += at[std::size_t(r)] * from.stride[std::size_t(r)];
+      for (std::size_t r = 0; r + 1 < R; ++r) offset += at[r] * from.stride[r];
       ops.download(from.data + offset, values_.data() + done, std::size_t(row) * sizeof(T));
-      for (int r = R - 2; r >= 0 && ++at[std::size_t(r)] == from.shape[std::size_t(r)]; --r) at[std::size_t(r)] = 0;
+      for (std::size_t r = R - 1; r > 0 && ++at[r - 1] == from.shape[r - 1]; --r) at[r - 1] = 0;
     }
   }
   const Tensor<T, R>& view() const noexcept { return view_; }
@@ -66,7 +66,7 @@ class HostCopy {
   Tensor<T, R> view_;
 };
 
-template <class T, int R>
+template <class T, std::size_t R>
 HostCopy(Ops&, const Tensor<T, R>&) -> HostCopy<std::remove_const_t<T>, R>;
 
 class CheckOps final : public Ops {
@@ -170,7 +170,7 @@ class CheckOps final : public Ops {
 
  private:
   /// Runs an op on both, given its output and its inputs.
-  template <int R, class Run, class... In>
+  template <std::size_t R, class Run, class... In>
   void both(const char* op, Tensor<float, R> out, const Run& run, const In&... in) {
     const HostCopy want(*subject_, out);
     [&](const auto&... copies) {
@@ -180,7 +180,7 @@ class CheckOps final : public Ops {
     compare(op, out, want);
   }
 
-  template <int R>
+  template <std::size_t R>
   void compare(const char* op, const Tensor<float, R>& view, const HostCopy<float, R>& want) {
     ++calls_;
     const HostCopy<float, R> got(*subject_, view);

@@ -24,8 +24,8 @@ LA_INLINE void PagedKvCache::own_page(std::size_t index) {
     std::memcpy(page->data(), pages_[index]->data(), page->size());
   } else {
     std::memset(page->data(), 0, page->size());  // slots without a key must hold finite numbers
-    pages_.emplace_back();
-    pointers_.push_back(nullptr);
+    pointers_.resize(index + 1);  // first: if there is no memory for the other, nobody sees one too many
+    pages_.resize(index + 1);
   }
   pointers_[index] = page->as<float>();
   pages_[index] = std::move(page);

@@ -33,7 +33,7 @@ class Workspace {
 
   /// A dense view of uninitialised floats.
   /// fails: std::bad_alloc
-  template <int R>
+  template <std::size_t R>
   Tensor<float, R> take(const std::array<i64, R>& shape) {
     Tensor<float, R> view(nullptr, shape);
     view.data = reinterpret_cast<float*>(take_bytes(std::size_t(view.size()) * sizeof(float)));

@@ -5,6 +5,8 @@
 #include <memory>
 
 #include "../core/error.hpp"
+#include "../core/mapped_file.hpp"
+#include "../core/pending_file.hpp"
 #include "../model/config.hpp"
 #include "calibrate.hpp"
 #include "plan.hpp"
@@ -40,6 +42,7 @@ class Quantizer {
     std::vector<StagedWeight> staged;
     for (const PlannedWeight& w : plan_)
       staged.push_back(staging.find(w.name, w.format, w.outputs, w.inputs).value());
+    remove_unfinished();
     copy_other_files();
     write(staged);
     const QuantizeSummary s = summary(staged);
@@ -122,6 +125,14 @@ class Quantizer {
     return *calibrator_;
   }
 
+  /// What an earlier run was ended in the middle of writing.
+  void remove_unfinished() const {
+    std::vector<std::filesystem::path> torn;
+    for (const auto& entry : std::filesystem::directory_iterator(out_dir_))
+      if (entry.path().extension().string().starts_with(".part-")) torn.push_back(entry.path());
+    for (const auto& path : torn) std::filesystem::remove(path);
+  }
+
   /// Everything but weights: configs, tokenizer, licence.
   void copy_other_files() const {
     namespace fs = std::filesystem;
@@ -131,8 +142,10 @@ class Quantizer {
           name == "model.safetensors.index.json")
         continue;
       const fs::path to = fs::path(out_dir_) / name;
-      fs::copy_file(entry.path(), to, fs::copy_options::overwrite_existing);
-      fs::permissions(to, fs::perms::owner_write, fs::perm_options::add);
+      const MappedFile from = MappedFile::open(entry.path().string());
+      PendingFile file(to.string());
+      file.write(from.bytes().data(), from.bytes().size());
+      file.finish();
     }
   }
 

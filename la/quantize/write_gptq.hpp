@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "../core/pending_file.hpp"
 #include "../io/safetensors_writer.hpp"
 #include "../ops/panel_codec.hpp"
 #include "plan.hpp"
@@ -149,9 +150,9 @@ inline void add_quantization_config(const std::string& path, i64 group) {
               "\n  \"quantization_config\": {\"bits\": 4, \"group_size\": " + std::to_string(group) +
                   ", \"sym\": false, \"desc_act\": false, \"quant_method\": \"gptq\", "
                   "\"checkpoint_format\": \"gptq\"},");
-  std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  out << text;
-  require(out.flush().good(), path, ": cannot be written");
+  PendingFile file(path);
+  file.write(text.data(), text.size());
+  file.finish();
 }
 
 }  // namespace la::detail

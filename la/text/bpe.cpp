@@ -14,22 +14,22 @@ namespace la {
 namespace detail {
 
 /// Bytes that print in Latin-1 are their own character; the other 68 are U+0100 and up, in order.
-inline constexpr bool byte_is_printable(int byte) noexcept {
+inline constexpr bool byte_is_printable(unsigned byte) noexcept {
   return (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte != 0xad);
 }
 
 inline constexpr std::array<char32_t, 256> kByteAlphabet = [] {
   std::array<char32_t, 256> table{};
   char32_t next = 0x100;
-  for (int byte = 0; byte < 256; ++byte) table[byte] = byte_is_printable(byte) ? char32_t(byte) : next++;
+  for (unsigned byte = 0; byte < 256; ++byte) table[byte] = byte_is_printable(byte) ? char32_t(byte) : next++;
   return table;
 }();
 
 inline std::optional<std::uint8_t> byte_of_character(char32_t code) noexcept {
-  if (code < 256) return byte_is_printable(int(code)) ? std::optional(std::uint8_t(code)) : std::nullopt;
+  if (code < 256) return byte_is_printable(code) ? std::optional(std::uint8_t(code)) : std::nullopt;
   static constexpr std::array<std::uint8_t, 68> kUnprintable = [] {
     std::array<std::uint8_t, 68> table{};
-    for (int byte = 0; byte < 256; ++byte) {
+    for (unsigned byte = 0; byte < 256; ++byte) {
       if (!byte_is_printable(byte)) table[kByteAlphabet[byte] - 0x100] = std::uint8_t(byte);
     }
     return table;
@@ -54,7 +54,7 @@ class TokenIds {
   /// -1 when there is no such token
   std::int32_t find(std::string_view text) const noexcept {
     const std::int32_t index = slots_[probe(text, hash_of(text))].index;
-    return index < 0 ? -1 : tokens_[index].id;
+    return index < 0 ? -1 : tokens_[std::size_t(index)].id;
   }
 
  private:
@@ -69,7 +69,10 @@ class TokenIds {
 
   std::size_t probe(std::string_view text, std::uint32_t hash) const noexcept {
     std::size_t at = hash & (slots_.size() - 1);
-    while (slots_[at].index >= 0 && (slots_[at].hash != hash || tokens_[slots_[at].index].text != text)) {
+    const auto taken = [&](const Slot& slot) {
+      return slot.index >= 0 && (slot.hash != hash || tokens_[std::size_t(slot.index)].text != text);
+    };
+    while (taken(slots_[at])) {
       at = (at + 1) & (slots_.size() - 1);
     }
     return at;
@@ -142,7 +145,7 @@ LA_INLINE std::uint32_t MergeRanks::find(std::int32_t left, std::int32_t right) 
 
 LA_INLINE Bpe::Bpe(const TokenizerFiles& files) : ranks_(files.merges.size()) {
   const detail::TokenIds ids(files);
-  for (int byte = 0; byte < 256; ++byte) {
+  for (unsigned byte = 0; byte < 256; ++byte) {
     std::string character;
     append_utf8(character, detail::kByteAlphabet[byte]);
     byte_ids_[byte] = ids.find(character);
@@ -171,14 +174,15 @@ LA_INLINE void Bpe::encode(std::string_view word, std::vector<std::int32_t>& ids
   const auto size = std::int32_t(word.size());
   std::vector<detail::BpeSymbol> symbols(word.size());
   std::priority_queue<detail::BpeCandidate, std::vector<detail::BpeCandidate>, std::greater<>> candidates;
+  const auto symbol = [&](std::int32_t i) -> detail::BpeSymbol& { return symbols[std::size_t(i)]; };
   const auto consider = [&](std::int32_t left) {
-    if (left < 0 || symbols[left].next < 0) return;
-    const std::uint32_t rank = ranks_.find(symbols[left].id, symbols[symbols[left].next].id);
+    if (left < 0 || symbol(left).next < 0) return;
+    const std::uint32_t rank = ranks_.find(symbol(left).id, symbol(symbol(left).next).id);
     if (rank != MergeRanks::kNone) candidates.push({rank, left});
   };
 
   for (std::int32_t i = 0; i < size; ++i) {
-    symbols[i] = {byte_ids_[static_cast<std::uint8_t>(word[i])], i - 1, i + 1 < size ? i + 1 : -1};
+    symbol(i) = {byte_ids_[static_cast<std::uint8_t>(word[std::size_t(i)])], i - 1, i + 1 < size ? i + 1 : -1};
   }
   for (std::int32_t i = 0; i + 1 < size; ++i) consider(i);
 
@@ -186,17 +190,17 @@ LA_INLINE void Bpe::encode(std::string_view word, std::vector<std::int32_t>& ids
     const auto [rank, at] = candidates.top();
     candidates.pop();
     const Merge& merge = merges_[rank];
-    detail::BpeSymbol& left = symbols[at];
-    if (left.id != merge.left || left.next < 0 || symbols[left.next].id != merge.right) continue;
-    detail::BpeSymbol& right = symbols[left.next];
+    detail::BpeSymbol& left = symbol(at);
+    if (left.id != merge.left || left.next < 0 || symbol(left.next).id != merge.right) continue;
+    detail::BpeSymbol& right = symbol(left.next);
     left.id = merge.result;
     left.next = right.next;
     right.id = -1;
-    if (left.next >= 0) symbols[left.next].previous = at;
+    if (left.next >= 0) symbol(left.next).previous = at;
     consider(left.previous);
     consider(at);
   }
-  for (std::int32_t i = 0; i >= 0 && i < size; i = symbols[i].next) ids.push_back(symbols[i].id);
+  for (std::int32_t i = 0; i >= 0 && i < size; i = symbol(i).next) ids.push_back(symbol(i).id);
 }
 
 }  // namespace la

@@ -125,7 +125,7 @@ LA_INLINE Prompt build_prompt(const Tokenizer& tokenizer, const SpecialTokens& s
   PromptText part;
   std::size_t begin = 0;
   for (const detail::Placeholder& placeholder : all) {
-    const i64 image = placeholder.number - 1, rows = image_rows[image];
+    const i64 image = placeholder.number - 1, rows = image_rows[std::size_t(image)];
     require(rows > 0, "image ", placeholder.number, ": expected at least one row, found ", rows);
     part.append(text.slice(begin, placeholder.begin));
     part.append(detail::concat("<image ", placeholder.number, "><img>"));

@@ -20,16 +20,17 @@ inline std::vector<std::string> token_table(const TokenizerFiles& files) {
   for (const auto& token : files.added) last = std::max(last, token.id);
   std::vector<std::string> bytes(std::size_t(last) + 1);
 
+  const auto bytes_of = [&](std::int32_t id) -> std::string& { return bytes[std::size_t(id)]; };
   for (const auto& [text, id] : files.vocabulary) {
     require(!text.empty(), files.vocabulary_path, ": token ", id, ": expected a text, found none");
-    require(bytes[id].empty(), files.vocabulary_path, ": token \"", text, "\": id ", id, " is that of \"",
-            bytes[id], "\" already");
-    bytes[id] = from_byte_alphabet(text);
+    require(bytes_of(id).empty(), files.vocabulary_path, ": token \"", text, "\": id ", id, " is that of \"",
+            bytes_of(id), "\" already");
+    bytes_of(id) = from_byte_alphabet(text);
   }
   for (const auto& [text, id] : files.added) {
-    require(bytes[id].empty() || bytes[id] == text, files.added_path, ": added token \"", text, "\": id ", id,
-            " is that of \"", bytes[id], "\" already");
-    bytes[id] = text;
+    require(bytes_of(id).empty() || bytes_of(id) == text, files.added_path, ": added token \"", text, "\": id ", id,
+            " is that of \"", bytes_of(id), "\" already");
+    bytes_of(id) = text;
   }
   return bytes;
 }
@@ -97,7 +98,7 @@ LA_INLINE std::string Tokenizer::decode(std::span<const std::int32_t> ids) const
 }
 
 LA_INLINE std::string_view Tokenizer::token_text(std::int32_t id) const noexcept {
-  return id >= 0 && id < vocabulary_size() ? std::string_view(tokens_[id]) : std::string_view();
+  return id >= 0 && id < vocabulary_size() ? std::string_view(tokens_[std::size_t(id)]) : std::string_view();
 }
 
 LA_INLINE std::optional<std::int32_t> Tokenizer::added_token_id(std::string_view text) const noexcept {

@@ -226,6 +226,7 @@ TEST_CASE("ground: --help has every flag, --version a number") {
                            "--json",
                            "--warmup",
                            "--dry",
+                           "--max-memory",
                            "--version",
                            "--help",
                            "--no-exif"})

@@ -1,11 +1,15 @@
 #pragma once
 
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
+#include <chrono>
 #include <map>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "../support.hpp"
@@ -19,11 +23,13 @@ struct Program {
   std::string directory = "/";                       ///< where it runs
   std::string input{};                               ///< of stdin
   std::string out_path{};                            ///< stdout goes here instead; "closed" closes it
+  int interrupt_after = -1;                          ///< milliseconds until it gets SIGINT
 };
 
 struct Outcome {
   int status = -1;  ///< exit code; 128 + the signal that ended it
   std::string out, err;
+  std::size_t peak_bytes = 0;  ///< of its resident memory
 
   /// The last line of stderr, where a failure is told.
   std::string last_error() const {
@@ -39,7 +45,7 @@ struct Outcome {
 inline std::vector<std::string> environment_of(const Program& program, const TemporaryDirectory& scratch) {
   // Threads that wait actively would starve each other where tests share few cores.
   std::map<std::string, std::string> all{{"HOME", scratch.str()}, {"OMP_WAIT_POLICY", "passive"}};
-  for (const char* kept : {"PATH", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS"})
+  for (const char* kept : {"PATH", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS"})
     if (const char* value = std::getenv(kept)) all[kept] = value;
   for (const auto& [name, value] : program.environment) all[name] = value;
   std::vector<std::string> lines;
@@ -71,13 +77,28 @@ inline Outcome run(Program program) {
   posix_spawn_file_actions_addchdir_np(&actions, program.directory.c_str());
   std::vector<std::string> environment = environment_of(program, scratch);
   pid_t process = 0;
-  const int failure = ::posix_spawnp(&process, program.command[0].c_str(), &actions, nullptr,
+  // As in a shell of the foreground, whatever runs the tests.
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  sigset_t interrupt;
+  sigemptyset(&interrupt);
+  sigaddset(&interrupt, SIGINT);
+  posix_spawnattr_setsigdefault(&attributes, &interrupt);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+  const int failure = ::posix_spawnp(&process, program.command[0].c_str(), &actions, &attributes,
                                      pointers(program.command).data(), pointers(environment).data());
+  posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   REQUIRE_MESSAGE(failure == 0, program.command[0]);
+  if (program.interrupt_after >= 0) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(program.interrupt_after));
+    ::kill(process, SIGINT);
+  }
   int status = 0;
-  REQUIRE(::waitpid(process, &status, 0) == process);
+  rusage usage{};
+  REQUIRE(::wait4(process, &status, 0, &usage) == process);
   Outcome outcome;
+  outcome.peak_bytes = std::size_t(usage.ru_maxrss) * 1024;
   outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   if (program.out_path.empty()) outcome.out = read_file(out);
   outcome.err = read_file(err);

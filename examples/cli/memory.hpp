@@ -1,0 +1,44 @@
+#pragma once
+
+#include <charconv>
+#include <cstdio>
+#include <limits>
+
+#include "model_flags.hpp"
+
+// What a run will take, told before anything is loaded.
+namespace la::cli {
+
+/// "123456", "500MB" or "8GB": bytes, millions or billions of them.
+inline std::size_t parse_bytes(const std::string& flag, const std::string& text) {
+  std::size_t number = 0;
+  const char* const last = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), last, number);
+  const std::string unit(end, last);
+  const std::size_t scale = unit.empty() ? 1 : unit == "MB" ? 1'000'000 : unit == "GB" ? 1'000'000'000 : 0;
+  if (error != std::errc{} || number == 0 || scale == 0 ||
+      number > std::numeric_limits<std::size_t>::max() / scale)
+    fail_usage(flag, ": expected bytes, as 8000000000, 8000MB or 8GB, found '", text, "'");
+  return number * scale;
+}
+
+inline std::string megabytes(std::size_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f MB", double(bytes) / 1e6);
+  return text;
+}
+
+inline std::string describe(const MemoryEstimate& e) {
+  return megabytes(e.total()) + ": weights " + megabytes(e.weights) + " (" + megabytes(e.loading) +
+         " while they are loaded), keys and values " + megabytes(e.kv_cache) + ", workspace " +
+         megabytes(e.workspace) + ", picture " + megabytes(e.picture) + ", program and tokenizer " +
+         megabytes(e.program);
+}
+
+/// error: more than `most` bytes; 0 is no limit
+inline void check_memory(const MemoryEstimate& estimate, std::size_t most) {
+  require(most == 0 || estimate.total() <= most, "--max-memory: expected at most ", megabytes(most), ", found ",
+          describe(estimate));
+}
+
+}  // namespace la::cli

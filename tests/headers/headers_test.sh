@@ -1,0 +1,30 @@
+#!/bin/sh
+# Users include la's headers under their own warnings: they must be clean under the strict ones of every compiler that is
+# here, with the kernels of every instruction set, with OpenMP and without.
+# usage: headers_test.sh SOURCE COMPILER...
+set -eu
+source=$1
+shift
+warnings="-Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Werror"
+case $(uname -m) in
+  x86_64) sets="-march=x86-64,-fopenmp -march=x86-64-v3 -march=x86-64-v4,-mavx512vnni,-fopenmp" ;;
+  *) sets="-fopenmp -O1" ;;
+esac
+
+checked=0
+for compiler in "$@"; do
+  if ! command -v "$compiler" >/dev/null; then
+    echo "skipped: $compiler was not found"
+    continue
+  fi
+  for set in $sets; do
+    flags=$(echo "$set" | tr , ' ')
+    echo "$compiler $flags"
+    # shellcheck disable=SC2086
+    "$compiler" -std=c++20 -fsyntax-only $flags $warnings -I "$source" -isystem /usr/include/eigen3 \
+      "$source/tests/headers/strict.cpp"
+    checked=$((checked + 1))
+  done
+done
+[ "$checked" -gt 0 ] || exit 77
+echo "ok: $checked ways to include la without a warning"

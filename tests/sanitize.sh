@@ -1,0 +1,65 @@
+#!/bin/sh
+# Builds the tests under a sanitizer, in build-KIND, and runs them; fails on the first finding.
+#   tests/sanitize.sh address    Address-, Leak- and UndefinedBehaviorSanitizer with g++: the whole suite (the default)
+#   tests/sanitize.sh clang      the same with clang++
+#   tests/sanitize.sh thread     ThreadSanitizer with clang++: what threads share. Built without OpenMP, whose runtimes
+#                                it does not know: parallel regions then run on std::threads, see la/core/parallel.hpp
+#   tests/sanitize.sh valgrind   memcheck: parsers, tokenizer, pictures, and one answer with the AVX2 kernels, which
+#                                are the widest that valgrind knows
+# Packages beside those of examples/setup.sh: clang, libomp-dev, valgrind.
+set -eu
+cd "$(dirname "$0")/.."
+kind=${1:-address}
+build=build-$kind
+export OMP_WAIT_POLICY=passive
+# Tests ask for more memory than there is, and expect std::bad_alloc.
+export ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1
+# clang's OpenMP runtime keeps a little for threads that have ended.
+suppressions=$(mktemp)
+trap 'rm -f "$suppressions"' EXIT
+echo 'leak:libomp.so' >"$suppressions"
+export LSAN_OPTIONS=suppressions="$suppressions",print_suppressions=0
+
+# configure COMPILER OPTION...
+configure() {
+  compiler=$1
+  shift
+  [ -f "$build/build.ninja" ] || CXX=$compiler meson setup "$build" -Dbuildtype=debugoptimized -Doptimization=1 \
+    -Db_lundef=false "$@"
+}
+
+# The kernels that these CPUs have are instrumented too. What the suite `install` tries is another compiler's build.
+undefined_and_address() {
+  configure "$1" -Db_sanitize=address,undefined '-Dcpp_args=-D_GLIBCXX_ASSERTIONS -fno-sanitize-recover=all'
+  meson test -C "$build" --no-suite install --print-errorlogs --num-processes 1 --timeout-multiplier 5
+}
+
+# unit FILES COMMAND...: the test files that match, under a command
+unit() {
+  files=$1
+  shift
+  echo "== $files"
+  "$@" "$build/tests/unit" --no-intro --source-file="*tests/$files*_test.cpp"
+}
+
+case $kind in
+  address) undefined_and_address g++ ;;
+  clang) undefined_and_address clang++ ;;
+  thread)
+    configure clang++ -Db_sanitize=thread -Dopenmp=disabled
+    ninja -C "$build" tests/unit
+    for files in core/parallel model/session model/batch model/fork; do unit "$files" env; done
+    ;;
+  valgrind)
+    configure g++ '-Dcpp_args=-D_GLIBCXX_ASSERTIONS'
+    ninja -C "$build" tests/unit examples/ground
+    memcheck="valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite"
+    for files in text/ image/ io/ model/answer model/block model/config core/; do unit "$files" $memcheck; done
+    OMP_NUM_THREADS=1 $memcheck "$build/examples/ground" --isa avx2 --max-tokens 32
+    ;;
+  *)
+    echo "usage: tests/sanitize.sh [address|clang|thread|valgrind]" >&2
+    exit 2
+    ;;
+esac
+echo "ok: $kind"
