@@ -29,7 +29,7 @@ struct Program {
 struct Outcome {
   int status = -1;  ///< exit code; 128 + the signal that ended it
   std::string out, err;
-  std::size_t peak_bytes = 0;  ///< of its resident memory
+  std::size_t peak_bytes = 0;  ///< of its resident memory, and at least that of the test program
 
   /// The last line of stderr, where a failure is told.
   std::string last_error() const {
