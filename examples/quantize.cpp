@@ -95,8 +95,8 @@ void print_summary(const QuantizeSummary& s, const std::string& out) {
     std::snprintf(
         line, sizeof line,
         "error of the 4-bit layers' outputs, as a share of them: round to nearest %.3e, scale search %.3e, "
-        "error feedback %.3e\n",
-        e.rtn / e.outputs, e.search / e.outputs, e.feedback / e.outputs);
+        "error feedback %.3e, refinement %.3e\n",
+        e.rtn / e.outputs, e.search / e.outputs, e.feedback / e.outputs, e.refined / e.outputs);
     std::cerr << line;
   }
   std::cerr << "wrote " << out << "\n";

@@ -19,7 +19,7 @@ inline constexpr int kDevelopmentCount = 2'000;
 /// goes on with development after a look takes another seed here.
 inline constexpr std::uint64_t kHeldOutSeed = 7'300'000'000;
 /// Chosen before looking, so that the standard error of a difference is well below the 0.002 that 8 bits may cost.
-inline constexpr int kHeldOutCount = 10'000;
+inline constexpr int kHeldOutCount = 2'000;
 inline constexpr std::uint64_t kCalibrationSeed = 900'000'000;
 
 /// A picture, what is asked about it, and where the answer is. Pictures are drawn when they are needed: thousands of

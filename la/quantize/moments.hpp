@@ -25,9 +25,10 @@ class Moments {
   }
 
   /// Adds the rows of x [T, K], each with weight T^-1/2: the few rows of a decoding step, which choose a token each, would
-  /// drown among the many of a prompt.
-  void add(ConstMatrix x) {
-    const float weight = 1 / std::sqrt(float(x.shape[0]));
+  /// drown among the many of a prompt. `importance` is a further weight of all of them.
+  void add(ConstMatrix x, float importance = 1) {
+    const float weight = importance / std::sqrt(float(x.shape[0]));
+    rows_ += x.shape[0];
     using Rows = Eigen::Map<const Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>, 0,
                             Eigen::OuterStride<>>;
     for (std::size_t b = 0; b < blocks_.size(); ++b) {
@@ -38,6 +39,7 @@ class Moments {
   }
 
   i64 inputs() const noexcept { return inputs_; }
+  i64 rows() const noexcept { return rows_; }
   /// Lower triangles; block b is of inputs b * kSpan on.
   const std::vector<Matrix>& blocks() const noexcept { return blocks_; }
 
@@ -46,7 +48,7 @@ class Moments {
   }
 
  private:
-  i64 inputs_;
+  i64 inputs_, rows_ = 0;
   std::vector<Matrix> blocks_;
 };
 

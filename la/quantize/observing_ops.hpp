@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 
@@ -9,14 +10,21 @@
 
 namespace la::detail {
 
-/// Passes every call on, and shows the inputs of each linear layer to an observer. Weights are known by the order
-/// in which they were made, that of for_each_weight.
+/// Passes every call on, and shows the tokens of each pass and the inputs of each linear layer to observers; some weights are replaced by others
+/// of the same size. Weights are known by the order in which they were made, that of for_each_weight.
 class ObservingOps final : public Ops {
  public:
   using Observer = std::function<void(std::size_t weight, ConstMatrix x)>;
 
-  ObservingOps(std::unique_ptr<Ops> inner, Observer observe)
-      : inner_(std::move(inner)), observe_(std::move(observe)) {}
+  using TokenObserver = std::function<void(std::span<const std::int32_t> ids)>;
+  /// What to make a weight of instead; nothing to leave it.
+  using Replace = std::function<std::optional<WeightPart>(std::size_t weight)>;
+
+  ObservingOps(std::unique_ptr<Ops> inner, TokenObserver observe_tokens, Observer observe, Replace replace)
+      : inner_(std::move(inner)),
+        observe_tokens_(std::move(observe_tokens)),
+        observe_(std::move(observe)),
+        replace_(std::move(replace)) {}
 
   std::string_view name() const noexcept override { return inner_->name(); }
   std::string_view isa() const noexcept override { return inner_->isa(); }
@@ -30,7 +38,8 @@ class ObservingOps final : public Ops {
   }
 
   std::unique_ptr<Weight> make_weight(std::span<const WeightPart> parts, Weights format) override {
-    auto weight = inner_->make_weight(parts, format);
+    const std::optional<WeightPart> other = replace_(order_.size());
+    auto weight = inner_->make_weight(other ? std::span(&*other, 1) : parts, format);
     order_.emplace(weight.get(), order_.size());
     return weight;
   }
@@ -43,6 +52,7 @@ class ObservingOps final : public Ops {
     inner_->linear(x, w, y, store);
   }
   void embedding(const Weight& table, std::span<const std::int32_t> ids, Matrix y) override {
+    observe_tokens_(ids);
     inner_->embedding(table, ids, y);
   }
   void gather(ConstMatrix x, std::span<const std::int32_t> rows, Matrix y) override {
@@ -72,7 +82,9 @@ class ObservingOps final : public Ops {
 
  private:
   std::unique_ptr<Ops> inner_;
+  TokenObserver observe_tokens_;
   Observer observe_;
+  Replace replace_;
   std::unordered_map<const Weight*, std::size_t> order_;
 };
 

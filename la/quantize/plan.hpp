@@ -20,6 +20,7 @@ struct PlannedRows {
 
 struct PlannedWeight {
   std::string name;
+  ModelPart part = ModelPart::decoder;
   PanelFormat format = PanelFormat::f32;
   i64 outputs = 0, inputs = 0;
   std::vector<float> bias;  ///< of the stack; empty when there is none
@@ -70,6 +71,7 @@ inline std::vector<PlannedWeight> plan_weights(const Checkpoint& checkpoint, con
   for_each_weight(checkpoint, config, [&](const StoredWeight& w) {
     const Stacked stacked(w.parts);
     PlannedWeight p{w.name,
+                    w.part,
                     planned_format(w, options, wide_groups),
                     stacked.outputs,
                     stacked.inputs,

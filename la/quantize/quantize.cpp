@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <memory>
+#include <list>
+#include <optional>
+#include <set>
 
 #include "../core/error.hpp"
 #include "../core/mapped_file.hpp"
@@ -21,6 +23,31 @@ namespace detail {
 /// Moments held at a time; the samples are run again for those that do not fit.
 inline constexpr std::size_t kMomentBytes = std::size_t{2} << 30;
 
+/// A finished weight and its bias, as a weight is made of them.
+class QuantizedPart {
+ public:
+  QuantizedPart(StagedWeight staged, std::span<const float> bias)
+      : staged_(std::move(staged)), panels_(staged_.panels()) {
+    bias_.name = panels_.panels->name;
+    bias_.file = panels_.panels->file;
+    bias_.shape = {i64(bias.size())};
+    bias_.bytes = std::as_bytes(bias);
+  }
+  QuantizedPart(const QuantizedPart&) = delete;
+
+  WeightPart part() const {
+    WeightPart p;
+    p.panels = &panels_;
+    if (!bias_.bytes.empty()) p.bias = &bias_;
+    return p;
+  }
+
+ private:
+  StagedWeight staged_;
+  StoredPanels panels_;
+  StoredTensor bias_;
+};
+
 /// One run from a checkpoint to its quantised copy.
 class Quantizer {
  public:
@@ -37,11 +64,15 @@ class Quantizer {
 
   QuantizeSummary run() {
     const Staging staging(out_dir_, settings());
-    while (quantize_some(staging)) {
+    const auto all = passes();
+    std::set<std::size_t> done;
+    for (std::size_t p = 0; p < all.size(); ++p) {
+      quantize_some(all[p], concat("calibration, run ", p + 1, " of ", all.size()), done, staging);
+      done.insert(all[p].begin(), all[p].end());
+      finished_ = done.size();
     }
     std::vector<StagedWeight> staged;
-    for (const PlannedWeight& w : plan_)
-      staged.push_back(staging.find(w.name, w.format, w.outputs, w.inputs).value());
+    for (std::size_t i = 0; i < plan_.size(); ++i) staged.push_back(find(staging, i).value());
     remove_unfinished();
     copy_other_files();
     write(staged);
@@ -74,40 +105,70 @@ class Quantizer {
   std::string settings() const {
     std::string parts;
     for (ModelPart part : options_.parts) parts += std::to_string(int(part));
-    return concat(std::filesystem::absolute(model_dir_).lexically_normal().string(), " ",
+    return concat("2 ", std::filesystem::absolute(model_dir_).lexically_normal().string(), " ",
                   int(options_.format), " ", int(options_.layout), " ", int(options_.method), " ", parts, " ",
                   calibrated() ? options_.samples_name : "");
   }
 
-  /// Quantises what is not done, as far as one run over the samples reaches; whether anything is left.
-  bool quantize_some(const Staging& staging) {
-    std::set<std::size_t> todo;
-    std::map<std::size_t, i64> measured;
-    std::size_t bytes = 0;
-    bool left = false;
-    for (std::size_t i = 0; i < plan_.size(); ++i) {
-      const PlannedWeight& w = plan_[i];
-      if (staging.find(w.name, w.format, w.outputs, w.inputs)) continue;
-      if (w.int4() && calibrated()) {
-        bytes += Moments::bytes(w.inputs);
-        left = left || (!measured.empty() && bytes > kMomentBytes);
-        if (left) break;
-        measured[i] = w.inputs;
+  /// The order of the forward pass, in runs over the samples: each sees what the quantised weights before it make of
+  /// them, and has moments that fit. A weight's inputs never depend on those of its own run that come after it.
+  std::vector<std::vector<std::size_t>> passes() const {
+    std::vector<std::vector<std::size_t>> all;
+    for (ModelPart part : {ModelPart::vision, ModelPart::projector, ModelPart::decoder, ModelPart::head}) {
+      std::size_t bytes = 0;
+      for (std::size_t i = 0; i < plan_.size(); ++i) {
+        if (plan_[i].part != part) continue;
+        const std::size_t own = measured(i) ? Moments::bytes(plan_[i].inputs) : 0;
+        if (bytes == 0 || bytes + own > kMomentBytes) {
+          all.emplace_back();
+          bytes = 0;
+        }
+        bytes += std::max<std::size_t>(own, 1);
+        all.back().push_back(i);
       }
-      todo.insert(i);
     }
-    if (todo.empty()) return false;
+    return all;
+  }
+
+  bool measured(std::size_t i) const { return plan_[i].int4() && calibrated(); }
+
+  /// What a run has left to do; `done` are the weights of the runs before it.
+  void quantize_some(const std::vector<std::size_t>& pass, const std::string& step,
+                     const std::set<std::size_t>& done, const Staging& staging) {
+    std::set<std::size_t> todo;
+    std::map<std::size_t, i64> inputs_of;
+    for (std::size_t i : pass) {
+      if (find(staging, i)) continue;
+      todo.insert(i);
+      if (measured(i)) inputs_of[i] = plan_[i].inputs;
+    }
+    if (todo.empty()) return;
     const Calibrator::MomentsOf moments =
-        measured.empty() ? Calibrator::MomentsOf{} : calibrator().collect(measured);
+        inputs_of.empty() ? Calibrator::MomentsOf{} : calibrate(inputs_of, step, done, staging);
     std::size_t at = 0;
     for_each_weight(checkpoint_, config_, [&](const StoredWeight& w) {
       const std::size_t i = at++;
       if (!todo.contains(i)) return;
-      if (options_.progress) options_.progress(w.name, double(i) / double(plan_.size()));
+      if (options_.progress) options_.progress(w.name, double(finished_) / double(plan_.size()));
       const auto found = moments.find(i);
       quantize_one(w, plan_[i], found == moments.end() ? nullptr : &found->second, staging);
+      ++finished_;
     });
-    return left;
+  }
+
+  std::optional<StagedWeight> find(const Staging& staging, std::size_t i) const {
+    const PlannedWeight& w = plan_[i];
+    return staging.find(w.name, w.format, w.outputs, w.inputs);
+  }
+
+  Calibrator::MomentsOf calibrate(const std::map<std::size_t, i64>& inputs_of, const std::string& step,
+                                  const std::set<std::size_t>& done, const Staging& staging) const {
+    std::list<QuantizedPart> parts;
+    Calibrator calibrator(model_dir_, options_, [&](std::size_t i) -> std::optional<WeightPart> {
+      if (!done.contains(i)) return std::nullopt;
+      return parts.emplace_back(find(staging, i).value(), plan_[i].bias).part();
+    });
+    return calibrator.collect(inputs_of, step);
   }
 
   void quantize_one(const StoredWeight& w, const PlannedWeight& plan, const Moments* moments,
@@ -118,11 +179,6 @@ class Quantizer {
                     : PackedWeight::pack(
                           w.parts, plan.format == PanelFormat::q8 ? Weights::q8 : Weights::auto_, threads_);
     staging.put(w.name, *packed, errors);
-  }
-
-  Calibrator& calibrator() {
-    if (!calibrator_) calibrator_ = std::make_unique<Calibrator>(model_dir_, options_);
-    return *calibrator_;
   }
 
   /// What an earlier run was ended in the middle of writing.
@@ -175,7 +231,7 @@ class Quantizer {
   Checkpoint checkpoint_;
   std::vector<PlannedWeight> plan_;
   int threads_;
-  std::unique_ptr<Calibrator> calibrator_;
+  std::size_t finished_ = 0;
 };
 
 }  // namespace detail

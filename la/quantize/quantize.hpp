@@ -43,7 +43,7 @@ struct QuantizeOptions {
 
 /// Error of the outputs of calibrated layers on the samples, as a share of the outputs: sum |(W - Q) x|^2 / sum |W x|^2.
 struct QuantizeErrors {
-  double outputs = 0, rtn = 0, search = 0, feedback = 0;  ///< sums over a sample of the rows
+  double outputs = 0, rtn = 0, search = 0, feedback = 0, refined = 0;  ///< sums over a sample of the rows
 };
 
 struct QuantizeSummary {
@@ -57,7 +57,10 @@ struct QuantizeSummary {
 ///
 /// 4-bit groups have 128 inputs where a layer has 1024 or more inputs and 128 divides them, else 32; the gptq layout has
 /// one group size, 128 when every layer has that many, else 32. The patch embedding takes 8 bits at least.
-/// Calibration goes through the samples as often as the moments of all layers need memory, see kMomentBytes.
+/// Calibration takes the parts in the order of the forward pass (vision, projector, decoder, head) and goes through the
+/// samples once for each, more often where the moments of its layers need the memory, see kMomentBytes. The weights that
+/// are done take part in it: later ones are fitted to the inputs that they will get. A row's codes come from GPTQ's error
+/// feedback on searched scales, then codes and scales are improved in turn.
 /// error: a checkpoint that is quantised already, an output directory that exists unless resuming, no samples
 QuantizeSummary quantize(const std::string& model_dir, const std::string& out_dir,
                          const QuantizeOptions& options);

@@ -27,7 +27,7 @@ void put_row(const Int4Row& row, std::size_t column, std::byte* panel) {
 
 /// What each step makes of a row, for the summary.
 inline QuantizeErrors measure_row(std::span<const float> w, i64 group, const Feedback& h,
-                                  const Int4Row& carried) {
+                                  const Int4Row& carried, const Int4Row& refined) {
   const auto cost = [&](const Int4Row& row) {
     std::vector<float> error(w.size());
     for (std::size_t k = 0; k < w.size(); ++k) error[k] = w[k] - row.value(i64(k), group);
@@ -41,6 +41,7 @@ inline QuantizeErrors measure_row(std::span<const float> w, i64 group, const Fee
     return searched_scale(part, h.diagonal.data() + k0);
   }));
   e.feedback = cost(carried);
+  e.refined = cost(refined);
   return e;
 }
 
@@ -49,6 +50,17 @@ inline void add(QuantizeErrors& sum, const QuantizeErrors& e) {
   sum.rtn += e.rtn;
   sum.search += e.search;
   sum.feedback += e.feedback;
+  sum.refined += e.refined;
+}
+
+/// All steps of the calibration; what each of them brought is added to `errors`, if given.
+inline Int4Row calibrated_row(std::span<const float> w, i64 group, const Feedback& h, QuantizeErrors* errors) {
+  std::vector<float> rest(w.begin(), w.end());
+  const Int4Row carried = carry_row(rest, group, h);
+  Int4Row refined = carried;
+  RowRefiner(w, group, h, refined).run();
+  if (errors) add(*errors, measure_row(w, group, h, carried, refined));
+  return refined;
 }
 
 /// 4-bit panels of the stacked parts; without moments each group is rounded to nearest.
@@ -71,13 +83,11 @@ inline std::unique_ptr<PackedWeight> quantize_int4(std::span<const WeightPart> p
       const std::vector<SourceRow> sources = rows.read(p * kernels::kPanel, kernels::kPanel, scratch);
       for (std::size_t c = 0; c < sources.size(); ++c) {
         each_input(sources[c], 0, stacked.inputs, [&](i64 k, auto x) { w[std::size_t(k)] = to_float(x); });
-        std::vector<float> rest = w;
-        const Int4Row row = feedback ? carry_row(rest, group, *feedback)
+        const bool measured = feedback && (p * kernels::kPanel + i64(c)) % kMeasuredEvery == 0;
+        const Int4Row row = feedback ? calibrated_row(w, group, *feedback, measured ? &sum : nullptr)
                                      : round_row(w, group, [](std::size_t, std::span<const float> part) {
                                          return plain_scale(part);
                                        });
-        if (feedback && (p * kernels::kPanel + i64(c)) % kMeasuredEvery == 0)
-          add(sum, measure_row(w, group, *feedback, row));
         group == 128 ? put_row<128>(row, c, panel) : put_row<32>(row, c, panel);
       }
     }

@@ -37,7 +37,8 @@ class Staging {
                                                       {"outputs", std::to_string(e.outputs)},
                                                       {"rtn", std::to_string(e.rtn)},
                                                       {"search", std::to_string(e.search)},
-                                                      {"feedback", std::to_string(e.feedback)}};
+                                                      {"feedback", std::to_string(e.feedback)},
+                                                      {"refined", std::to_string(e.refined)}};
     const std::span<const std::byte> bytes(w.panels(0), w.panel_bytes());
     write_safetensors(path(name), metadata,
                       {{"panels", DType::u8, {i64(bytes.size())}, [bytes](const TensorSource::Sink& sink) {
@@ -57,7 +58,8 @@ class Staging {
         panels->bytes.size() != std::size_t(panel_count(outputs)) * panel_bytes(format, inputs))
       return std::nullopt;
     w.errors = {std::stod(metadata.at("outputs")), std::stod(metadata.at("rtn")),
-                std::stod(metadata.at("search")), std::stod(metadata.at("feedback"))};
+                std::stod(metadata.at("search")), std::stod(metadata.at("feedback")),
+                std::stod(metadata.at("refined"))};
     return w;
   }
 

@@ -100,24 +100,28 @@ TEST_CASE("quantize: a 4-bit embedding table is gathered row by row") {
 }
 
 TEST_CASE("quantize: the layout of other tools holds the same values as the packed file") {
-  TemporaryDirectory directory;
-  const std::string packed = directory / "packed", gptq = directory / "gptq";
-  QuantizeOptions options = options_of(QuantizeFormat::q4, QuantizeMethod::calibrated);
-  quantize(source(kBundled), packed, options);
-  options.layout = QuantizeLayout::gptq;
-  quantize(source(kBundled), gptq, options);
-  const Checkpoint stored = Checkpoint::open(gptq);
-  CHECK(stored.find("vision_model.encoder.blocks.0.wqkv.qweight"));
-  CHECK(!stored.find("vision_model.encoder.blocks.0.wqkv.weight"));
-  CHECK(stored.find("language_model.model.embed_tokens.weight"));
-  CHECK(ModelConfig::load(gptq).quantization->group_size == 32);
+  // One part at a time: the packed file rounds more of what lies before a layer, which its calibration sees.
+  for (ModelPart chosen : {ModelPart::vision, ModelPart::decoder}) {
+    TemporaryDirectory directory;
+    const std::string packed = directory / "packed", gptq = directory / "gptq";
+    QuantizeOptions options = options_of(QuantizeFormat::q4, QuantizeMethod::calibrated);
+    options.parts = {chosen};
+    quantize(source(kBundled), packed, options);
+    options.layout = QuantizeLayout::gptq;
+    quantize(source(kBundled), gptq, options);
+    const Checkpoint stored = Checkpoint::open(gptq);
+    CHECK(bool(stored.find("vision_model.encoder.blocks.0.wqkv.qweight")) == (chosen == ModelPart::vision));
+    CHECK(bool(stored.find("vision_model.encoder.blocks.0.wqkv.weight")) == (chosen != ModelPart::vision));
+    CHECK(stored.find("language_model.model.embed_tokens.weight"));
+    CHECK(ModelConfig::load(gptq).quantization->group_size == 32);
 
-  const auto ops = make_cpu_ops();
-  const ModelWeights a = weights_of(packed, *ops), b = weights_of(gptq, *ops);
-  CHECK(rows_of(*a.vision.blocks[2].kv) == rows_of(*b.vision.blocks[2].kv));
-  CHECK(rows_of(*a.language.layers[3].qkv) == rows_of(*b.language.layers[3].qkv));
-  CHECK(rows_of(*a.language.layers[0].down) == rows_of(*b.language.layers[0].down));
-  CHECK(b.language.layers[0].down->format() == "q4");
+    const auto ops = make_cpu_ops();
+    const ModelWeights a = weights_of(packed, *ops), b = weights_of(gptq, *ops);
+    CHECK(rows_of(*a.vision.blocks[2].kv) == rows_of(*b.vision.blocks[2].kv));
+    CHECK(rows_of(*a.language.layers[3].qkv) == rows_of(*b.language.layers[3].qkv));
+    CHECK(rows_of(*a.language.layers[0].down) == rows_of(*b.language.layers[0].down));
+    CHECK(b.language.layers[0].down->format() == (chosen == ModelPart::decoder ? "q4" : "bf16"));
+  }
 }
 
 TEST_CASE("quantize: 4-bit integers give the ids of their dequantised values as floats") {
@@ -139,6 +143,7 @@ TEST_CASE("quantize: each step of the calibration lowers the error") {
   CHECK(s.errors.outputs > 0);
   CHECK(s.errors.search < s.errors.rtn);
   CHECK(s.errors.feedback < 0.6 * s.errors.search);
+  CHECK(s.errors.refined < 0.9 * s.errors.feedback);
 }
 
 TEST_CASE("quantize: only the parts asked for are changed") {
@@ -173,6 +178,33 @@ TEST_CASE("quantize: an interrupted run goes on, and ends with the same file") {
   CHECK(steps < 40);
   CHECK(read_file(directory / "parts/model.safetensors") == read_file(directory / "whole/model.safetensors"));
   CHECK(!std::filesystem::exists(directory / "parts/.quantize"));
+}
+
+TEST_CASE("quantize: an interrupted calibration goes on, and ends with the same file") {
+  TemporaryDirectory directory;
+  QuantizeOptions options = options_of(QuantizeFormat::q4, QuantizeMethod::calibrated);
+  quantize(source(kBundled), directory / "whole", options);
+  struct Stop {};
+  // In the middle of the decoder: what was finished of it must not change what the rest of it is fitted to.
+  options.progress = [](std::string_view step, double) {
+    if (step == "language_model.model.layers.2.self_attn.o_proj") throw Stop{};
+  };
+  CHECK_THROWS_AS(quantize(source(kBundled), directory / "parts", options), Stop);
+  options.progress = {};
+  options.resume = true;
+  quantize(source(kBundled), directory / "parts", options);
+  CHECK(read_file(directory / "parts/model.safetensors") == read_file(directory / "whole/model.safetensors"));
+}
+
+TEST_CASE("quantize: later layers are fitted to what quantised ones make of the pictures") {
+  TemporaryDirectory directory;
+  QuantizeOptions options = options_of(QuantizeFormat::q4, QuantizeMethod::calibrated);
+  quantize(source(kBundled), directory / "all", options);
+  options.parts = {ModelPart::decoder};
+  quantize(source(kBundled), directory / "decoder", options);
+  const auto ops = make_cpu_ops();
+  const ModelWeights a = weights_of(directory / "all", *ops), b = weights_of(directory / "decoder", *ops);
+  CHECK(rows_of(*a.language.layers[0].qkv) != rows_of(*b.language.layers[0].qkv));
 }
 
 TEST_CASE("quantize: what cannot be done is refused") {
