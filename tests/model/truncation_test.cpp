@@ -104,9 +104,12 @@ TEST_CASE("truncation: weights used where they lie, cut short in the middle of a
   int countdown = 0;
   SessionOptions options;
   options.wrap_ops = [&](std::unique_ptr<Ops> ops) -> std::unique_ptr<Ops> {
-    return std::make_unique<detail::ObservingOps>(std::move(ops), [&](std::size_t, ConstMatrix) {
+    const auto count = [&](std::size_t, ConstMatrix) {
       if (countdown > 0 && --countdown == 0) packed.cut();
-    });
+    };
+    return std::make_unique<detail::ObservingOps>(
+        std::move(ops), [](std::span<const std::int32_t>) {}, count,
+        [](std::size_t) { return std::optional<WeightPart>(); });
   };
   Session session = Session::open(packed.path, options);
   const EncodedImage image = session.encode(picture());
