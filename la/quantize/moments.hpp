@@ -14,7 +14,7 @@ namespace la::detail {
 /// does to its outputs. Inputs further apart than a block are taken as unrelated, which bounds memory for a wide ffn.
 class Moments {
  public:
-  static constexpr i64 kSpan = 2048;
+  static constexpr i64 kSpan = 2048, kWide = 1024;
   using Matrix = Eigen::MatrixXf;
 
   explicit Moments(i64 inputs) : inputs_(inputs) {
@@ -57,7 +57,7 @@ class Moments {
  private:
   /// A decoding step has a row or six, and would go through megabytes of a wide layer's moments for each: they are
   /// gathered and added together.
-  static constexpr i64 kWide = 1024, kGathered = 64;
+  static constexpr i64 kGathered = 64;
   using RowMajor = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   using Rows = Eigen::Map<const RowMajor, 0, Eigen::OuterStride<>>;
 
