@@ -39,6 +39,7 @@ class Calibrator {
         session_.ask(image, sample.question, ask);
       }
     }
+    for (auto& [weight, moments] : moments_) moments.flush();
     return std::move(moments_);
   }
 

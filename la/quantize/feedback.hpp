@@ -105,7 +105,9 @@ class RowRefiner {
       block_ = b;
       first_ = i64(b) * Moments::kSpan;
       size_ = h_.moments[b].rows();
-      for (int round = 0; round < kRounds; ++round) {
+      // Each round goes through the moments twice, which are megabytes in a wide layer.
+      const int rounds = size_ < Moments::kWide ? 4 : 2;
+      for (int round = 0; round < rounds; ++round) {
         if (round > 0) refit_scales();
         improve_codes();
       }
@@ -113,7 +115,7 @@ class RowRefiner {
   }
 
  private:
-  static constexpr int kRounds = 4, kSweeps = 4;
+  static constexpr int kSweeps = 4;
 
   const Moments::Matrix& moments() const { return h_.moments[block_]; }
 

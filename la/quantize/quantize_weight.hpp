@@ -67,7 +67,7 @@ inline Int4Row calibrated_row(std::span<const float> w, i64 group, const Feedbac
 inline std::unique_ptr<PackedWeight> quantize_int4(std::span<const WeightPart> parts, PanelFormat format,
                                                    const Moments* moments, int threads,
                                                    QuantizeErrors& errors) {
-  constexpr i64 kMeasuredEvery = 8;  // rows; the errors are told, not used
+  constexpr i64 kMeasuredEvery = 16;  // rows; the errors are told, not used
   const Stacked stacked(parts);
   const i64 group = group_size(format);
   auto packed = std::make_unique<PackedWeight>(format, stacked.outputs, stacked.inputs);
