@@ -148,13 +148,20 @@ class RowRefiner {
   /// Least squares over all scales of the block together.
   void refit_scales() {
     const i64 first_group = first_ / group_, groups = (size_ + group_ - 1) / group_;
-    Eigen::MatrixXf codes = Eigen::MatrixXf::Zero(size_, groups);
+    Eigen::VectorXf codes(size_);
     for (i64 k = 0; k < size_; ++k)
-      codes(k, k / group_) = float(row_.codes[std::size_t(first_ + k)]) -
-                             float(row_.groups[std::size_t(first_group + k / group_)].zero);
+      codes[k] = float(row_.codes[std::size_t(first_ + k)]) -
+                 float(row_.groups[std::size_t(first_group + k / group_)].zero);
+    // Of the matrix with a column of codes for each group, only the blocks that are not zero are multiplied.
+    const auto of_group = [&](i64 g) { return codes.segment(g * group_, std::min(group_, size_ - g * group_)); };
+    Eigen::MatrixXf weighted(size_, groups);
+    for (i64 g = 0; g < groups; ++g)
+      weighted.col(g).noalias() = moments().middleCols(g * group_, of_group(g).size()) * of_group(g);
+    Eigen::MatrixXd square(groups, groups);
+    for (i64 g = 0; g < groups; ++g)
+      square.row(g) =
+          (of_group(g).transpose() * weighted.middleRows(g * group_, of_group(g).size())).cast<double>();
     const Eigen::Map<const Eigen::VectorXf> w(w_.data() + first_, size_);
-    const Eigen::MatrixXf weighted = moments() * codes;
-    Eigen::MatrixXd square = (codes.transpose() * weighted).cast<double>();
     for (i64 g = 0; g < groups; ++g)
       if (!(square(g, g) > 0)) square(g, g) = 1;  // a group of zeros keeps any scale
     const Eigen::VectorXd scales = square.ldlt().solve((weighted.transpose() * w).cast<double>());
