@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "../examples/cli/flags.hpp"
+#include "../examples/cli/run_main.hpp"
 #include "accuracy/comparison.hpp"
 #include "accuracy/formats.hpp"
 #include "accuracy/runs.hpp"
@@ -142,14 +143,5 @@ void run(int argc, char** argv) {
 }  // namespace la::scenes
 
 int main(int argc, char** argv) {
-  try {
-    la::scenes::run(argc, argv);
-    return 0;
-  } catch (const la::Error& error) {
-    std::fprintf(stderr, "accuracy: %s\n", error.what());
-    return error.kind() == la::ErrorKind::usage ? 2 : 1;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "accuracy: %s\n", error.what());
-    return 1;
-  }
+  return la::cli::run_main("accuracy", [&] { return la::scenes::run(argc, argv); });
 }

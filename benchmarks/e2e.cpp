@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "examples/cli/flags.hpp"
+#include "examples/cli/run_main.hpp"
 #include "la/la.hpp"
 
 namespace la::bench {
@@ -162,13 +163,5 @@ int run(int argc, char** argv) {
 }  // namespace la::bench
 
 int main(int argc, char** argv) {
-  try {
-    return la::bench::run(argc, argv);
-  } catch (const la::Error& error) {
-    std::cerr << "e2e: " << error.what() << "\n";
-    return error.kind() == la::ErrorKind::usage ? 2 : 1;
-  } catch (const std::exception& error) {
-    std::cerr << "e2e: " << error.what() << "\n";
-  }
-  return 1;
+  return la::cli::run_main("e2e", [&] { return la::bench::run(argc, argv); });
 }

@@ -14,6 +14,7 @@
 #include <random>
 
 #include "examples/cli/flags.hpp"
+#include "examples/cli/run_main.hpp"
 #include "kernels/dispatch.hpp"
 #include "la/core/parallel.hpp"
 #include "la/io/json_write.hpp"
@@ -459,13 +460,5 @@ int run(int argc, char** argv) {
 }  // namespace la::bench
 
 int main(int argc, char** argv) {
-  try {
-    return la::bench::run(argc, argv);
-  } catch (const la::Error& error) {
-    std::cerr << "kernels: " << error.what() << "\n";
-    return error.kind() == la::ErrorKind::usage ? 2 : 1;
-  } catch (const std::exception& error) {
-    std::cerr << "kernels: " << error.what() << "\n";
-  }
-  return 1;
+  return la::cli::run_main("kernels", [&] { return la::bench::run(argc, argv); });
 }

@@ -1,5 +1,6 @@
 // Draws the pictures of data/pictures again: `pictures data/pictures`.
 
+#include "examples/cli/run_main.hpp"
 #include "pictures.hpp"
 
 #include <array>
@@ -50,12 +51,8 @@ void draw(const std::string& directory) {
 }  // namespace la::scenes
 
 int main(int argc, char** argv) {
-  try {
+  return la::cli::run_main("pictures", [&] {
     if (argc != 2) la::fail_usage("usage: pictures DIRECTORY");
     la::scenes::draw(argv[1]);
-    return 0;
-  } catch (const la::Error& error) {
-    std::fprintf(stderr, "pictures: %s\n", error.what());
-    return error.kind() == la::ErrorKind::usage ? 2 : 1;
-  }
+  });
 }

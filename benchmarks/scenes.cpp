@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "examples/cli/run_main.hpp"
 #include "la/core/error.hpp"
 #include "scene_score.hpp"
 
@@ -44,13 +45,5 @@ int run(int argc, char** argv) {
 }  // namespace la::scenes
 
 int main(int argc, char** argv) {
-  try {
-    return la::scenes::run(argc, argv);
-  } catch (const la::Error& error) {
-    std::fprintf(stderr, "scenes: %s\n", error.what());
-    return error.kind() == la::ErrorKind::usage ? 2 : 1;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "scenes: %s\n", error.what());
-    return 1;
-  }
+  return la::cli::run_main("scenes", [&] { return la::scenes::run(argc, argv); });
 }

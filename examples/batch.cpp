@@ -11,6 +11,7 @@
 #include "cli/model_flags.hpp"
 #include "cli/progress.hpp"
 #include "cli/request_lines.hpp"
+#include "cli/run_main.hpp"
 #include "cli/stop_signals.hpp"
 
 namespace la::cli {
@@ -177,15 +178,5 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   const la::TruncationGuard guard;
-  try {
-    return la::cli::run(argc, argv);
-  } catch (const la::Error& error) {
-    std::cerr << "batch: " << error.what() << "\n";
-    return error.kind() == la::ErrorKind::usage ? 2 : 1;
-  } catch (const std::bad_alloc&) {
-    std::cerr << "batch: out of memory\n";
-  } catch (const std::exception& error) {
-    std::cerr << "batch: " << error.what() << "\n";
-  }
-  return 1;
+  return la::cli::run_main("batch", [&] { return la::cli::run(argc, argv); });
 }

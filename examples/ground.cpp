@@ -11,6 +11,7 @@
 #include "cli/memory.hpp"
 #include "cli/model_flags.hpp"
 #include "cli/report.hpp"
+#include "cli/run_main.hpp"
 
 namespace la::cli {
 namespace {
@@ -236,16 +237,5 @@ void run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   const la::TruncationGuard guard;
-  try {
-    la::cli::run(argc, argv);
-    return 0;
-  } catch (const la::Error& error) {
-    std::cerr << "ground: " << error.what() << "\n";
-    return error.kind() == la::ErrorKind::usage ? 2 : 1;
-  } catch (const std::bad_alloc&) {
-    std::cerr << "ground: out of memory\n";
-  } catch (const std::exception& error) {
-    std::cerr << "ground: " << error.what() << "\n";
-  }
-  return 1;
+  return la::cli::run_main("ground", [&] { return la::cli::run(argc, argv); });
 }

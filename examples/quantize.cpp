@@ -8,6 +8,7 @@
 
 #include "cli/calibration.hpp"
 #include "cli/model_flags.hpp"
+#include "cli/run_main.hpp"
 
 namespace la::cli {
 namespace {
@@ -132,16 +133,5 @@ void run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   const la::TruncationGuard guard;
-  try {
-    la::cli::run(argc, argv);
-    return 0;
-  } catch (const la::Error& error) {
-    std::cerr << "quantize: " << error.what() << "\n";
-    return error.kind() == la::ErrorKind::usage ? 2 : 1;
-  } catch (const std::bad_alloc&) {
-    std::cerr << "quantize: out of memory\n";
-  } catch (const std::exception& error) {
-    std::cerr << "quantize: " << error.what() << "\n";
-  }
-  return 1;
+  return la::cli::run_main("quantize", [&] { return la::cli::run(argc, argv); });
 }
