@@ -152,16 +152,26 @@ inline void pack_qrows(const std::int8_t* q, i64 stride, i64 rows, i64 k, std::i
       Micro::template pack<Block>(q + m * stride + k0, k - k0 < kQDepth ? k - k0 : kQDepth, out);
 }
 
-/// Bias, then the old C, onto sums of [panels][rows][16].
+/// Bias, then the old C, onto the sums of `width` columns.
+[[gnu::always_inline]] inline void finish_columns(const float* sums, const float* bias, bool add, i64 width,
+                                                  float* c) noexcept {
+  float total[kPanel];
+  for (i64 j = 0; j < width; ++j) total[j] = sums[j] + (bias ? bias[j] : 0.0f);
+  for (i64 j = 0; j < width; ++j) c[j] = add ? total[j] + c[j] : total[j];
+}
+
+/// All sums of a block, [panels][rows][16].
 inline void finish_q(const QGemm& g, i64 m0, i64 rows, i64 n0, i64 columns) noexcept {
+  const bool add = g.store == Store::add;
   for (i64 m = 0; m < rows; ++m)
     for (i64 n = 0; n < columns; n += kPanel) {
       float* c = g.c + (m0 + m) * g.ldc + n0 + n;
-      const float* s = g.scratch + n * rows + m * kPanel;
-      float total[kPanel];
-      const i64 width = columns - n < kPanel ? columns - n : kPanel;
-      for (i64 j = 0; j < width; ++j) total[j] = s[j] + (g.bias ? g.bias[n0 + n + j] : 0.0f);
-      for (i64 j = 0; j < width; ++j) c[j] = g.store == Store::add ? total[j] + c[j] : total[j];
+      const float* sums = g.scratch + n * rows + m * kPanel;
+      const float* bias = g.bias ? g.bias + n0 + n : nullptr;
+      if (columns - n >= kPanel)
+        finish_columns(sums, bias, add, kPanel, c);
+      else
+        finish_columns(sums, bias, add, columns - n, c);
     }
 }
 
@@ -180,6 +190,7 @@ void qgemm_blocked(const QGemm& g) noexcept {
     const i64 depth = in_place ? g.a.groups : kQRows / rows * slice_groups;
     constexpr int most = Micro::template rows<Block>();
     const i64 wide = Micro::panels(rows < most ? int(rows) : most);
+    i64 packed_from = -1;  // few rows are packed whole, once for all columns
     for (i64 n0 = 0; n0 < g.n; n0 += kQPanels * kPanel) {
       const i64 columns = g.n - n0 < kQPanels * kPanel ? g.n - n0 : kQPanels * kPanel;
       const i64 panels = (columns + kPanel - 1) / kPanel;
@@ -187,7 +198,10 @@ void qgemm_blocked(const QGemm& g) noexcept {
       for (i64 g0 = 0; g0 < g.a.groups; g0 += depth) {
         const i64 g_end = g.a.groups - g0 < depth ? g.a.groups : g0 + depth;
         const std::int8_t* q = g.a.q + m0 * g.a.stride + g0 * Block::kGroup;
-        if (!in_place) pack_qrows<Micro, Block>(q, g.a.stride, rows, (g_end - g0) * Block::kGroup, packed);
+        if (!in_place && packed_from != g0) {
+          pack_qrows<Micro, Block>(q, g.a.stride, rows, (g_end - g0) * Block::kGroup, packed);
+          packed_from = g0;
+        }
         for (i64 p = 0; p < panels; p += wide)
           for (i64 g1 = g0; g1 < g_end; g1 += step) {
             const i64 at = m0 * g.a.groups + g1;
