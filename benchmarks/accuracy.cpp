@@ -31,7 +31,7 @@ struct AccuracyFlags {
 
   void add_to(cli::Flags& flags) {
     flags.text("--set", "NAME", "development or held-out [development]", set);
-    flags.number<int>("--count", "pictures, half of them of letters [2000]", count, 2, 1000000);
+    flags.number<int>("--count", "pictures, half of them of letters [2000 in development, 4000 held out]", count, 2, 1000000);
     flags.text("--formats", "A,B", "beside bf16: q8, q4-rtn, q4, mixed, or NAME=DIR [q8,q4-rtn,q4,mixed]", formats);
     flags.text("--modes", "A,B", "[slow,fast,hybrid]", modes);
     flags.text("--activations", "NAME", "what integer weights are multiplied with: q8, f32 [q8]", activations);
