@@ -56,8 +56,6 @@ void run_team(int threads, const First& first, const Second& second) {
 #else
 template <class First, class Second>
 void run_team(int threads, const First& first, const Second& second) {
-  std::vector<std::jthread> team;  // joined at the end
-  team.reserve(std::size_t(threads - 1));
   std::atomic<int> count = 0;  // known when all have started
   std::barrier<> between(threads);
   const auto work = [&](int worker) {
@@ -65,6 +63,8 @@ void run_team(int threads, const First& first, const Second& second) {
     between.arrive_and_wait();
     second(worker, count.load());
   };
+  std::vector<std::jthread> team;  // the last to be declared: it is joined before what the threads use goes away
+  team.reserve(std::size_t(threads - 1));
   try {
     for (int worker = 1; worker < threads; ++worker)
       team.emplace_back([&, worker] {

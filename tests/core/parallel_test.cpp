@@ -30,6 +30,13 @@ TEST_CASE("parallel: every item is done once, on any number of threads") {
     }
 }
 
+TEST_CASE("parallel: a region ends after all of its threads") {  // what they share lies on its stack
+  std::atomic<int> done = 0;
+  for (int round = 0; round < 1000; ++round)
+    la::parallel_for(3, 3, [&](i64, i64, int) { ++done; });
+  CHECK(done == 3000);
+}
+
 TEST_CASE("parallel: asked for several threads, several work") {
   std::atomic<int> most = 0;
   la::parallel_phases(
