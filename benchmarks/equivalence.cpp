@@ -16,7 +16,7 @@ namespace {
 
 struct Options {
   std::string model_dir, weights = "auto", isa, threads = "1,2,3", gate = "on", throughput = "on",
-                         batches = "1,2,4,8,16", modes = "slow,fast";
+                         sharing = "on", batches = "1,2,4,8,16", modes = "slow,fast";
   std::vector<std::string> images;
   i64 tokens = 16, width = 640, height = 360;
   int measured_threads = 0;
@@ -33,6 +33,7 @@ struct Options {
     flags.text("--gate", "on|off", "check answers and logits [on]", gate);
     flags.text("--threads", "LIST", "numbers of threads that the gate runs with [1,2,3]", threads);
     flags.text("--throughput", "on|off", "measure what sharing and batching buy [on]", throughput);
+    flags.text("--sharing", "on|off", "with --throughput on: whether sharing is measured [on]", sharing);
     flags.text("--batches", "LIST", "batch sizes to measure [1,2,4,8,16]", batches);
     flags.text("--modes", "LIST", "generation modes to measure [slow,fast]", modes);
     flags.number<int>("--measured-threads", "of the throughput part [all cores]", measured_threads, 1, 4096);
@@ -120,14 +121,20 @@ int gate(const Options& options, std::span<const Image> images, std::span<const 
 
 struct Measured {
   double seconds = 0;
-  i64 tokens = 0, steps = 0;
+  i64 tokens = 0, steps = 0, passes = 0;
+
+  Measured operator-(const Measured& other) const {
+    return {seconds - other.seconds, tokens - other.tokens, steps - other.steps, passes - other.passes};
+  }
 };
 
 Measured measure(Session& session, const std::vector<Request>& requests, const BatchOptions& options) {
   Measured m;
+  const i64 passes_before = session.statistics().passes;
   Stopwatch watch;
   const std::vector<Result> results = session.batch(requests, options);
   m.seconds = watch.lap();
+  m.passes = session.statistics().passes - passes_before;
   for (const Result& result : results) {
     require(result.ok(), result.error);
     m.tokens += i64(result.token_ids.size());
@@ -194,7 +201,8 @@ void measure_sharing(const Options& options, Session& session, const std::vector
       whole, image.preprocess_seconds + image.vision_seconds, one, two, 100 * two / whole);
 }
 
-/// Decoding alone: pictures are encoded and prompts are known before the clock starts.
+/// Decoding alone: pictures are encoded and prompts are known before, and what is left of them, with the first token,
+/// is measured by itself and taken off.
 void measure_batches(const Options& options, Session& session, const PromptText& asked) {
   std::vector<i64> sizes;
   for (const std::string& size : split(options.batches)) sizes.push_back(std::stoll(size));
@@ -214,15 +222,13 @@ void measure_batches(const Options& options, Session& session, const PromptText&
     double serial = 0;
     for (const i64 size : sizes) {
       batch.batch_size = size;
-      const Statistics before = session.statistics();
-      const Measured m = measure(session, requests(options.tokens), batch);
-      const Statistics after = session.statistics();
+      const Measured first = measure(session, requests(1), batch);
+      const Measured m = measure(session, requests(options.tokens), batch) - first;
       const double rate = double(m.steps) / m.seconds;
       if (serial == 0) serial = rate;
       std::printf("%-6s batch %2lld: %7.2f row steps/s, %7.2f tokens/s, %5.2f x batch %lld, %.3f s a pass\n",
                   mode.c_str(), static_cast<long long>(size), rate, double(m.tokens) / m.seconds,
-                  rate / serial, static_cast<long long>(sizes[0]),
-                  m.seconds / double(after.passes - before.passes));
+                  rate / serial, static_cast<long long>(sizes[0]), m.seconds / double(m.passes));
       std::fflush(stdout);
     }
   }
@@ -246,7 +252,7 @@ int run_program(int argc, char** argv) {
     std::printf("%s, weights %s, %d threads, %lldx%lld\n", std::string(session.ops().name()).c_str(),
                 std::string(session.weight_format()).c_str(), session.ops().threads(),
                 static_cast<long long>(options.width), static_cast<long long>(options.height));
-    measure_sharing(options, session, asked);
+    if (options.sharing == "on") measure_sharing(options, session, asked);
     measure_batches(options, session, asked[0]);
   }
   return failures == 0 ? 0 : 1;

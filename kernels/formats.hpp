@@ -45,4 +45,10 @@ struct QuantizedRows {
   std::int64_t stride = 0, groups = 0;
 };
 
+/// A good QuantizedRows::stride for K inputs: rows start a cache line off from multiples of 128, so that those read
+/// side by side do not share cache sets.
+constexpr std::int64_t quantized_stride(std::int64_t k) noexcept {
+  return (k + 127) / 128 * 128 + 64;
+}
+
 }  // namespace la::kernels

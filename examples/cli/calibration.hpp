@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <vector>
 
@@ -11,6 +10,7 @@
 
 #include "la/la.hpp"
 #include "la/quantize/quantize.hpp"
+#include "text_lines.hpp"
 
 // Pictures and questions that show a quantiser what inputs the layers get.
 namespace la::cli {
@@ -55,22 +55,19 @@ inline PromptText question_of_line(const std::string& where, simdjson::dom::obje
 
 /// Lines as the batch program takes them; a picture that is not found is looked for beside the file.
 inline std::vector<CalibrationSample> calibration_of_lines(const std::filesystem::path& path) {
-  std::ifstream in(path);
-  require(in.good(), path.string(), ": cannot be read");
   simdjson::dom::parser parser;
   std::vector<CalibrationSample> samples;
-  int number = 0;
-  for (std::string text; std::getline(in, text);) {
-    const std::string where = path.string() + ":" + std::to_string(++number);
-    if (text.find_first_not_of(" \t\r") == std::string::npos) continue;
+  for (TextLines lines(path.string()); lines.next();) {
+    const std::string where = path.string() + ":" + std::to_string(lines.number());
+    require(lines.text().size() <= kLongestLine, where, ": expected a line of at most ", kLongestLine,
+            " bytes");
     simdjson::dom::object line;
-    require(parser.parse(text).get(line) == simdjson::SUCCESS, where, ": expected a JSON object");
+    require(parser.parse(lines.text()).get(line) == simdjson::SUCCESS, where, ": expected a JSON object");
     std::filesystem::path image = text_member(where, line, "image");
     require(!image.empty(), where, ": image is missing");
     if (!std::filesystem::exists(image)) image = path.parent_path() / image;
     samples.push_back({load_image(image.string()), question_of_line(where, line)});
   }
-  require(!in.bad(), path.string(), ": cannot be read behind line ", number);
   return samples;
 }
 

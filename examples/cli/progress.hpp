@@ -4,11 +4,11 @@
 
 #include <chrono>
 #include <cstdio>
-#include <fstream>
 #include <iostream>
 #include <string>
 
 #include "la/la.hpp"
+#include "text_lines.hpp"
 
 namespace la::cli {
 
@@ -47,9 +47,8 @@ class BatchProgress {
 
 /// Lines that are not blank.
 inline i64 count_requests(const std::string& path) {
-  std::ifstream file(path);
   i64 count = 0;
-  for (std::string text; std::getline(file, text);) count += text.find_first_not_of(" \t\r") != text.npos;
+  for (TextLines lines(path); lines.next();) ++count;
   return count;
 }
 

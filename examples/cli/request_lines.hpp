@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "la/la.hpp"
+#include "text_lines.hpp"
 
 // The lines that go into the batch program.
 namespace la::cli {
@@ -70,6 +70,7 @@ inline RequestLine read_request(simdjson::dom::parser& parser, const std::string
   line.number = number;
   line.key = "line " + std::to_string(number);
   try {
+    require(text.size() <= kLongestLine, "expected a line of at most ", kLongestLine, " bytes");
     simdjson::dom::object object;
     auto parsed = parser.parse(text);
     if (parsed.error() != simdjson::SUCCESS)
@@ -93,25 +94,16 @@ inline RequestLine read_request(simdjson::dom::parser& parser, const std::string
 class RequestReader {
  public:
   /// error: the file cannot be read
-  explicit RequestReader(const std::string& path) : path_(path), file_(path) {
-    require(file_.good(), path, ": could not be opened");
-  }
+  explicit RequestReader(const std::string& path) : lines_(path) {}
 
   std::optional<RequestLine> next() {
-    for (std::string text; std::getline(file_, text);) {
-      ++number_;
-      if (text.find_first_not_of(" \t\r") == text.npos) continue;
-      return read_request(parser_, text, number_);
-    }
-    require(!file_.bad(), path_, ": could not be read behind line ", number_);
-    return std::nullopt;
+    if (!lines_.next()) return std::nullopt;
+    return read_request(parser_, lines_.text(), lines_.number());
   }
 
  private:
-  std::string path_;
-  std::ifstream file_;
+  TextLines lines_;
   simdjson::dom::parser parser_;
-  i64 number_ = 0;
 };
 
 }  // namespace la::cli

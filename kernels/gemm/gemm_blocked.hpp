@@ -2,6 +2,7 @@
 
 #include "../kernels.hpp"
 #include "../qgemm/dequantise.hpp"
+#include "finish.hpp"
 
 // The loops round a register tile, shared by the vector instruction sets. LA_KERNELS_NAMESPACE is the including
 // instruction set's name, so that no function here is shared between files with different compiler flags.
@@ -99,23 +100,6 @@ inline void pack_rows(const float* a, i64 lda, i64 rows, i64 k, float* out) noex
     }
 }
 
-/// C = sums + bias, + C, row by row; sums are [panels][rows][16].
-template <bool kAdd>
-inline void finish(const Gemm& g, i64 m0, i64 rows, i64 n0, i64 columns, const float* sums) noexcept {
-  for (i64 m = 0; m < rows; ++m)
-    for (i64 n = 0; n < columns; n += kPanel) {
-      float* c = g.c + (m0 + m) * g.ldc + n0 + n;
-      const float* s = sums + n * rows + m * kPanel;
-      float total[kPanel];
-      const i64 width = columns - n < kPanel ? columns - n : kPanel;
-      const auto combine = [&](i64 count) {
-        for (i64 j = 0; j < count; ++j) total[j] = g.bias ? s[j] + g.bias[n0 + n + j] : s[j] + 0.0f;
-        for (i64 j = 0; j < count; ++j) c[j] = kAdd ? total[j] + c[j] : total[j];
-      };
-      width == kPanel ? combine(kPanel) : combine(width);
-    }
-}
-
 template <class Micro, class W>
 void gemm_blocked(const Gemm& g) noexcept {
   static_assert(kRowBlock % Micro::kRows == 0);
@@ -176,8 +160,8 @@ void gemm_blocked(const Gemm& g) noexcept {
           }
         }
       }
-      g.store == Store::add ? finish<true>(g, m0, rows, n0, columns, sums)
-                            : finish<false>(g, m0, rows, n0, columns, sums);
+      finish_block(sums, rows, columns, g.bias ? g.bias + n0 : nullptr, g.store, g.c + m0 * g.ldc + n0,
+                   g.ldc);
     }
   }
 }

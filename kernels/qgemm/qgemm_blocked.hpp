@@ -1,5 +1,6 @@
 #pragma once
 
+#include "../gemm/finish.hpp"
 #include "../kernels.hpp"
 
 // The loops round a register tile of integer products, shared by the vector instruction sets.
@@ -17,25 +18,27 @@
 //
 // A micro kernel, over L, the vectors of an instruction set (see lanes_avx512.hpp), provides:
 //   rows<Block>(), panels(rows)      most rows of a register tile, and its panels side by side
-//   expansion<Block>(), pack<Block>  bytes of a packed activation, and how they are made
+//   repacks<Block>()                 whether it reads activations in an order of its own, and then
+//   pack<Block>(q, count, out)       makes it, two bytes an activation
 //   tile<R, P, Block>(call)          c[P][R][16] += the product over one slice, see QTileCall
 namespace la::kernels::LA_KERNELS_NAMESPACE {
 
 inline constexpr i64 kQRows = 132;    // rows of a block, whose activations and partial sums stay in L2
-inline constexpr i64 kQPanels = 16;   // panels that share one packing of the activations
+inline constexpr i64 kQPanels = 16;   // panels that share a slice of the activations
 inline constexpr i64 kQDepth = 1024;  // inputs of a slice: a panel of this depth fits L1 beside a tile's rows
 inline constexpr i64 kQAhead =
     4096;  // bytes that a panel's first tile prefetches ahead; the others find it in L1
 
 /// Bytes between the packed rows of a slice. A cache line more than a power of two, so that rows spread over L1.
-template <class Micro, class Block>
-inline constexpr i64 kQStride = kQDepth* Micro::template expansion<Block>() + 64;
+inline constexpr i64 kQStride = 2 * kQDepth + 64;
+inline constexpr i64 kQActivations = kQRows * kQStride;  // bytes of activations between which panels change
 
 /// One register tile over one slice.
 template <class Block>
 struct QTileCall {
   i64 groups;            // of the slice
-  const std::int8_t* a;  // packed rows, kQStride apart
+  const std::int8_t* a;  // rows, a_stride apart
+  i64 a_stride;
   const float* a_scale;  // [R, groups], rows a_groups apart
   const float* a_sum;
   i64 a_groups;
@@ -51,15 +54,11 @@ struct QTileCall {
   }
 };
 
-/// Packed activations that are the bytes as they are, for a micro kernel to inherit.
-struct PackedBytes {
+/// Activations are read where they are: for a micro kernel to inherit.
+struct InPlace {
   template <class Block>
-  static constexpr int expansion() {
-    return 1;
-  }
-  template <class Block>
-  static void pack(const std::int8_t* q, i64 count, std::int8_t* out) noexcept {
-    __builtin_memcpy(out, q, std::size_t(count));
+  static constexpr bool repacks() {
+    return false;
   }
 };
 
@@ -135,7 +134,7 @@ inline void run_qrows(i64 rows, i64 panels, QTileCall<Block> t) noexcept {
   for (i64 left = rows, tiles = (rows + most - 1) / most; tiles > 0; --tiles) {
     const i64 height = (left + tiles - 1) / tiles;
     run_qtile<Micro, most>(height, panels, t);
-    t.a += height * kQStride<Micro, Block>;
+    t.a += height * t.a_stride;
     t.a_scale += height * t.a_groups;
     t.a_sum += height * t.a_groups;
     t.c += height * kPanel;
@@ -148,46 +147,23 @@ inline void run_qrows(i64 rows, i64 panels, QTileCall<Block> t) noexcept {
 template <class Micro, class Block>
 inline void pack_qrows(const std::int8_t* q, i64 stride, i64 rows, i64 k, std::int8_t* out) noexcept {
   for (i64 k0 = 0; k0 < k; k0 += kQDepth)
-    for (i64 m = 0; m < rows; ++m, out += kQStride<Micro, Block>)
+    for (i64 m = 0; m < rows; ++m, out += kQStride)
       Micro::template pack<Block>(q + m * stride + k0, k - k0 < kQDepth ? k - k0 : kQDepth, out);
-}
-
-/// Bias, then the old C, onto the sums of `width` columns.
-[[gnu::always_inline]] inline void finish_columns(const float* sums, const float* bias, bool add, i64 width,
-                                                  float* c) noexcept {
-  float total[kPanel];
-  for (i64 j = 0; j < width; ++j) total[j] = sums[j] + (bias ? bias[j] : 0.0f);
-  for (i64 j = 0; j < width; ++j) c[j] = add ? total[j] + c[j] : total[j];
-}
-
-/// All sums of a block, [panels][rows][16].
-inline void finish_q(const QGemm& g, i64 m0, i64 rows, i64 n0, i64 columns) noexcept {
-  const bool add = g.store == Store::add;
-  for (i64 m = 0; m < rows; ++m)
-    for (i64 n = 0; n < columns; n += kPanel) {
-      float* c = g.c + (m0 + m) * g.ldc + n0 + n;
-      const float* sums = g.scratch + n * rows + m * kPanel;
-      const float* bias = g.bias ? g.bias + n0 + n : nullptr;
-      if (columns - n >= kPanel)
-        finish_columns(sums, bias, add, kPanel, c);
-      else
-        finish_columns(sums, bias, add, columns - n, c);
-    }
 }
 
 template <class Micro, class Block>
 void qgemm_blocked(const QGemm& g) noexcept {
-  constexpr i64 stride = kQStride<Micro, Block>, slice_groups = kQDepth / Block::kGroup;
-  static_assert(kQRows * (kQPanels * kPanel + stride / i64(sizeof(float))) <= kGemmScratch);
+  constexpr bool repacks = Micro::template repacks<Block>();
+  constexpr i64 slice_groups = kQDepth / Block::kGroup;
+  static_assert(kQRows * kQPanels * kPanel + kQActivations / i64(sizeof(float)) <= kGemmScratch);
   float* sums = g.scratch;
   std::int8_t* packed = reinterpret_cast<std::int8_t*>(sums + kQRows * kQPanels * kPanel);
   const i64 blocks = (g.m + kQRows - 1) / kQRows;
   for (i64 block = 0; block < blocks; ++block) {
     const i64 m0 = g.m * block / blocks, rows = g.m * (block + 1) / blocks - m0;
-    // Few rows leave room to pack more of their depth, so that weights are read in longer runs.
-    const bool in_place = rows == 1 && Micro::template expansion<Block>() == 1;
-    const i64 step = in_place ? g.a.groups : slice_groups;
-    const i64 depth = in_place ? g.a.groups : kQRows / rows * slice_groups;
+    // The fewer the rows, the more of their depth fits L2 (or the scratch): weights are then read in longer runs.
+    const i64 step = rows == 1 && !repacks ? g.a.groups : slice_groups;
+    const i64 depth = kQActivations / (rows * (repacks ? kQStride : kQDepth)) * step;
     constexpr int most = Micro::template rows<Block>();
     const i64 wide = Micro::panels(rows < most ? int(rows) : most);
     i64 packed_from = -1;  // few rows are packed whole, once for all columns
@@ -198,8 +174,9 @@ void qgemm_blocked(const QGemm& g) noexcept {
       for (i64 g0 = 0; g0 < g.a.groups; g0 += depth) {
         const i64 g_end = g.a.groups - g0 < depth ? g.a.groups : g0 + depth;
         const std::int8_t* q = g.a.q + m0 * g.a.stride + g0 * Block::kGroup;
-        if (!in_place && packed_from != g0) {
-          pack_qrows<Micro, Block>(q, g.a.stride, rows, (g_end - g0) * Block::kGroup, packed);
+        if constexpr (repacks) {
+          if (packed_from != g0)
+            pack_qrows<Micro, Block>(q, g.a.stride, rows, (g_end - g0) * Block::kGroup, packed);
           packed_from = g0;
         }
         for (i64 p = 0; p < panels; p += wide)
@@ -207,7 +184,8 @@ void qgemm_blocked(const QGemm& g) noexcept {
             const i64 at = m0 * g.a.groups + g1;
             const QTileCall<Block> t{
                 g_end - g1 < step ? g_end - g1 : step,
-                in_place ? q : packed + (g1 - g0) / step * rows * stride,
+                repacks ? packed + (g1 - g0) / step * rows * kQStride : q + (g1 - g0) * Block::kGroup,
+                repacks ? kQStride : g.a.stride,
                 g.a.scale + at,
                 g.a.sum + at,
                 g.a.groups,
@@ -218,7 +196,8 @@ void qgemm_blocked(const QGemm& g) noexcept {
             run_qrows<Micro>(rows, panels - p < wide ? panels - p : wide, t);
           }
       }
-      finish_q(g, m0, rows, n0, columns);
+      finish_block(sums, rows, columns, g.bias ? g.bias + n0 : nullptr, g.store, g.c + m0 * g.ldc + n0,
+                   g.ldc);
     }
   }
 }

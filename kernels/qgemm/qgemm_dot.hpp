@@ -6,7 +6,7 @@
 namespace la::kernels::LA_KERNELS_NAMESPACE {
 
 template <class L>
-struct DotMicro : PackedBytes {
+struct DotMicro : InPlace {
   template <class Block>
   static constexpr int rows() {
     return L::kDotRows;
@@ -30,8 +30,8 @@ struct DotMicro : PackedBytes {
           low[p][v] = Block::kBits == 4 ? L::low_nibbles(bits) : L::dot_bytes(bits);
           high[p][v] = L::high_nibbles(bits);
         });
-        add<Block>(low, a + i * (32 / Block::kBits), dots);
-        if constexpr (Block::kBits == 4) add<Block>(high, a + 8 * i + 4, kFew<R> ? second : dots);
+        add(low, a + i * (32 / Block::kBits), t.a_stride, dots);
+        if constexpr (Block::kBits == 4) add(high, a + 8 * i + 4, t.a_stride, kFew<R> ? second : dots);
       }
       if constexpr (Block::kBits == 4 && kFew<R>) dots.add(second);
       dots.add_to_sums(t, group);
@@ -47,12 +47,12 @@ struct DotMicro : PackedBytes {
   static constexpr int kVectors = kPanel / L::kLanes;
 
   /// Four inputs of every row.
-  template <class Block, int R, int P>
-  [[gnu::always_inline]] static void add(const Int (&w)[std::size_t(P)][std::size_t(kVectors)], const std::int8_t* a,
-                                         QDots<L, R, P>& dots) noexcept {
+  template <int R, int P>
+  [[gnu::always_inline]] static void add(const Int (&w)[std::size_t(P)][std::size_t(kVectors)],
+                                         const std::int8_t* a, i64 stride, QDots<L, R, P>& dots) noexcept {
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
-      const Int four = L::splat_four(a + r * kQStride<DotMicro, Block>);
+      const Int four = L::splat_four(a + r * stride);
       for_each<P, kVectors>(
           [&](int p, int v) { dots.dot[p][v][r] = L::dot(dots.dot[p][v][r], w[p][v], four); });
     }

@@ -6,7 +6,7 @@
 // Register tiles without dot products: smlal to s16, sadalp to s32. A vector holds four inputs of four columns.
 namespace la::kernels::neon {
 
-struct LongMicro : PackedBytes {
+struct LongMicro : InPlace {
   template <class Block>
   static constexpr int rows() {
     return 4;
@@ -18,7 +18,8 @@ struct LongMicro : PackedBytes {
     for (i64 group = 0; group < t.groups; ++group) {
       const Block& b = t.b[group];
       QDots<LanesNeon, R, P> dots;
-      for (int v = 0; v < 4; ++v) add_vector<R>(b, v, t.a + group * Block::kGroup, t.ahead, dots.dot[0][v]);
+      for (int v = 0; v < 4; ++v)
+        add_vector<R>(b, v, t.a + group * Block::kGroup, t.a_stride, t.ahead, dots.dot[0][v]);
       dots.add_to_sums(t, group);
     }
   }
@@ -32,8 +33,8 @@ struct LongMicro : PackedBytes {
 
   /// One vector of columns: pairs of columns in the halves of `wide`, two sums for each until the last step.
   template <int R, class Block>
-  [[gnu::always_inline]] static void add_vector(const Block& b, int v, const std::int8_t* a, i64 ahead,
-                                                int32x4_t (&dot)[std::size_t(R)]) noexcept {
+  [[gnu::always_inline]] static void add_vector(const Block& b, int v, const std::int8_t* a, i64 stride,
+                                                i64 ahead, int32x4_t (&dot)[std::size_t(R)]) noexcept {
     constexpr int lines = Block::kGroup * Block::kBits / 32;
     int32x4_t wide[std::size_t(R)][2];
 #pragma GCC unroll 4
@@ -47,10 +48,10 @@ struct LongMicro : PackedBytes {
         __builtin_prefetch(reinterpret_cast<const char*>(q) + ahead);
         const int32x4_t bits = LanesNeon::load_bits(q);
         if constexpr (Block::kBits == 4) {
-          add_four<R, Block>(LanesNeon::low_nibbles(bits), a + 8 * i, pairs);
-          add_four<R, Block>(LanesNeon::high_nibbles(bits), a + 8 * i + 4, pairs);
+          add_four<R>(LanesNeon::low_nibbles(bits), a + 8 * i, stride, pairs);
+          add_four<R>(LanesNeon::high_nibbles(bits), a + 8 * i + 4, stride, pairs);
         } else {
-          add_four<R, Block>(LanesNeon::dot_bytes(bits), a + 4 * i, pairs);
+          add_four<R>(LanesNeon::dot_bytes(bits), a + 4 * i, stride, pairs);
         }
       }
 #pragma GCC unroll 4
@@ -64,13 +65,13 @@ struct LongMicro : PackedBytes {
   }
 
   /// Four inputs of every row.
-  template <int R, class Block>
-  [[gnu::always_inline]] static void add_four(int32x4_t weights, const std::int8_t* a,
+  template <int R>
+  [[gnu::always_inline]] static void add_four(int32x4_t weights, const std::int8_t* a, i64 stride,
                                               int16x8_t (&pairs)[std::size_t(R)][2]) noexcept {
     const int8x16_t w = vreinterpretq_s8_s32(weights);
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) {
-      const int8x16_t x = vreinterpretq_s8_s32(LanesNeon::splat_four(a + r * kQStride<LongMicro, Block>));
+      const int8x16_t x = vreinterpretq_s8_s32(LanesNeon::splat_four(a + r * stride));
       pairs[r][0] = vmlal_s8(pairs[r][0], vget_low_s8(w), vget_low_s8(x));
       pairs[r][1] = vmlal_high_s8(pairs[r][1], w, x);
     }

@@ -22,21 +22,17 @@ struct PairMicro {
   }
   static constexpr int panels(int rows) { return L::pair_panels(rows); }
 
-  /// Packed activations for 8-bit weights are s16: the even inputs of a slice, then the odd ones.
   template <class Block>
-  static constexpr int expansion() {
-    return Block::kBits == 4 ? 1 : 2;
+  static constexpr bool repacks() {
+    return Block::kBits == 8;
   }
+  /// As s16: the even inputs of a slice, then the odd ones.
   template <class Block>
   static void pack(const std::int8_t* q, i64 count, std::int8_t* out) noexcept {
-    if constexpr (Block::kBits == 4) {
-      __builtin_memcpy(out, q, std::size_t(count));
-    } else {
-      for (i64 i = 0; i < count; i += i64(sizeof(Int))) {
-        const Int x = L::load_bits(q + i);
-        L::store_bits(out + i, L::even_signed(x));
-        L::store_bits(out + kQDepth + i, L::odd_signed(x));
-      }
+    for (i64 i = 0; i < count; i += i64(sizeof(Int))) {
+      const Int x = L::load_bits(q + i);
+      L::store_bits(out + i, L::even_signed(x));
+      L::store_bits(out + kQDepth + i, L::odd_signed(x));
     }
   }
 
@@ -79,7 +75,7 @@ struct PairMicro {
         });
 #pragma GCC unroll 16
         for (int r = 0; r < R; ++r) {
-          const std::int8_t* x = a + r * kQStride<PairMicro, Block> + 8 * i;
+          const std::int8_t* x = a + r * t.a_stride + 8 * i;
           const Int first = L::splat_four(x), second = L::splat_four(x + 4);
           for_each<P, kVectors>([&](int p, int v) {
             Int& sum = pairs.dot[p][v][r];
@@ -112,7 +108,7 @@ struct PairMicro {
       });
 #pragma GCC unroll 16
       for (int r = 0; r < R; ++r) {
-        const Int x = L::splat_four(a + r * kQStride<PairMicro, Block> + 4 * i);
+        const Int x = L::splat_four(a + r * t.a_stride + 4 * i);
         for_each<P, kVectors>([&](int p, int v) {
           dots.dot[p][v][r] = L::settle(L::add32(dots.dot[p][v][r], L::madd(w[p][v], x)));
         });

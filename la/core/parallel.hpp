@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <exception>
 #include <mutex>
+#include <tuple>
 #include <utility>
 
 #include "tensor.hpp"
@@ -37,6 +38,33 @@ inline int default_threads() noexcept { return std::max(1, int(std::thread::hard
 inline std::pair<i64, i64> share(i64 n, int index, int count) noexcept {
   return {n * index / count, n * (index + 1) / count};
 }
+
+/// Deals out [0, n) to the workers of one parallel region, in pieces that shrink towards the end: a worker that the
+/// system holds up takes fewer, and the others do not wait for it. A piece has at least `least` items, but the last.
+class Dealer {
+ public:
+  explicit Dealer(i64 n, i64 least = 1) noexcept : n_(n), least_(least) {}
+
+  /// Calls body(begin, end) for one of `workers`, piece after piece until all are dealt.
+  template <class Body>
+  void each(int workers, const Body& body) {
+    for (auto [begin, end] = next(workers); begin < end; std::tie(begin, end) = next(workers))
+      body(begin, end);
+  }
+
+ private:
+  std::pair<i64, i64> next(int workers) noexcept {
+    i64 begin = next_.load(std::memory_order_relaxed), end;
+    do {
+      const i64 piece = workers == 1 ? n_ - begin : std::max(least_, (n_ - begin) / (2 * workers));
+      end = std::min(n_, begin + piece);
+    } while (!next_.compare_exchange_weak(begin, end, std::memory_order_relaxed));
+    return {begin, end};
+  }
+
+  const i64 n_, least_;
+  std::atomic<i64> next_ = 0;
+};
 
 namespace detail {
 

@@ -130,13 +130,13 @@ class CpuOps final : public Ops {
         for (i64 first = 0; first < pairs; first += kernels::kAttentionRows)
           tasks.push_back({&span, g, first, std::min<i64>(kernels::kAttentionRows, pairs - first)});
     }
-    const int workers = int(std::min<i64>(threads_, i64(tasks.size())));
-    parallel_for(workers, threads_, [&](i64 begin, i64 end, int worker) {
-      // Dealt in turn: causal tasks grow along the sequence, and neighbours share their pages in the last cache.
-      for (i64 w = begin; w < end; ++w)
-        for (std::size_t i = std::size_t(w); i < tasks.size(); i += std::size_t(workers))
-          attend(q, tasks[i], heads, visible, scale, out, scratch(worker, kernels::attention_scratch(size)));
-    });
+    // Dealt one by one: causal tasks grow along the sequence, and neighbours share their pages in the last cache.
+    std::atomic<std::size_t> next = 0;
+    const auto work = [&](int worker, int) {
+      for (std::size_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < tasks.size();)
+        attend(q, tasks[i], heads, visible, scale, out, scratch(worker, kernels::attention_scratch(size)));
+    };
+    parallel_phases(int(std::min<i64>(threads_, i64(tasks.size()))), work, [](int, int) {});
   }
 
   void softmax(Matrix x) override {
@@ -144,25 +144,46 @@ class CpuOps final : public Ops {
   }
 
  private:
-  /// A part of y = x W^T: whole panels are dealt out first, rows are split only when there are more workers.
+  /// A part of y = x W^T.
   struct Part {
     i64 m0, m, n0, n;
   };
 
-  static Part part_of(i64 rows, i64 outputs, int worker, int workers) noexcept {
-    const i64 panels = (outputs + kernels::kPanel - 1) / kernels::kPanel;
-    const i64 column_parts = std::min<i64>(panels, workers), row_parts = std::max<i64>(workers / column_parts, 1);
-    if (worker >= column_parts * row_parts) return {};
-    const auto [p0, p1] = share(panels, int(worker % column_parts), int(column_parts));
-    const auto [m0, m1] = share(rows, int(worker / column_parts), int(row_parts));
-    return {m0, m1 - m0, p0 * kernels::kPanel, std::min(p1 * kernels::kPanel, outputs) - p0 * kernels::kPanel};
-  }
+  /// Calls multiply(part, worker) for the parts of y = x W^T that this worker takes. Panels are dealt out; only when
+  /// there are more workers than panels are rows split.
+  class Parts {
+   public:
+    Parts(i64 rows, i64 outputs, int threads) noexcept
+        : rows_(rows),
+          outputs_(outputs),
+          panels_((outputs + kernels::kPanel - 1) / kernels::kPanel),
+          dealer_(panels_, std::clamp<i64>(panels_ / (4 * threads), 1, kLeastPanels)) {}
+
+    template <class Multiply>
+    void each(int worker, int workers, const Multiply& multiply) {
+      if (panels_ >= workers) {
+        dealer_.each(workers, [&](i64 p0, i64 p1) { multiply(part(0, rows_, p0, p1), worker); });
+      } else if (const i64 row_parts = workers / panels_; worker < panels_ * row_parts) {
+        const auto [m0, m1] = share(rows_, int(worker / panels_), int(row_parts));
+        if (m0 < m1) multiply(part(m0, m1, worker % panels_, worker % panels_ + 1), worker);
+      }
+    }
+
+   private:
+    static constexpr i64 kLeastPanels = 8;  // of a piece, where there are many: below, calls cost more than waiting
+
+    Part part(i64 m0, i64 m1, i64 p0, i64 p1) const noexcept {
+      const i64 n0 = p0 * kernels::kPanel;
+      return {m0, m1 - m0, n0, std::min(p1 * kernels::kPanel, outputs_) - n0};
+    }
+
+    const i64 rows_, outputs_, panels_;
+    Dealer dealer_;
+  };
 
   void float_linear(ConstMatrix x, const PackedWeight& w, Matrix y, Store store) {
     const auto kernel = gemm_kernel(w.panel_format());
-    const auto multiply = [&](int worker, int workers) {
-      const Part part = part_of(x.shape[0], w.outputs(), worker, workers);
-      if (part.m <= 0 || part.n <= 0) return;
+    const auto multiply = [&](const Part& part, int worker) {
       kernels::Gemm g;
       g.a = x.row(part.m0);
       g.lda = x.stride[0];
@@ -177,25 +198,28 @@ class CpuOps final : public Ops {
       g.scratch = scratch(worker, kernels::kGemmScratch);
       kernel(g);
     };
-    parallel_phases(threads_, multiply, [](int, int) {});
+    Parts parts(x.shape[0], w.outputs(), threads_);
+    parallel_phases(
+        threads_, [&](int worker, int workers) { parts.each(worker, workers, multiply); }, [](int, int) {});
   }
 
   /// Quantises the rows, then multiplies: two phases of one parallel region.
   void integer_linear(ConstMatrix x, const PackedWeight& w, Matrix y, Store store, i64 group) {
-    const i64 rows = x.shape[0], groups = (w.inputs() + group - 1) / group, stride = groups * group;
+    const i64 rows = x.shape[0], groups = (w.inputs() + group - 1) / group;
+    const i64 stride = kernels::quantized_stride(w.inputs());
     grow(codes_, std::size_t(rows * stride));
     grow(scales_, std::size_t(rows * groups) * sizeof(float));
     grow(sums_, std::size_t(rows * groups) * sizeof(float));
-    const auto quantize = [&](int worker, int workers) {
-      const auto [begin, end] = share(rows, worker, workers);
-      for (i64 t = begin; t < end; ++t)
-        kernels_.quantize({x.row(t), w.inputs(), group, codes_.as<std::int8_t>() + t * stride,
-                           scales_.as<float>() + t * groups, sums_.as<float>() + t * groups});
+    Dealer dealer(rows);
+    const auto quantize = [&](int, int workers) {
+      dealer.each(workers, [&](i64 begin, i64 end) {
+        for (i64 t = begin; t < end; ++t)
+          kernels_.quantize({x.row(t), w.inputs(), group, codes_.as<std::int8_t>() + t * stride,
+                             scales_.as<float>() + t * groups, sums_.as<float>() + t * groups});
+      });
     };
     const auto kernel = qgemm_kernel(w.panel_format());
-    const auto multiply = [&](int worker, int workers) {
-      const Part part = part_of(rows, w.outputs(), worker, workers);
-      if (part.m <= 0 || part.n <= 0) return;
+    const auto multiply = [&](const Part& part, int worker) {
       kernels::QGemm g;
       g.a = {codes_.as<std::int8_t>() + part.m0 * stride, scales_.as<float>() + part.m0 * groups,
              sums_.as<float>() + part.m0 * groups, stride, groups};
@@ -209,7 +233,9 @@ class CpuOps final : public Ops {
       g.scratch = scratch(worker, kernels::kGemmScratch);
       kernel(g);
     };
-    parallel_phases(threads_, quantize, multiply);
+    Parts parts(rows, w.outputs(), threads_);
+    parallel_phases(threads_, quantize,
+                    [&](int worker, int workers) { parts.each(worker, workers, multiply); });
   }
 
   kernels::GemmKernel* gemm_kernel(PanelFormat format) const noexcept {
@@ -266,9 +292,15 @@ class CpuOps final : public Ops {
   void each_row(i64 rows, i64 columns, const Body& body) const {
     constexpr i64 worth_a_thread = 1 << 14;
     const i64 threads = std::clamp<i64>(rows * columns / worth_a_thread, 1, threads_);
-    parallel_for(rows, int(threads), [&](i64 begin, i64 end, int) {
-      for (i64 i = begin; i < end; ++i) body(i);
-    });
+    Dealer dealer(rows);
+    parallel_phases(
+        int(std::min(threads, rows)),
+        [&](int, int workers) {
+          dealer.each(workers, [&](i64 begin, i64 end) {
+            for (i64 i = begin; i < end; ++i) body(i);
+          });
+        },
+        [](int, int) {});
   }
 
   /// This worker's own memory; it grows on first use and is then kept.

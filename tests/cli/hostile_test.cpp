@@ -162,6 +162,7 @@ TEST_CASE("hostile: lines of requests") {
        "{\"image\":\"a\\u0000b\",\"query\":\"a\"}",
        "null",
        request("\"task\":\"point\",\"phrase\":5"),
+       request("\"task\":\"point\",\"phrase\":\"" + std::string(100 << 20, 'e') + "\""),
        request("\"task\":\"point\",\"phrase\":\"star\"")});
   CHECK(error_of(answers[0]) == "");
   CHECK(error_of(answers[1]).find("tokens leave no room for an answer, model_max_length is 2048") !=
@@ -174,7 +175,8 @@ TEST_CASE("hostile: lines of requests") {
   CHECK(error_of(answers[7]) != "");
   CHECK(error_of(answers[8]) == "expected a JSON object, found null");
   CHECK(error_of(answers[9]) == "phrase: expected a string, found 5");
-  CHECK(error_of(answers[10]) == "");
+  CHECK(error_of(answers[10]) == "expected a line of at most 4194304 bytes");
+  CHECK(error_of(answers[11]) == "");
   for (const std::string& line : answers) CHECK(error_of(line).size() < 4096);
 }
 

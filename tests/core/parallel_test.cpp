@@ -90,3 +90,27 @@ TEST_CASE("parallel: several threads may have regions of their own at once") {
   for (std::thread& user : users) user.join();
   CHECK(wrong == 0);
 }
+
+TEST_CASE("parallel: a dealer gives every item to one worker, in pieces that shrink") {
+  for (const i64 n : {0, 1, 7, 8, 9, 1000})
+    for (const int threads : {1, 2, 3, 16}) {
+      CAPTURE(n);
+      CAPTURE(threads);
+      std::vector<std::atomic<int>> times(static_cast<std::size_t>(n));
+      std::atomic<i64> pieces = 0;
+      la::Dealer dealer(n, 8);
+      la::parallel_phases(
+          threads,
+          [&](int, int workers) {
+            dealer.each(workers, [&](i64 begin, i64 end) {
+              ++pieces;
+              CHECK((end - begin >= 8 || end == n));
+              for (i64 i = begin; i < end; ++i) ++times[std::size_t(i)];
+            });
+          },
+          [](int, int) {});
+      for (const auto& time : times) CHECK(time == 1);
+      CHECK(pieces <= n / 8 + 1);
+      if (threads == 1) CHECK(pieces == (n > 0));
+    }
+}
