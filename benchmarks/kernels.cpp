@@ -188,15 +188,16 @@ class Bench {
       std::normal_distribution<float> normal;
       for (float& x : a) x = normal(engine);
       if (!integer) return;
-      codes = Storage(std::size_t(m * groups * f.group));
+      stride = kernels::quantized_stride(k);
+      codes = Storage(std::size_t(m * stride));
       scales = Storage(std::size_t(m * groups) * 4);
       sums = Storage(std::size_t(m * groups) * 4);
       for (i64 i = 0; i < m; ++i)
-        kernels.quantize({a.data() + i * k, k, f.group, codes.as<std::int8_t>() + i * groups * f.group,
+        kernels.quantize({a.data() + i * k, k, f.group, codes.as<std::int8_t>() + i * stride,
                           scales.as<float>() + i * groups, sums.as<float>() + i * groups});
     }
     std::vector<float> a, c;
-    i64 groups;
+    i64 groups, stride = 0;
     Storage codes, scales, sums;
   };
 
@@ -207,7 +208,7 @@ class Bench {
       float* scratch = scratch_[std::size_t(worker)].as<float>();
       if (integer) {
         kernels::QGemm g;
-        g.a = {in.codes.as<std::int8_t>(), in.scales.as<float>(), in.sums.as<float>(), in.groups * f.group,
+        g.a = {in.codes.as<std::int8_t>(), in.scales.as<float>(), in.sums.as<float>(), in.stride,
                in.groups};
         g.panels = first;
         g.c = in.c.data() + n0;
