@@ -153,11 +153,11 @@ class CpuOps final : public Ops {
   /// there are more workers than panels are rows split.
   class Parts {
    public:
-    Parts(i64 rows, i64 outputs, int threads) noexcept
+    Parts(i64 rows, const PackedWeight& w, int threads) noexcept
         : rows_(rows),
-          outputs_(outputs),
-          panels_((outputs + kernels::kPanel - 1) / kernels::kPanel),
-          dealer_(panels_, std::clamp<i64>(panels_ / (4 * threads), 1, kLeastPanels)) {}
+          outputs_(w.outputs()),
+          panels_((outputs_ + kernels::kPanel - 1) / kernels::kPanel),
+          dealer_(panels_, least_panels(rows * w.inputs() * kernels::kPanel, threads)) {}
 
     template <class Multiply>
     void each(int worker, int workers, const Multiply& multiply) {
@@ -170,7 +170,11 @@ class CpuOps final : public Ops {
     }
 
    private:
-    static constexpr i64 kLeastPanels = 8;  // of a piece, where there are many: below, calls cost more than waiting
+    /// Of a piece: some 20 microseconds, below which a call costs more than waiting for it, but work for all threads.
+    i64 least_panels(i64 panel_work, int threads) const noexcept {
+      constexpr i64 piece_work = 1 << 22;  // multiplications
+      return std::clamp<i64>(std::min(piece_work / std::max<i64>(panel_work, 1), panels_ / (4 * threads)), 1, 8);
+    }
 
     Part part(i64 m0, i64 m1, i64 p0, i64 p1) const noexcept {
       const i64 n0 = p0 * kernels::kPanel;
@@ -198,7 +202,7 @@ class CpuOps final : public Ops {
       g.scratch = scratch(worker, kernels::kGemmScratch);
       kernel(g);
     };
-    Parts parts(x.shape[0], w.outputs(), threads_);
+    Parts parts(x.shape[0], w, threads_);
     parallel_phases(
         threads_, [&](int worker, int workers) { parts.each(worker, workers, multiply); }, [](int, int) {});
   }
@@ -233,7 +237,7 @@ class CpuOps final : public Ops {
       g.scratch = scratch(worker, kernels::kGemmScratch);
       kernel(g);
     };
-    Parts parts(rows, w.outputs(), threads_);
+    Parts parts(rows, w, threads_);
     parallel_phases(threads_, quantize,
                     [&](int worker, int workers) { parts.each(worker, workers, multiply); });
   }
