@@ -32,7 +32,7 @@ TEST_CASE("memory: --dry tells an estimate by part, whose sum is the total") {
 }
 
 // Sanitizers keep memory of their own.
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if !defined(LA_SANITIZED)
 TEST_CASE("memory: a run takes about what was estimated") {
   for (const char* format : {"auto", "f32", "q8"}) {
     CAPTURE(format);
