@@ -224,6 +224,7 @@ void measure_batches(const Options& options, Session& session, const PromptText&
       batch.batch_size = size;
       const Measured first = measure(session, requests(1), batch);
       const Measured m = measure(session, requests(options.tokens), batch) - first;
+      if (m.steps <= 0) fail_usage("--tokens: expected more than one step of mode ", mode, ", found ", options.tokens);
       const double rate = double(m.steps) / m.seconds;
       if (serial == 0) serial = rate;
       std::printf("%-6s batch %2lld: %7.2f row steps/s, %7.2f tokens/s, %5.2f x batch %lld, %.3f s a pass\n",
