@@ -16,7 +16,7 @@ namespace la::cli {
 inline double peak_rss_mb() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  return double(usage.ru_maxrss) / 1024;
+  return double(usage.ru_maxrss) * 1024 / 1e6;  // Linux counts in KiB
 }
 
 template <class Range>

@@ -102,6 +102,11 @@ inline void* limited_realloc(void* pointer, size_t size) {
   return nullptr;
 }
 
+/// stb_image's memcpy: it copies an empty chunk to a block that is not there yet, which the standard's does not allow.
+inline void memcpy(void* to, const void* from, size_t bytes) {
+  if (bytes > 0) ::memcpy(to, from, bytes);
+}
+
 }  // namespace la::detail::stb_reader
 
 #pragma GCC diagnostic push

@@ -1,10 +1,17 @@
 #!/bin/sh
 # Gives what the fuzzers learned to the example programs: each must answer and exit with 0, or say what is wrong and
 # exit with 1 or 2. None may die of a signal, or exit with 0 without an answer.
-#   tests/fuzz/replay.sh [BUILD [FUZZED]]      [build], [build-fuzz, which tests/fuzz/run.sh fills]
+#   tests/fuzz/replay.sh [BUILD [FUZZED [NAME...]]]   [build], [build-fuzz, which tests/fuzz/run.sh fills], [all names]
 set -eu
 cd "$(dirname "$0")/../.."
 build=${1:-build} fuzzed=${2:-build-fuzz}
+[ $# -le 2 ] && names="picture text checkpoint tokenizer safetensors request_line" || { shift 2; names=$*; }
+for name in $names; do
+  case $name in
+    picture | text | checkpoint | tokenizer | safetensors | request_line) ;;
+    *) echo "$name: no program reads such inputs (picture, text, checkpoint, tokenizer, safetensors, request_line do)" >&2; exit 2 ;;
+  esac
+done
 here=$(mktemp -d)
 trap 'rm -rf "$here"' EXIT
 export OMP_NUM_THREADS=1
@@ -84,6 +91,9 @@ request_line() {
   [ "$asked" -le "$found" ] || bad "$input: $asked lines, $found answers"
 }
 
-for name in picture text checkpoint tokenizer safetensors request_line; do replay $name; done
-[ $all -gt 0 ] || { echo "no inputs in $fuzzed: run tests/fuzz/run.sh first" >&2; exit 1; }
-[ $failed = 0 ] && echo "ok" || { echo "$failed inputs failed" >&2; exit 1; }
+for name in $names; do
+  before=$all
+  replay $name
+  [ $all -gt $before ] || bad "no inputs of $name in $fuzzed: run tests/fuzz/run.sh first"
+done
+[ $failed = 0 ] && echo "ok" || { echo "$failed failures" >&2; exit 1; }

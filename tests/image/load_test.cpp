@@ -259,6 +259,15 @@ TEST_CASE("load: a PNG chunk that claims more than the file has is refused witho
   CHECK(error_of(claimed) == "picture: damaged PNG: more data than its pixels take");
 }
 
+// What the decoder must not do then, copy to nowhere, shows under UndefinedBehaviorSanitizer only.
+TEST_CASE("load: a PNG may have chunks of data without any") {
+  const std::string png = make_png(2, 2, PngColour::rgb, 8, "abcdefabcdef"), none = png_chunk("IDAT", "");
+  const std::size_t data = png.find("IDAT") - 4, end = png.find("IEND") - 4;
+  const std::string padded = png.substr(0, data) + none + png.substr(data, end - data) + none + png.substr(end);
+  CHECK(decode(padded).pixels == decode(png).pixels);
+  CHECK(error_of(png.substr(0, data) + none + png.substr(end)) == "picture: damaged or unsupported PNG: no IDAT");
+}
+
 TEST_CASE("load: a JPEG of very many scans is refused") {
   const std::string jpeg = make_flat_jpeg({77});
   const std::size_t scan = jpeg.find("\xff\xda");
