@@ -119,10 +119,9 @@ MemoryEstimate estimate(const GroundFlags& flags, const std::string& directory, 
   MemoryPlan plan;
   plan.weights = parse_weights(flags.model.weights);
   plan.threads = flags.model.threads;
-  const i64 longer = std::max(width, height), side = flags.model.max_image_side;
-  const double shrink = side > 0 && side < longer ? double(side) / double(longer) : 1;
-  plan.width = std::max(i64{1}, i64(double(width) * shrink));
-  plan.height = std::max(i64{1}, i64(double(height) * shrink));
+  plan.width = width;
+  plan.height = height;
+  plan.max_side = flags.model.max_image_side;
   plan.questions = std::min(i64(questions.size()), BatchOptions{}.batch_size);
   for (const PromptText& question : questions)  // a byte is a token at most
     plan.question_tokens = std::max(plan.question_tokens, 128 + i64(question.text().size()));

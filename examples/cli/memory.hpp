@@ -30,9 +30,9 @@ inline std::string megabytes(std::size_t bytes) {
 
 inline std::string describe(const MemoryEstimate& e) {
   return megabytes(e.total()) + ": weights " + megabytes(e.weights) + " (" + megabytes(e.loading) +
-         " while they are loaded), keys and values " + megabytes(e.kv_cache) + ", workspace " +
-         megabytes(e.workspace) + ", picture " + megabytes(e.picture) + ", program and tokenizer " +
-         megabytes(e.program);
+         " while they are loaded), workspace " + megabytes(e.workspace) + ", keys and values " +
+         megabytes(e.kv_cache) + " (before them " + megabytes(e.encoding) + " while the picture is encoded), picture " +
+         megabytes(e.picture) + ", program and tokenizer " + megabytes(e.program);
 }
 
 /// error: more than `most` bytes; 0 is no limit

@@ -19,20 +19,36 @@ inline constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
 constexpr std::size_t round_up(std::size_t n, std::size_t to) noexcept { return (n + to - 1) / to * to; }
 
+namespace detail {
+
+struct FreeStorage {
+  std::size_t mapped = 0;  // bytes, or 0 for a block of the heap
+  void operator()(std::byte* p) const noexcept {
+    if (mapped > 0)
+      ::munmap(p, mapped);
+    else
+      std::free(p);
+  }
+};
+
+}  // namespace detail
+
 /// An owning block of aligned host memory, not initialised.
+///
+/// Large ones are mappings of their own: what is given back then leaves the process, wherever it lay in the heap, and
+/// the peak is what was in use at once.
 class Storage {
  public:
+  static constexpr std::size_t kMapped = std::size_t{512} << 10;  ///< from this size on
+
   Storage() = default;
 
   /// fails: std::bad_alloc
   explicit Storage(std::size_t bytes) : size_(bytes) {
     if (bytes == 0) return;
-    if (bytes > std::size_t{PTRDIFF_MAX} - kHugePage) throw std::bad_alloc();  // rounding up would wrap around
-    // Weights are read as long streams: huge pages halve the cost of first touching them and spare the TLB.
-    const std::size_t alignment = bytes >= 2 * kHugePage ? kHugePage : kAlignment;
-    data_.reset(static_cast<std::byte*>(std::aligned_alloc(alignment, round_up(bytes, alignment))));
+    if (bytes > std::size_t{PTRDIFF_MAX} - 2 * kHugePage) throw std::bad_alloc();  // rounding up would wrap around
+    data_ = bytes >= kMapped ? map(bytes) : Owner(allocate(bytes), {});
     if (!data_) throw std::bad_alloc();
-    if (alignment == kHugePage) ::madvise(data_.get(), bytes, MADV_HUGEPAGE);
   }
 
   std::byte* data() const noexcept { return data_.get(); }
@@ -44,10 +60,31 @@ class Storage {
   }
 
  private:
-  struct Free {
-    void operator()(std::byte* p) const noexcept { std::free(p); }
-  };
-  std::unique_ptr<std::byte, Free> data_;
+  using Owner = std::unique_ptr<std::byte, detail::FreeStorage>;
+
+  static std::byte* allocate(std::size_t bytes) noexcept {
+    return static_cast<std::byte*>(std::aligned_alloc(kAlignment, round_up(bytes, kAlignment)));
+  }
+
+  static Owner map(std::size_t bytes) noexcept {
+    constexpr std::size_t kLargestPage = std::size_t{64} << 10;  // of any CPU this runs on
+    // Weights are read as long streams: huge pages halve the cost of first touching them and spare the TLB.
+    const bool huge = bytes >= 2 * kHugePage;
+    const std::size_t size = round_up(bytes, kLargestPage), spare = huge ? kHugePage : 0;
+    void* const p = ::mmap(nullptr, size + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) return Owner(nullptr, {});
+    std::byte* begin = static_cast<std::byte*>(p);
+    if (huge) {
+      const std::size_t before = round_up(std::size_t(begin), kHugePage) - std::size_t(begin);
+      if (before > 0) ::munmap(begin, before);
+      begin += before;
+      if (spare > before) ::munmap(begin + size, spare - before);
+      ::madvise(begin, size, MADV_HUGEPAGE);
+    }
+    return Owner(begin, {size});
+  }
+
+  Owner data_;
   std::size_t size_ = 0;
 };
 

@@ -138,14 +138,20 @@ LA_INLINE Image resize_bicubic(const Image& image, i64 width, i64 height) {
   return height == image.height ? rows : detail::resize_columns(rows, height);
 }
 
-LA_INLINE Image limit_side(Image image, i64 max_side) {
+LA_INLINE PixelSize limited_size(i64 width, i64 height, i64 max_side) {
   if (max_side < 1) fail_usage("maximum image side: expected at least 1, found ", max_side);
-  const i64 longer = std::max(image.width, image.height);
-  if (longer <= max_side) return image;
+  const i64 longer = std::max(width, height);
+  if (longer <= max_side) return {width, height};
   const auto scaled = [&](i64 side) {
     return std::max(i64{1}, i64(std::nearbyint(double(side * max_side) / double(longer))));
   };
-  return resize_bicubic(image, scaled(image.width), scaled(image.height));
+  return {scaled(width), scaled(height)};
+}
+
+LA_INLINE Image limit_side(const Image& image, i64 max_side) {
+  const PixelSize size = limited_size(image.width, image.height, max_side);
+  if (size.width == image.width && size.height == image.height) return image;
+  return resize_bicubic(image, size.width, size.height);
 }
 
 }  // namespace la

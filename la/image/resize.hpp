@@ -13,9 +13,16 @@ namespace la {
 /// source: Pillow, src/libImaging/Resample.c
 Image resize_bicubic(const Image& image, i64 width, i64 height);
 
-/// If the longer side m exceeds `max_side`, one bicubic pass to (w, h) * max_side / m, rounded half to even,
-/// at least 1 each; otherwise the picture as it is. error: max_side < 1
-Image limit_side(Image image, i64 max_side);
+struct PixelSize {
+  i64 width = 0, height = 0;
+};
+
+/// If the longer side m exceeds `max_side`, (w, h) * max_side / m, rounded half to even, at least 1 each; otherwise as
+/// they are. error: max_side < 1
+PixelSize limited_size(i64 width, i64 height, i64 max_side);
+
+/// The picture in that size, by one bicubic pass if that is another.
+Image limit_side(const Image& image, i64 max_side);
 
 }  // namespace la
 

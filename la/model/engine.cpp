@@ -1,5 +1,7 @@
 #include "engine.hpp"
 
+#include <utility>
+
 #include "../core/error.hpp"
 #include "../image/patches.hpp"
 #include "../image/resize.hpp"
@@ -71,20 +73,21 @@ LA_INLINE EncodedImage Engine::run_vision(const Image& image, i64 max_side) {
   EncodedImage encoded;
   encoded.width = image.width;
   encoded.height = image.height;
-  const Patches patches = preprocess(max_side > 0 ? limit_side(image, max_side) : image, config.processor);
+  Patches patches =
+      max_side > 0 ? preprocess(limit_side(image, max_side), config.processor) : preprocess(image, config.processor);
   encoded.grid_h = patches.grid_h;
   encoded.grid_w = patches.grid_w;
   encoded.preprocess_seconds = watch.lap();
 
-  const i64 merge = config.vision.merge * config.vision.merge;
-  const i64 rows = patches.grid_h * patches.grid_w / merge, channels = config.text.hidden_size;
+  const i64 count = patches.grid_h * patches.grid_w, channels = config.text.hidden_size;
+  const i64 rows = count / (config.vision.merge * config.vision.merge);
   weights.require_whole();
   const Workspace::Scope scope(workspace);
-  const Matrix merged = workspace.matrix(rows, merge * config.vision.hidden_size);
-  vision.encode(patches, workspace, merged);
+  const Matrix features = workspace.matrix(count, config.vision.hidden_size);
+  vision.encode(std::move(patches), workspace, features);
   encoded.memory = ops->allocate(std::size_t(rows * channels) * sizeof(float));
   const Matrix projected(reinterpret_cast<float*>(encoded.memory.get()), {rows, channels});
-  project(weights.projector, merged, *ops, workspace, projected);
+  project(weights.projector, features, encoded.grid_w, *ops, workspace, projected);
   weights.require_whole();
   encoded.rows = projected;
   encoded.vision_seconds = watch.lap();

@@ -4,6 +4,7 @@
 
 #include "../core/parallel.hpp"
 #include "../image/patches.hpp"
+#include "../image/resize.hpp"
 #include "../ops/packed_weight.hpp"
 #include "../ops/paged_kv_cache.hpp"
 #include "../ops/stacked.hpp"
@@ -51,21 +52,23 @@ inline void estimate_weights(const Checkpoint& checkpoint, const ModelConfig& co
 inline i64 workspace_floats(const ModelConfig& config, i64 patches, i64 prompt, i64 logit_rows) noexcept {
   const VisionConfig& v = config.vision;
   const TextConfig& t = config.text;
-  const i64 chunk = std::min(kVisionChunk, patches), all = patches * v.hidden_size;
-  const i64 block = chunk * std::max(3 * v.hidden_size, v.hidden_size + v.intermediate_size);
-  const i64 vision = 3 * all + patches * v.head_dim + block;  // merged, x, q or positions; angles
-  const i64 project = 2 * all + patches / (v.merge * v.merge) * t.hidden_size;
+  const i64 merge = v.merge * v.merge, chunk = std::min(kVisionChunk, patches);
+  const i64 block = patches * v.head_dim + chunk * (2 * v.hidden_size + std::max(v.hidden_size, v.intermediate_size));
+  const i64 project = std::min(kVisionChunk, patches / merge) * (merge * v.hidden_size + t.hidden_size);
+  const i64 vision = patches * v.hidden_size + std::max(block, project);
   const i64 tokens = std::min(kPrefillChunk, prompt) + logit_rows;
   const i64 qkv = (t.heads + 2 * t.kv_heads) * t.head_dim;
   const i64 language = logit_rows * (t.vocab_size + t.hidden_size) +
                        tokens * (2 * t.hidden_size + t.head_dim + qkv + 3 * t.intermediate_size);
-  return std::max({vision, project, language}) + logit_rows * t.vocab_size;  // the host's copy of the logits
+  return std::max(vision, language) + logit_rows * t.vocab_size;  // the host's copy of the logits
 }
 
 /// Bytes of rows quantised to 8 bits, with a scale and a sum for each 128.
 inline std::size_t quantized_rows(const ModelConfig& config, i64 patches, i64 prompt) noexcept {
   const VisionConfig& v = config.vision;
-  const i64 widest = std::max({patches * v.hidden_size, std::min(kVisionChunk, patches) * v.intermediate_size,
+  const i64 merge = v.merge * v.merge;
+  const i64 widest = std::max({std::min(kVisionChunk, patches) * std::max(v.hidden_size, v.intermediate_size),
+                               std::min(kVisionChunk, patches / merge) * merge * v.hidden_size,
                                (std::min(kPrefillChunk, prompt) + kBlock) * config.text.intermediate_size});
   return std::size_t(widest + widest / 16);
 }
@@ -76,7 +79,9 @@ LA_INLINE MemoryEstimate estimate_memory(const Checkpoint& checkpoint, const Mod
                                          const MemoryPlan& plan) {
   const VisionConfig& v = config.vision;
   const TextConfig& t = config.text;
-  const SizePlan size = plan_size(plan.width, plan.height, config.processor);
+  const PixelSize read =
+      plan.max_side > 0 ? limited_size(plan.width, plan.height, plan.max_side) : PixelSize{plan.width, plan.height};
+  const SizePlan size = plan_size(read.width, read.height, config.processor);
   const i64 patches = size.grid_h * size.grid_w, rows = patches / (v.merge * v.merge);
   const i64 prompt = rows + plan.question_tokens;
 
@@ -86,8 +91,10 @@ LA_INLINE MemoryEstimate estimate_memory(const Checkpoint& checkpoint, const Mod
   // Questions share the prompt up to where they differ. Its last page is kept once more, for the next question.
   const PagedKvCache text({t.layers, t.kv_heads, t.head_dim}), vision({1, v.heads, v.head_dim});
   const i64 own = plan.question_tokens + plan.max_new_tokens + kBlock + kernels::kPageKeys;
-  estimate.kv_cache = text.own_bytes(rows, 0) + std::size_t(plan.questions) * text.own_bytes(own, 0) +
-                      vision.own_bytes(patches, 0);
+  estimate.kv_cache = text.own_bytes(rows, 0) + std::size_t(plan.questions) * text.own_bytes(own, 0);
+  // The patches are let go before the first keys are there.
+  const i64 patch_values = patches * 3 * v.patch_size * v.patch_size;
+  estimate.encoding = std::max(vision.own_bytes(patches, 0), std::size_t(patch_values) * sizeof(float));
 
   const int threads = plan.threads > 0 ? plan.threads : default_threads();
   const i64 scratch = std::max({kernels::kGemmScratch, kernels::attention_scratch(t.head_dim),
@@ -96,9 +103,9 @@ LA_INLINE MemoryEstimate estimate_memory(const Checkpoint& checkpoint, const Mod
       std::size_t(detail::workspace_floats(config, patches, prompt, plan.questions * kBlock) + threads * scratch) * sizeof(float) +
       detail::quantized_rows(config, patches, prompt);
 
-  const i64 pixels = plan.width * plan.height + size.width * size.height;
-  const i64 values = patches * 3 * v.patch_size * v.patch_size + rows * t.hidden_size;
-  estimate.picture = std::size_t(3 * pixels) + std::size_t(values) * sizeof(float);
+  // Its decoder has the pixels twice more; the heap may keep what it held.
+  estimate.picture =
+      3 * std::size_t(3 * plan.width * plan.height) + std::size_t(rows * t.hidden_size) * sizeof(float);
 
   // Measured: 8 MB of code, libraries and heap, and 200 bytes a token for texts, merges and the files they come from.
   estimate.program = (std::size_t{8} << 20) + 200 * std::size_t(t.vocab_size);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 
 #include "../core/inline.hpp"
@@ -14,6 +15,7 @@ struct MemoryPlan {
   Weights weights = Weights::auto_;
   int threads = 0;                  ///< 0: default_threads()
   i64 width = 0, height = 0;        ///< of the picture, in pixels
+  i64 max_side = 0;                 ///< larger pictures are shrunk to this. 0: never
   i64 questions = 1;
   i64 question_tokens = 128;        ///< of each prompt, beside the picture's
   i64 max_new_tokens = 512;
@@ -23,15 +25,15 @@ struct MemoryPlan {
 struct MemoryEstimate {
   std::size_t weights = 0;    ///< as they will be packed, or where they lie in a packed file, when all are in use
   std::size_t loading = 0;    ///< most that packed weights, and the stored one that is being packed, take together
-  std::size_t kv_cache = 0;   ///< keys and values of the prompt and the longest answer, and of the vision tower
+  std::size_t encoding = 0;   ///< what a picture takes only while it is encoded: its patches, then its keys and values
+  std::size_t kv_cache = 0;   ///< keys and values of the prompt and the longest answer
   std::size_t workspace = 0;  ///< intermediate results, logits, and the threads' own memory
-  std::size_t picture = 0;    ///< pixels, patches and encoded rows
+  std::size_t picture = 0;    ///< pixels, decoded, and encoded rows
   std::size_t program = 0;    ///< code, tokenizer and tables, roughly
 
-  /// The weights are loaded before the rest is needed.
+  /// Loading comes first, then encoding, then the prompt; each gives back what only it took.
   std::size_t total() const noexcept {
-    const std::size_t running = weights + kv_cache + workspace;
-    return program + picture + (loading > running ? loading : running);
+    return program + picture + std::max(loading, weights + workspace + std::max(encoding, kv_cache));
   }
 };
 

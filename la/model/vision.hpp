@@ -1,7 +1,5 @@
 #pragma once
 
-#include <memory>
-
 #include "../core/inline.hpp"
 #include "../image/patches.hpp"
 #include "../ops/workspace.hpp"
@@ -10,33 +8,38 @@
 
 namespace la {
 
-/// Patches that go through the wide layers at a time: enough to fill a matrix product, few enough that the ffn's
-/// intermediate stays small beside the picture's own rows.
-inline constexpr i64 kVisionChunk = 1024;
+/// Most patches that go through the layers at a time: enough to fill a matrix product, few enough that everything but
+/// their features, keys and values stays small. Whole attention tasks of 48 rows.
+inline constexpr i64 kVisionChunk = 21 * 48;
 
-/// MoonViT: patches of one picture to merged features.
+/// MoonViT: patches of one picture to features.
 class VisionModel {
  public:
   VisionModel(const VisionConfig& config, const VisionWeights& weights, Ops& ops);
 
-  /// shape: merged [P/4, 4C], in the backend's memory; row (i, j) joins patches (2i, 2j), (2i, 2j+1), (2i+1, 2j) and
-  /// (2i+1, 2j+1)
-  /// cost: memory linear in P, attention quadratic in time only
-  void encode(const Patches& patches, Workspace& workspace, Matrix merged);
+  /// shape: features [P, C], in the backend's memory, a row for each patch
+  /// cost: memory linear in P: the features, one layer's keys and values, and the patches, which are let go once they
+  /// are read; attention quadratic in time only
+  void encode(Patches patches, Workspace& workspace, Matrix features);
 
  private:
   void embed(const Patches& patches, Workspace& workspace, Matrix x);
-  void block(const VisionBlock& b, const struct RopeTable& rope, Workspace& workspace, Matrix x);
+  void block(const VisionBlock& b, const struct RopeTable& rope, KvCache& kv, Workspace& workspace, Matrix x);
 
   const VisionConfig& config_;
   const VisionWeights& weights_;
   Ops& ops_;
-  std::unique_ptr<KvCache> kv_;  // one layer, refilled by every block
 };
 
-/// LayerNorm, Linear, GELU(erf), Linear: merged vision features to rows the decoder takes in place of embeddings.
-/// shape: merged [N, 4C vision], projected [N, C text]
-void project(const ProjectorWeights& weights, ConstMatrix merged, Ops& ops, Workspace& workspace, Matrix projected);
+/// Rows [first, first + N) of the picture's merged features: row (i, j) joins patches (2i, 2j), (2i, 2j+1), (2i+1, 2j)
+/// and (2i+1, 2j+1) of the grid.
+/// shape: features [P, C], merged [N, 4C]
+void merge_patches(ConstMatrix features, i64 grid_w, i64 first, Ops& ops, Matrix merged);
+
+/// Merged features through LayerNorm, Linear, GELU(erf), Linear: rows the decoder takes in place of embeddings.
+/// shape: features [P, C vision], projected [P/4, C text]
+void project(const ProjectorWeights& weights, ConstMatrix features, i64 grid_w, Ops& ops, Workspace& workspace,
+             Matrix projected);
 
 }  // namespace la
 

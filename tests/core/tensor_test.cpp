@@ -1,6 +1,10 @@
 #include "../../la/core/tensor.hpp"
 
+#include <unistd.h>
+
 #include <atomic>
+#include <cstring>
+#include <fstream>
 #include <numeric>
 #include <stdexcept>
 #include <vector>
@@ -11,6 +15,15 @@
 #include "../support.hpp"
 
 namespace la::test {
+namespace {
+
+std::size_t resident_bytes() {
+  std::size_t all = 0, resident = 0;
+  std::ifstream("/proc/self/statm") >> all >> resident;
+  return resident * std::size_t(::sysconf(_SC_PAGESIZE));
+}
+
+}  // namespace
 
 TEST_CASE("tensor: shape, strides and slices address the right elements") {
   std::vector<float> values(2 * 3 * 8);
@@ -41,6 +54,25 @@ TEST_CASE("storage: aligned, movable, empty when asked for nothing") {
   }
   CHECK(Storage(0).data() == nullptr);
   CHECK_THROWS_AS(Storage(std::size_t{1} << 62), std::bad_alloc);
+}
+
+TEST_CASE("storage: large blocks are aligned to huge pages, writable to their end, and given back at once") {
+  constexpr std::size_t kLarge = 64 << 20;
+  for (std::size_t size : {Storage::kMapped - 1, Storage::kMapped, 2 * kHugePage - 1, 2 * kHugePage, kLarge + 1}) {
+    Storage s(size);
+    CHECK(reinterpret_cast<std::uintptr_t>(s.data()) % (size >= 2 * kHugePage ? kHugePage : kAlignment) == 0);
+    std::memset(s.data(), 1, size);
+    Storage t;
+    t = std::move(s);
+    CHECK(t.data()[size - 1] == std::byte{1});
+  }
+  // Between blocks that stay, so that no heap could give it back.
+  const std::size_t before = resident_bytes();
+  Storage first(kLarge), middle(kLarge), last(kLarge);
+  for (Storage* s : {&first, &middle, &last}) std::memset(s->data(), 1, kLarge);
+  CHECK(resident_bytes() >= before + 3 * kLarge);
+  middle = Storage();
+  CHECK(resident_bytes() < before + 3 * kLarge - kLarge / 2);
 }
 
 TEST_CASE("parallel_for: every item once, in contiguous shares; an error comes out") {

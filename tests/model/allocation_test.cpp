@@ -1,5 +1,7 @@
 // What happens when memory runs out: a program of its own, whose allocations can be made to fail one by one, those of
-// operator new, of Storage and of stb. The linker leads malloc and aligned_alloc here, see tests/meson.build.
+// operator new, of Storage and of stb. The linker leads malloc, aligned_alloc and mmap here, see tests/meson.build.
+#include <sys/mman.h>
+
 #include <atomic>
 #include <cstdlib>
 #include <new>
@@ -11,6 +13,7 @@ extern "C" {
 void* __real_malloc(std::size_t size);
 void* __real_realloc(void* old, std::size_t size);
 void* __real_aligned_alloc(std::size_t alignment, std::size_t size);
+void* __real_mmap(void* at, std::size_t size, int protection, int flags, int file, off_t offset);
 }
 
 namespace {
@@ -44,6 +47,10 @@ void* __wrap_malloc(std::size_t size) { return allocate(size); }
 void* __wrap_realloc(void* old, std::size_t size) { return fails() ? nullptr : __real_realloc(old, size); }
 void* __wrap_aligned_alloc(std::size_t alignment, std::size_t size) {
   return fails() ? nullptr : __real_aligned_alloc(alignment, size);
+}
+// Memory only: a file that cannot be mapped is another error.
+void* __wrap_mmap(void* at, std::size_t size, int protection, int flags, int file, off_t offset) {
+  return (flags & MAP_ANONYMOUS) && fails() ? MAP_FAILED : __real_mmap(at, size, protection, flags, file, offset);
 }
 }
 

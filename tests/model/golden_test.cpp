@@ -150,12 +150,14 @@ void check_stages(const Suite& suite, const SessionOptions& options) {
 
     const Workspace::Scope scope(workspace);
     const i64 rows = patches.grid_h * patches.grid_w / 4;
+    const Matrix features = workspace.matrix(4 * rows, config.vision.hidden_size);
     const Matrix merged = workspace.matrix(rows, 4 * config.vision.hidden_size);
-    vision.encode(patches, workspace, merged);
+    vision.encode(patches, workspace, features);
+    merge_patches(features, patches.grid_w, 0, *ops, merged);
     CHECK(relative_error(to_host(*ops, merged), stored(tensors, name + "vision")) <= tolerance);
 
     const Matrix projected = workspace.matrix(rows, config.text.hidden_size);
-    project(weights.projector, merged, *ops, workspace, projected);
+    project(weights.projector, features, patches.grid_w, *ops, workspace, projected);
     CHECK(relative_error(to_host(*ops, projected), stored(tensors, name + "projected")) <= tolerance);
 
     const auto& prompt = goldens[k].prompt_ids;

@@ -19,10 +19,10 @@ struct Model {
         workspace(*ops) {}
 
   std::vector<float> encode(const Patches& patches) {
-    const i64 rows = patches.grid_h * patches.grid_w / 4;
-    std::vector<float> merged(std::size_t(rows * 4 * config.vision.hidden_size));
-    vision.encode(patches, workspace, Matrix(merged.data(), {rows, 4 * config.vision.hidden_size}));
-    return merged;
+    const i64 rows = patches.grid_h * patches.grid_w, channels = config.vision.hidden_size;
+    std::vector<float> features(std::size_t(rows * channels));
+    vision.encode(patches, workspace, Matrix(features.data(), {rows, channels}));
+    return features;
   }
 
   /// Logits of one feed.
