@@ -29,22 +29,26 @@ LA_INLINE std::size_t count_jpeg_scans(std::span<const std::byte> jpeg) noexcept
   return scans;
 }
 
-LA_INLINE bool huffman_tables_fit(std::span<const std::byte> jpeg) noexcept {
+LA_INLINE const char* huffman_table_fault(std::span<const std::byte> jpeg) noexcept {
   constexpr unsigned kDefineHuffmanTables = 0xc4;
+  const auto byte = [&](std::size_t i) { return i < jpeg.size() ? std::to_integer<std::size_t>(jpeg[i]) : 0; };
   std::size_t at = 0;
   while (const auto segment = next_jpeg_segment(jpeg, at)) {
     if (segment->marker != kDefineHuffmanTables) continue;
     // A decoder reads whole tables (class, 16 counts, symbols), even beyond the length of the segment.
     const std::size_t end = segment->begin + segment->length;
     for (std::size_t table = segment->begin; table < end;) {
+      const std::size_t symbols = table + 17;
       std::size_t codes = 0;
-      for (std::size_t i = table + 1; i < std::min(table + 17, jpeg.size()); ++i)
-        codes += std::to_integer<std::size_t>(jpeg[i]);
-      if (codes > 256) return false;
-      table += 17 + codes;
+      for (std::size_t i = table + 1; i < symbols; ++i) codes += byte(i);
+      if (codes > 256) return "a Huffman table has more than 256 codes";
+      const bool first_coefficients = byte(table) >> 4 == 0;
+      for (std::size_t i = symbols; i < symbols + codes; ++i)
+        if (first_coefficients && byte(i) > 11) return "a Huffman table has first coefficients of more than 11 bits";
+      table = symbols + codes;
     }
   }
-  return true;
+  return nullptr;
 }
 
 }  // namespace la

@@ -22,8 +22,10 @@ std::optional<JpegSegment> next_jpeg_segment(std::span<const std::byte> jpeg, st
 /// How many times a JPEG goes over its pixels: once, once a channel, or about ten times when it is progressive.
 std::size_t count_jpeg_scans(std::span<const std::byte> jpeg) noexcept;
 
-/// Whether every Huffman table has at most the 256 codes that 8-bit symbols allow. stb_image relies on it.
-bool huffman_tables_fit(std::span<const std::byte> jpeg) noexcept;
+/// What is wrong with a Huffman table, or null. stb_image relies on at most 256 codes, which is what 8-bit symbols allow,
+/// and computes with first coefficients of any size, of which 8-bit pictures have at most 11 bits.
+/// source: ITU-T T.81, B.2.4.2 and F.1.2.1
+const char* huffman_table_fault(std::span<const std::byte> jpeg) noexcept;
 
 }  // namespace la
 

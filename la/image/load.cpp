@@ -103,8 +103,8 @@ inline constexpr std::size_t kMaxJpegScans = 100;
 /// Width and height, checked.
 inline std::pair<i64, i64> check_image_header(std::span<const std::byte> bytes, const std::string& name, ImageFormat format,
                                i64 max_pixels) {
-  if (format == ImageFormat::jpeg && !huffman_tables_fit(bytes))
-    fail(name, ": damaged JPEG: a Huffman table has more than 256 codes");
+  if (const char* fault = format == ImageFormat::jpeg ? huffman_table_fault(bytes) : nullptr)
+    fail(name, ": damaged JPEG: ", fault);
   if (const std::size_t scans = format == ImageFormat::jpeg ? count_jpeg_scans(bytes) : 0; scans > kMaxJpegScans)
     fail(name, ": expected a JPEG of at most ", kMaxJpegScans, " scans, found ", scans);
   ImageSource source{bytes};

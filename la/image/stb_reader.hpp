@@ -15,6 +15,8 @@
 #include <string.h>
 #if defined(__SSE2__)
 #include <emmintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 #pragma push_macro("STBI_INCLUDE_STB_IMAGE_H")
@@ -35,6 +37,8 @@
 #pragma push_macro("STBI_NO_PIC")
 #pragma push_macro("STBI_NO_PNM")
 #pragma push_macro("STBI_NO_LINEAR")
+#pragma push_macro("STBI_NO_SIMD")
+#pragma push_macro("STBI_NEON")
 #pragma push_macro("STBI_NO_ZLIB")
 #pragma push_macro("STBI_FAILURE_USERMSG")
 #pragma push_macro("STBI_NO_FAILURE_STRINGS")
@@ -44,6 +48,9 @@
 #pragma push_macro("STBI_REALLOC_SIZED")
 #pragma push_macro("STBI_FREE")
 #pragma push_macro("STBI_MAX_DIMENSIONS")
+#pragma push_macro("STBI_HAS_LROTL")
+#pragma push_macro("_lrotl")
+#pragma push_macro("stbi_lrot")
 #pragma push_macro("stbi__err")
 #undef STBI_INCLUDE_STB_IMAGE_H
 #undef STB_IMAGE_IMPLEMENTATION
@@ -63,6 +70,8 @@
 #undef STBI_NO_PIC
 #undef STBI_NO_PNM
 #undef STBI_NO_LINEAR
+#undef STBI_NO_SIMD
+#undef STBI_NEON
 #undef STBI_NO_ZLIB
 #undef STBI_FAILURE_USERMSG
 #undef STBI_NO_FAILURE_STRINGS
@@ -72,6 +81,9 @@
 #undef STBI_REALLOC_SIZED
 #undef STBI_FREE
 #undef STBI_MAX_DIMENSIONS
+#undef STBI_HAS_LROTL
+#undef _lrotl
+#undef stbi_lrot
 #undef stbi__err
 
 #define STB_IMAGE_IMPLEMENTATION
@@ -81,10 +93,16 @@
 #define STBI_ONLY_JPEG
 #define STBI_ONLY_PNG
 #define STBI_ONLY_BMP
+#if defined(__aarch64__)
+#define STBI_NEON
+#endif
 // Zeroed, because a JPEG can refer to tables that it never defines.
 #define STBI_MALLOC(size) calloc(1, size)
 #define STBI_REALLOC(pointer, size) limited_realloc(pointer, size)
 #define STBI_FREE(pointer) free(pointer)
+// How a JPEG's next bits are taken, where `j` is the decoder.
+#define STBI_HAS_LROTL
+#define _lrotl(buffer, bits) take_bits(*j, bits)
 
 namespace la::detail::stb_reader {
 
@@ -107,6 +125,18 @@ inline void memcpy(void* to, const void* from, size_t bytes) {
   if (bytes > 0) ::memcpy(to, from, bytes);
 }
 
+/// The buffer turned so that its next bits come last. Where a scan ends within a value, what is missing counts as zeros;
+/// stb_image before 2.28 goes on with less than no bits, and shifts by that.
+template <class Jpeg>
+unsigned take_bits(Jpeg& jpeg, int bits) {
+  if (jpeg.code_bits < bits) jpeg.code_bits = bits;
+  // First coefficients are sums over blocks, of at most 11 bits and as much again for the next: see
+  // huffman_table_fault. Damaged ones must stay in a range in which their product with 16 bits does not overflow.
+  for (auto& component : jpeg.img_comp)
+    if (component.dc_pred > 30000 || component.dc_pred < -30000) component.dc_pred = 0;
+  return jpeg.code_buffer << bits | jpeg.code_buffer >> (-bits & 31);
+}
+
 }  // namespace la::detail::stb_reader
 
 #pragma GCC diagnostic push
@@ -120,6 +150,9 @@ namespace la::detail::stb_reader {
 #pragma GCC diagnostic pop
 
 #pragma pop_macro("stbi__err")
+#pragma pop_macro("stbi_lrot")
+#pragma pop_macro("_lrotl")
+#pragma pop_macro("STBI_HAS_LROTL")
 #pragma pop_macro("STBI_MAX_DIMENSIONS")
 #pragma pop_macro("STBI_FREE")
 #pragma pop_macro("STBI_REALLOC_SIZED")
@@ -129,6 +162,8 @@ namespace la::detail::stb_reader {
 #pragma pop_macro("STBI_NO_FAILURE_STRINGS")
 #pragma pop_macro("STBI_FAILURE_USERMSG")
 #pragma pop_macro("STBI_NO_ZLIB")
+#pragma pop_macro("STBI_NEON")
+#pragma pop_macro("STBI_NO_SIMD")
 #pragma pop_macro("STBI_NO_LINEAR")
 #pragma pop_macro("STBI_NO_PNM")
 #pragma pop_macro("STBI_NO_PIC")

@@ -19,7 +19,7 @@ std::string huffman_segment(const std::string& tables) {
 }
 
 bool fits(const std::string& jpeg) {
-  return la::huffman_tables_fit(bytes_of(jpeg));
+  return la::huffman_table_fault(bytes_of(jpeg)) == nullptr;
 }
 
 }  // namespace
@@ -41,8 +41,8 @@ TEST_CASE("jpeg: segments are found across fill bytes and entropy-coded data") {
 }
 
 TEST_CASE("jpeg: Huffman tables of more than 256 codes are found wherever they are") {
-  const std::string full = '\0' + std::string("\xff\x01", 2) + std::string(14, '\0') + std::string(256, 'v');
-  const std::string over = '\0' + std::string("\xff\x02", 2) + std::string(14, '\0') + std::string(257, 'v');
+  const std::string full = '\x10' + std::string("\xff\x01", 2) + std::string(14, '\0') + std::string(256, 'v');
+  const std::string over = '\x10' + std::string("\xff\x02", 2) + std::string(14, '\0') + std::string(257, 'v');
   const std::string jpeg = make_jpeg(la::Image(8, 8));
   CHECK(fits(jpeg));
   CHECK(fits(huffman_segment(full)));
@@ -52,4 +52,14 @@ TEST_CASE("jpeg: Huffman tables of more than 256 codes are found wherever they a
   CHECK_FALSE(fits(std::string("\xff\xc4\x00\x03\x00", 5) + std::string(16, '\xff')));  // beyond its segment
   CHECK(fits("\xff\xc4"));
   CHECK(fits(huffman_segment("")));
+}
+
+TEST_CASE("jpeg: first coefficients of 8-bit pictures have at most 11 bits, the others are not concerned") {
+  const auto table = [](char kind, char symbol) {
+    return huffman_segment(kind + std::string("\x01\x01", 2) + std::string(14, '\0') + '\0' + symbol);
+  };
+  CHECK(fits(table('\0', 11)));
+  CHECK_FALSE(fits(table('\0', 12)));
+  CHECK_FALSE(fits(table('\x01', 12)));  // of the second identifier
+  CHECK(fits(table('\x10', '\xfa')));
 }

@@ -206,6 +206,32 @@ TEST_CASE("load: JPEG tables that are too large or missing are safe") {
   REQUIRE(error_of(jpeg) != "");
 }
 
+// What the decoder must not do then, shift by more bits than there are or overflow, shows under
+// UndefinedBehaviorSanitizer only.
+TEST_CASE("load: a JPEG whose data ends within a value") {
+  // Of 32 bits one says that the first coefficient has 11, sixteen that the next has 15: there are 4 left.
+  const std::string dc = std::string("\0\x01", 2) + std::string(15, '\0') + '\x0b';
+  const std::string ac = '\x10' + std::string(15, '\0') + "\x01\x0f";
+  CHECK(error_of(jpeg_of_scan(1, dc, ac, std::string(4, '\0'))) == "no error");
+}
+
+TEST_CASE("load: a JPEG whose coefficients grow beyond what a picture can have") {
+  // Of each block 13 bits: the first coefficient is 2047 more than that of the block before, the others are none.
+  const std::string dc = std::string("\0\x01", 2) + std::string(15, '\0') + '\x0b';
+  const std::string ac = std::string("\x10\x01", 2) + std::string(15, '\0') + '\0';
+  std::string bits, data;
+  for (int block = 0; block < 64; ++block) bits += "0" + std::string(11, '1') + "0";
+  for (std::size_t at = 0; at < bits.size(); at += 8) {
+    data += char(std::stoi(bits.substr(at, 8), nullptr, 2));
+    if (data.back() == '\xff') data += '\0';
+  }
+  const std::string widest = jpeg_segment(0xdb, '\x10' + std::string(128, '\xff'));
+  CHECK(error_of(jpeg_of_scan(1, dc, ac, data, widest, 64 * 8)) == "no error");
+  const std::string sixteen = std::string("\0\x01", 2) + std::string(15, '\0') + '\x0f';
+  CHECK(error_of(jpeg_of_scan(1, sixteen, ac, data)) ==
+        "picture: damaged JPEG: a Huffman table has first coefficients of more than 11 bits");
+}
+
 TEST_CASE("load: limits are checked before decoding") {
   const std::string png = make_png(40, 30, PngColour::grey, 8, std::string(1200, 'x'));
   CHECK(error_of(png, {.max_pixels = 1200}) == "no error");

@@ -136,19 +136,28 @@ inline std::string make_jpeg(const Image& image, int quality = 100) {
   return out;
 }
 
-/// A baseline JPEG of one 8 x 8 block a component, each of one value. `adobe_transform`: that of an Adobe segment
-/// (0 none, 1 YCbCr, 2 YCCK), or -1 for no such segment.
-inline std::string make_flat_jpeg(const std::vector<int>& components, int adobe_transform = -1) {
-  const auto segment = [](int marker, const std::string& payload) {
-    return std::string("\xff") + char(marker) + big_endian(std::uint32_t(payload.size()) + 2, 2) + payload;
-  };
-  const int count = int(components.size());
-  std::string frame = std::string("\x08\0\x08\0\x08", 5) + char(count), scan(1, char(count));
-  for (int c = 1; c <= count; ++c) {
+inline std::string jpeg_segment(int marker, const std::string& payload) {
+  return std::string("\xff") + char(marker) + big_endian(std::uint32_t(payload.size()) + 2, 2) + payload;
+}
+
+/// A JPEG of 8 lines, quantised by 1, of these Huffman tables and data; `extra`: segments after the quantisation.
+inline std::string jpeg_of_scan(int components, const std::string& dc, const std::string& ac, const std::string& data,
+                                const std::string& extra = "", int width = 8) {
+  std::string frame = std::string("\x08\0\x08", 3) + big_endian(std::uint32_t(width), 2) + char(components);
+  std::string scan(1, char(components));
+  for (int c = 1; c <= components; ++c) {
     frame += {char(c), '\x11', '\0'};
     scan += {char(c), '\0'};
   }
   scan += std::string("\0\x3f\0", 3);
+  return "\xff\xd8" + jpeg_segment(0xdb, std::string(1, '\0') + std::string(64, '\x01')) + extra +
+         jpeg_segment(0xc0, frame) + jpeg_segment(0xc4, dc) + jpeg_segment(0xc4, ac) + jpeg_segment(0xda, scan) + data +
+         "\xff\xd9";
+}
+
+/// A baseline JPEG of one 8 x 8 block a component, each of one value. `adobe_transform`: that of an Adobe segment
+/// (0 none, 1 YCbCr, 2 YCCK), or -1 for no such segment.
+inline std::string make_flat_jpeg(const std::vector<int>& components, int adobe_transform = -1) {
   // The first coefficient: twelve sizes, each a code of four bits. The others: one code, the end of the block.
   const std::string sizes("\0\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b", 12);
   const std::string dc = std::string("\0\0\0\0\x0c", 5) + std::string(12, '\0') + sizes;
@@ -171,9 +180,8 @@ inline std::string make_flat_jpeg(const std::vector<int>& components, int adobe_
   }
   std::string adobe;
   if (adobe_transform >= 0)
-    adobe = segment(0xee, std::string("Adobe\0\x64\0\0\0\0", 11) + char(adobe_transform));
-  return "\xff\xd8" + adobe + segment(0xdb, std::string(1, '\0') + std::string(64, '\x01')) +
-         segment(0xc0, frame) + segment(0xc4, dc) + segment(0xc4, ac) + segment(0xda, scan) + data + "\xff\xd9";
+    adobe = jpeg_segment(0xee, std::string("Adobe\0\x64\0\0\0\0", 11) + char(adobe_transform));
+  return jpeg_of_scan(int(components.size()), dc, ac, data, adobe);
 }
 
 /// The JPEG with an APP1 segment after its first marker.
