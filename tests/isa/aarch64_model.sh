@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds the library and the model's golden test for aarch64, and runs it in qemu with the NEON kernels: the stages
-# and every answer, token for token. (Dot products serve integer weights, which the goldens have none of.)
+# and every answer, token for token. (Dot products serve integer weights, which the goldens have none of.) Also
+# pictures, whose JPEG decoder has NEON code, and memory.
 # usage: aarch64_model.sh SOURCE BUILD CXX QEMU PACKAGES LIBRARY_SOURCE...
 set -eu
 source=$1 build=$2 cxx=$3 qemu=$4 packages=$5
@@ -32,8 +33,10 @@ compile scalar "$source/kernels/isa/scalar.cpp" -O2 -fno-exceptions
 compile neon "$source/kernels/isa/neon.cpp" -O2 -fno-exceptions
 compile main "$source/tests/main.cpp" -O0
 compile golden "$source/tests/model/golden_test.cpp" -O1
+compile load "$source/tests/image/load_test.cpp" -O1
+compile tensor "$source/tests/core/tensor_test.cpp" -O1
 "$cxx" -fopenmp $objects -L"$libraries" -lsimdjson -lutf8proc -o "$build/golden"
 
 sysroot=$("$cxx" -print-file-name=libc.so.6)
 LA_TEST_ISA=neon "$qemu" -L "${sysroot%/lib/*}" -E LD_LIBRARY_PATH="$libraries" "$build/golden" --no-intro \
-  --test-case="*first logits*,*every ISA"
+  --test-case="*first logits*,*every ISA,load: *,storage: *"
