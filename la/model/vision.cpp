@@ -17,7 +17,7 @@ template <class Body>
 void in_chunks(i64 rows, const Body& body) {
   const i64 chunks = (rows + kVisionChunk - 1) / kVisionChunk;
   if (chunks == 0) return;
-  const i64 chunk = i64(round_up(std::size_t((rows + chunks - 1) / chunks), 48));
+  const i64 chunk = i64(round_up(std::size_t((rows + chunks - 1) / chunks), kernels::kAttentionRows));
   for (i64 first = 0; first < rows; first += chunk) body(first, std::min(chunk, rows - first));
 }
 

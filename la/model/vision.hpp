@@ -9,8 +9,8 @@
 namespace la {
 
 /// Most patches that go through the layers at a time: enough to fill a matrix product, few enough that everything but
-/// their features, keys and values stays small. Whole attention tasks of 48 rows.
-inline constexpr i64 kVisionChunk = 21 * 48;
+/// their features, keys and values stays small. Whole tasks of an attention.
+inline constexpr i64 kVisionChunk = 21 * kernels::kAttentionRows;
 
 /// MoonViT: patches of one picture to features.
 class VisionModel {

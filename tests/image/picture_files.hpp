@@ -140,6 +140,17 @@ inline std::string jpeg_segment(int marker, const std::string& payload) {
   return std::string("\xff") + char(marker) + big_endian(std::uint32_t(payload.size()) + 2, 2) + payload;
 }
 
+/// Entropy-coded data of these '0' and '1', filled up with ones.
+inline std::string jpeg_data(std::string bits) {
+  while (bits.size() % 8) bits += '1';
+  std::string data;
+  for (std::size_t at = 0; at < bits.size(); at += 8) {
+    data += char(std::stoi(bits.substr(at, 8), nullptr, 2));
+    if (data.back() == '\xff') data += '\0';
+  }
+  return data;
+}
+
 /// A JPEG of 8 lines, quantised by 1, of these Huffman tables and data; `extra`: segments after the quantisation.
 inline std::string jpeg_of_scan(int components, const std::string& dc, const std::string& ac, const std::string& data,
                                 const std::string& extra = "", int width = 8) {
@@ -172,16 +183,10 @@ inline std::string make_flat_jpeg(const std::vector<int>& components, int adobe_
     for (int b = size - 1; b >= 0; --b) bits += char('0' + (code >> b & 1));
     bits += '0';  // the end of the block
   }
-  while (bits.size() % 8) bits += '1';
-  std::string data;
-  for (std::size_t at = 0; at < bits.size(); at += 8) {
-    data += char(std::stoi(bits.substr(at, 8), nullptr, 2));
-    if (data.back() == '\xff') data += '\0';
-  }
   std::string adobe;
   if (adobe_transform >= 0)
     adobe = jpeg_segment(0xee, std::string("Adobe\0\x64\0\0\0\0", 11) + char(adobe_transform));
-  return jpeg_of_scan(int(components.size()), dc, ac, data, adobe);
+  return jpeg_of_scan(int(components.size()), dc, ac, jpeg_data(bits), adobe);
 }
 
 /// The JPEG with an APP1 segment after its first marker.
