@@ -12,19 +12,20 @@ namespace detail {
 /// LayerNorm epsilon of the vision tower and the projector; it is not in the config.
 inline constexpr float kVisionEps = 1e-5f;
 
-/// Calls body(first, count) for chunks of `rows` that are about equal: a short one at the end would leave threads idle.
+/// Calls body(first, count) for pieces of at most `most` rows, or 48, about equal: a short one at the end would leave
+/// threads idle.
 template <class Body>
-void in_chunks(i64 rows, const Body& body) {
-  const i64 chunks = (rows + kVisionChunk - 1) / kVisionChunk;
-  if (chunks == 0) return;
-  const i64 chunk = i64(round_up(std::size_t((rows + chunks - 1) / chunks), kernels::kAttentionRows));
-  for (i64 first = 0; first < rows; first += chunk) body(first, std::min(chunk, rows - first));
+void in_chunks(i64 rows, i64 most, const Body& body) {
+  if (rows == 0) return;
+  const i64 pieces = (rows + most - 1) / most;
+  const i64 piece = i64(round_up(std::size_t((rows + pieces - 1) / pieces), kernels::kAttentionRows));
+  for (i64 first = 0; first < rows; first += piece) body(first, std::min(piece, rows - first));
 }
 
 }  // namespace detail
 
-LA_INLINE VisionModel::VisionModel(const VisionConfig& config, const VisionWeights& weights, Ops& ops)
-    : config_(config), weights_(weights), ops_(ops) {}
+LA_INLINE VisionModel::VisionModel(const VisionConfig& config, const VisionWeights& weights, Ops& ops, i64 chunk)
+    : config_(config), weights_(weights), ops_(ops), chunk_(chunk) {}
 
 LA_INLINE void VisionModel::encode(Patches patches, Workspace& workspace, Matrix features) {
   const i64 size = config_.hidden_size / config_.heads;
@@ -44,7 +45,7 @@ LA_INLINE void VisionModel::embed(const Patches& patches, Workspace& workspace, 
   const i64 channels = x.shape[1], values = weights_.patch_embed->inputs();
   const ConstCube grid(weights_.position_grid.view.data, {config_.grid_h, config_.grid_w, channels});
   ops_.bicubic_grid(grid, x.reshape<3>({patches.grid_h, patches.grid_w, channels}));
-  detail::in_chunks(x.shape[0], [&](i64 first, i64 rows) {
+  detail::in_chunks(x.shape[0], chunk_, [&](i64 first, i64 rows) {
     const Workspace::Scope scope(workspace);
     const Matrix pixels = workspace.matrix(rows, values);  // [rows, 3 * 14 * 14]
     ops_.upload(patches.values.data() + first * values, pixels.data, std::size_t(rows * values) * sizeof(float));
@@ -60,7 +61,7 @@ LA_INLINE void VisionModel::block(const VisionBlock& b, const RopeTable& rope, K
   // keys and values of norm0(x)
   kv.truncate(0);
   kv.extend(count);
-  detail::in_chunks(count, [&](i64 first, i64 rows) {
+  detail::in_chunks(count, chunk_, [&](i64 first, i64 rows) {
     const Workspace::Scope chunk(workspace);
     const Matrix h = workspace.matrix(rows, channels);           // [rows, C]
     const Matrix both = workspace.matrix(rows, 2 * channels);    // [rows, 2 H D]
@@ -71,7 +72,7 @@ LA_INLINE void VisionModel::block(const VisionBlock& b, const RopeTable& rope, K
     ops_.kv_write(kv, 0, first, k, v);
   });
 
-  detail::in_chunks(count, [&](i64 first, i64 rows) {
+  detail::in_chunks(count, chunk_, [&](i64 first, i64 rows) {
     const Workspace::Scope chunk(workspace);
     const Matrix x_rows = x.rows(first, rows), h = workspace.matrix(rows, channels);  // [rows, C]
 
@@ -106,8 +107,8 @@ LA_INLINE void merge_patches(ConstMatrix features, i64 grid_w, i64 first, Ops& o
 }
 
 LA_INLINE void project(const ProjectorWeights& weights, ConstMatrix features, i64 grid_w, Ops& ops,
-                       Workspace& workspace, Matrix projected) {
-  detail::in_chunks(projected.shape[0], [&](i64 first, i64 rows) {
+                       Workspace& workspace, Matrix projected, i64 chunk) {
+  detail::in_chunks(projected.shape[0], chunk, [&](i64 first, i64 rows) {
     const Workspace::Scope scope(workspace);
     const Matrix merged = workspace.matrix(rows, 4 * features.shape[1]);              // [rows, 4C]
     const Matrix hidden = workspace.matrix(rows, weights.linear1->outputs());         // [rows, C text]

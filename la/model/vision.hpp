@@ -15,7 +15,8 @@ inline constexpr i64 kVisionChunk = 21 * kernels::kAttentionRows;
 /// MoonViT: patches of one picture to features.
 class VisionModel {
  public:
-  VisionModel(const VisionConfig& config, const VisionWeights& weights, Ops& ops);
+  /// chunk: most patches at a time; changes no bit of the features
+  VisionModel(const VisionConfig& config, const VisionWeights& weights, Ops& ops, i64 chunk = kVisionChunk);
 
   /// shape: features [P, C], in the backend's memory, a row for each patch
   /// cost: memory linear in P: the features, one layer's keys and values, and the patches, which are let go once they
@@ -29,6 +30,7 @@ class VisionModel {
   const VisionConfig& config_;
   const VisionWeights& weights_;
   Ops& ops_;
+  i64 chunk_;
 };
 
 /// Rows [first, first + N) of the picture's merged features: row (i, j) joins patches (2i, 2j), (2i, 2j+1), (2i+1, 2j)
@@ -37,9 +39,9 @@ class VisionModel {
 void merge_patches(ConstMatrix features, i64 grid_w, i64 first, Ops& ops, Matrix merged);
 
 /// Merged features through LayerNorm, Linear, GELU(erf), Linear: rows the decoder takes in place of embeddings.
-/// shape: features [P, C vision], projected [P/4, C text]
+/// shape: features [P, C vision], projected [P/4, C text]; at most `chunk` rows of them at a time
 void project(const ProjectorWeights& weights, ConstMatrix features, i64 grid_w, Ops& ops, Workspace& workspace,
-             Matrix projected);
+             Matrix projected, i64 chunk = kVisionChunk);
 
 }  // namespace la
 

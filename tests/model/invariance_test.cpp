@@ -1,5 +1,6 @@
 #include "../../kernels/dispatch.hpp"
 #include "../../la/image/load.hpp"
+#include "../../la/image/resize.hpp"
 #include "../../la/model/language.hpp"
 #include "../../la/model/vision.hpp"
 #include "../support.hpp"
@@ -14,15 +15,18 @@ struct Model {
         ops(make_cpu_ops(options)),
         checkpoint(Checkpoint::open(directory)),
         weights(load_weights(checkpoint, config, *ops, format)),
-        vision(config.vision, weights.vision, *ops),
         language(config.text, config.tokens.mask, weights.language, *ops),
         workspace(*ops) {}
 
-  std::vector<float> encode(const Patches& patches) {
-    const i64 rows = patches.grid_h * patches.grid_w, channels = config.vision.hidden_size;
-    std::vector<float> features(std::size_t(rows * channels));
-    vision.encode(patches, workspace, Matrix(features.data(), {rows, channels}));
-    return features;
+  /// The features, and then the projected rows.
+  std::vector<float> encode(const Patches& patches, i64 chunk = kVisionChunk) {
+    const i64 count = patches.grid_h * patches.grid_w;
+    const i64 channels = config.vision.hidden_size, wide = config.text.hidden_size;
+    std::vector<float> out(std::size_t(count * channels + count / 4 * wide));
+    const Matrix features(out.data(), {count, channels}), projected(out.data() + features.size(), {count / 4, wide});
+    VisionModel(config.vision, weights.vision, *ops, chunk).encode(patches, workspace, features);
+    project(weights.projector, features, patches.grid_w, *ops, workspace, projected, chunk);
+    return out;
   }
 
   /// Logits of one feed.
@@ -37,7 +41,6 @@ struct Model {
   std::unique_ptr<Ops> ops;
   Checkpoint checkpoint;
   ModelWeights weights;
-  VisionModel vision;
   LanguageModel language;
   Workspace workspace;
 };
@@ -86,6 +89,19 @@ TEST_CASE("invariance: vision and logits are the same bits with 1, 2 and 3 threa
       CHECK(features == vision);
       CHECK(one == ar);
       CHECK(six == block);
+    }
+  });
+}
+
+TEST_CASE("invariance: a picture's patches in one go or in chunks give the same bits") {
+  on_every_isa([](const auto& make) {
+    Model model = make(2);
+    const Image picture = load_image(source("tests/goldens/shapes/images/00.png"));
+    const auto patches = preprocess(resize_bicubic(picture, 420, 196), model.config.processor);  // 30 x 14 where it may
+    const auto whole = model.encode(patches);
+    for (const i64 chunk : {1, 48, 50, 97}) {
+      CAPTURE(chunk);
+      CHECK(model.encode(patches, chunk) == whole);
     }
   });
 }
