@@ -130,8 +130,8 @@ inline void memcpy(void* to, const void* from, size_t bytes) {
 template <class Jpeg>
 unsigned take_bits(Jpeg& jpeg, int bits) {
   if (jpeg.code_bits < bits) jpeg.code_bits = bits;
-  // First coefficients are sums over blocks, of at most 11 bits and as much again for the next: see
-  // huffman_table_fault. Damaged ones must stay in a range in which their product with 16 bits does not overflow.
+  // First coefficients are sums of differences from block to block, of at most 11 bits each (see huffman_table_fault).
+  // Pictures keep them within 12 bits; damaged data starts again before one more, times 16 bits, overflows an int.
   for (auto& component : jpeg.img_comp)
     if (component.dc_pred > 30000 || component.dc_pred < -30000) component.dc_pred = 0;
   return jpeg.code_buffer << bits | jpeg.code_buffer >> (-bits & 31);
