@@ -13,7 +13,7 @@
 
 #include "cases.hpp"
 #include "la/core/error.hpp"
-#include "la/model/session.hpp"
+#include "la/session/session.hpp"
 
 // Answers of one format in one mode, kept in a file so that a long measurement can be made piece by piece.
 namespace la::scenes {

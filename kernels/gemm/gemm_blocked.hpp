@@ -2,7 +2,7 @@
 
 #include "../kernels.hpp"
 #include "../qgemm/dequantise.hpp"
-#include "finish.hpp"
+#include "../common/finish.hpp"
 
 // The loops round a register tile, shared by the vector instruction sets. LA_KERNELS_NAMESPACE is the including
 // instruction set's name, so that no function here is shared between files with different compiler flags.

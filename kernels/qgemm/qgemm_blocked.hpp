@@ -1,6 +1,6 @@
 #pragma once
 
-#include "../gemm/finish.hpp"
+#include "../common/finish.hpp"
 #include "../kernels.hpp"
 
 // The loops round a register tile of integer products, shared by the vector instruction sets.

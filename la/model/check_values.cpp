@@ -8,9 +8,9 @@
 
 #include "../io/json_write.hpp"
 #include "../ops/ops.hpp"
-#include "../ops/panel_codec.hpp"
-#include "../ops/stored_panels.hpp"
-#include "weights.hpp"
+#include "../weights/pack_panel.hpp"
+#include "../weights/packed_file.hpp"
+#include "model_weights.hpp"
 
 namespace la {
 namespace detail {

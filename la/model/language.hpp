@@ -7,7 +7,7 @@
 #include "../core/inline.hpp"
 #include "../ops/workspace.hpp"
 #include "config.hpp"
-#include "weights.hpp"
+#include "model_weights.hpp"
 
 namespace la {
 

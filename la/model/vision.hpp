@@ -4,7 +4,7 @@
 #include "../image/patches.hpp"
 #include "../ops/workspace.hpp"
 #include "config.hpp"
-#include "weights.hpp"
+#include "model_weights.hpp"
 
 namespace la {
 

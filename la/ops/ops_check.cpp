@@ -1,3 +1,5 @@
+#include "ops_check.hpp"
+
 #include <array>
 #include <cmath>
 #include <cstring>
@@ -5,7 +7,6 @@
 #include <vector>
 
 #include "../core/error.hpp"
-#include "ops.hpp"
 
 namespace la {
 namespace detail {

@@ -1,3 +1,5 @@
+#include "ops_cpu.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -8,8 +10,7 @@
 #include "../core/parallel.hpp"
 #include "../core/storage.hpp"
 #include "grid_taps.hpp"
-#include "ops.hpp"
-#include "packed_weight.hpp"
+#include "../weights/packed_weight.hpp"
 #include "paged_kv_cache.hpp"
 
 namespace la {

@@ -1,3 +1,5 @@
+#include "ops_reference.hpp"
+
 #include <cmath>
 #include <cstring>
 #include <numbers>
@@ -7,12 +9,10 @@
 #include "../core/scalar.hpp"
 #include "../core/storage.hpp"
 #include "grid_taps.hpp"
-#include "group_quantizer.hpp"
-#include "int4_panels.hpp"
-#include "ops.hpp"
-#include "packed_weight.hpp"
-#include "stacked.hpp"
-#include "stacked_rows.hpp"
+#include "../weights/group_quantizer.hpp"
+#include "../weights/pack_panel.hpp"
+#include "../weights/packed_weight.hpp"
+#include "../weights/weight_rows.hpp"
 
 namespace la {
 namespace detail {

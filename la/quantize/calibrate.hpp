@@ -6,8 +6,8 @@
 #include <string>
 #include <utility>
 
-#include "../model/session.hpp"
-#include "moments.hpp"
+#include "../session/session.hpp"
+#include "hessian.hpp"
 #include "observing_ops.hpp"
 #include "quantize.hpp"
 

@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "../core/error.hpp"
-#include "../model/weights.hpp"
-#include "../ops/packed_weight.hpp"
-#include "../ops/stacked.hpp"
+#include "../model/model_weights.hpp"
+#include "../weights/packed_weight.hpp"
+#include "../weights/weight_rows.hpp"
 #include "quantize.hpp"
 
 // What becomes of each weight, decided before any is read.

@@ -10,7 +10,7 @@
 
 #include "../core/inline.hpp"
 #include "../image/image.hpp"
-#include "../model/weights.hpp"
+#include "../model/model_weights.hpp"
 #include "../text/prompt_text.hpp"
 
 namespace la {

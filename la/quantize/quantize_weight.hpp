@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "../core/parallel.hpp"
-#include "../ops/packed_weight.hpp"
-#include "../ops/panel_codec.hpp"
-#include "../ops/stacked_rows.hpp"
-#include "feedback.hpp"
+#include "../weights/packed_weight.hpp"
+#include "../weights/pack_panel.hpp"
+#include "../weights/weight_rows.hpp"
+#include "gptq.hpp"
 #include "quantize.hpp"
 
 // One linear weight to panels of 4 bits.

@@ -1,7 +1,7 @@
 #include "../../benchmarks/pictures.hpp"
 #include "ground_answer.hpp"
 #include "la/image/load.hpp"
-#include "la/model/session.hpp"
+#include "la/session/session.hpp"
 
 using namespace la;
 using namespace la::test;

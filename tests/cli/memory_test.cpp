@@ -1,6 +1,6 @@
 #include "program.hpp"
 
-#include "../../la/model/memory.hpp"
+#include "../../la/session/memory.hpp"
 
 // The estimate of what a run takes, and the limit that is held against it.
 namespace la::test {

@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "fuzz.hpp"
-#include "la/model/generation.hpp"
+#include "la/decoding/generation.hpp"
 
 namespace {
 

@@ -4,7 +4,7 @@
 #include "fuzz.hpp"
 #include "la/io/checkpoint.hpp"
 #include "la/model/config.hpp"
-#include "la/model/weights.hpp"
+#include "la/model/model_weights.hpp"
 
 namespace {
 

@@ -7,8 +7,10 @@
 #include "../../la/image/load.hpp"
 #include "../../la/io/safetensors.hpp"
 #include "../../la/model/language.hpp"
-#include "../../la/model/session.hpp"
+#include "../../la/session/session.hpp"
 #include "../../la/model/vision.hpp"
+#include "../../la/ops/ops_cpu.hpp"
+#include "../../la/ops/ops_reference.hpp"
 #include "../support.hpp"
 
 // What the reference implementation computes, stage by stage and token by token, on every backend and ISA.

@@ -1,4 +1,7 @@
 #include "../../la/ops/ops.hpp"
+#include "../../la/ops/ops_check.hpp"
+#include "../../la/ops/ops_cpu.hpp"
+#include "../../la/ops/ops_reference.hpp"
 
 #include <numeric>
 #include <random>

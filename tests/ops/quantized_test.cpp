@@ -3,6 +3,7 @@
 
 #include "../../kernels/dispatch.hpp"
 #include "../../la/ops/ops.hpp"
+#include "../../la/ops/ops_cpu.hpp"
 #include "../support.hpp"
 #include "packed_panels.hpp"
 

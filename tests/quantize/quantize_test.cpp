@@ -4,10 +4,11 @@
 
 #include "../../la/core/error.hpp"
 #include "../../la/image/load.hpp"
-#include "../../la/model/find_int4.hpp"
-#include "../../la/model/session.hpp"
-#include "../../la/ops/packed_weight.hpp"
+#include "../../la/weights/int4_checkpoint.hpp"
+#include "../../la/session/session.hpp"
+#include "../../la/weights/packed_weight.hpp"
 #include "../../la/text/task.hpp"
+#include "../../la/ops/ops_cpu.hpp"
 #include "../support.hpp"
 
 namespace la::test {
