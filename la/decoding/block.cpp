@@ -89,7 +89,7 @@ inline BlockOutput text_output(const BlockTokens& tokens, const SpecialTokens& s
 
 }  // namespace detail
 
-LA_INLINE BlockRow summarise_row(std::span<const float> probabilities, const SpecialTokens& special,
+LA_INLINE BlockRow summarize_row(std::span<const float> probabilities, const SpecialTokens& special,
                                  const Sampling& sampling, Random& random) {
   BlockRow row;
   row.best = most_probable<5>(probabilities);

@@ -16,9 +16,6 @@ namespace la {
 /// that is in doubt.
 enum class Mode { slow, fast, hybrid };
 
-/// Tokens a block predicts, whatever block_size a config names.
-inline constexpr int kBlockSize = 6;
-
 /// All that reading a block needs to know of one row of probabilities.
 struct BlockRow {
   Candidate token;                ///< drawn, or the most probable when greedy
@@ -28,7 +25,7 @@ struct BlockRow {
 using BlockRows = std::array<BlockRow, kBlockSize>;
 
 /// error: a special token is outside the vocabulary
-BlockRow summarise_row(std::span<const float> probabilities, const SpecialTokens& special,
+BlockRow summarize_row(std::span<const float> probabilities, const SpecialTokens& special,
                        const Sampling& sampling, Random& random);
 
 using BlockTokens = std::array<Candidate, kBlockSize>;

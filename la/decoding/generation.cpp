@@ -45,16 +45,19 @@ LA_INLINE void Generation::accept(Matrix logits, int threads) {
 
 LA_INLINE void Generation::accept_probabilities(ConstMatrix probabilities) {
   check_rows(probabilities);
-  const auto row = [&](i64 i) { return std::span(probabilities.row(i), std::size_t(probabilities.shape[1])); };
+  const auto row = [&](i64 i) {
+    return std::span(probabilities.row(i), std::size_t(probabilities.shape[1]));
+  };
   for (i64 i = 0; i < probabilities.shape[0]; ++i)
-    require(!std::isnan(row(i)[0]), "logits: row ", i, " has a value that is not finite");  // softmax spreads it
+    require(!std::isnan(row(i)[0]), "logits: row ", i,
+            " has a value that is not finite");  // softmax spreads it
   ++forward_steps_;
   if (step_ == Step::ar) {
     accept_token(choose(row(0), options_.sampling, random_));
   } else {
     BlockRows rows;
     for (std::size_t i = 0; i < rows.size(); ++i)
-      rows[i] = summarise_row(row(i64(i)), special_, options_.sampling, random_);
+      rows[i] = summarize_row(row(i64(i)), special_, options_.sampling, random_);
     accept_block(rows);
   }
   if (!finished() && sequence_.size() >= limit_) stop_ = StopReason::max_tokens;
@@ -63,8 +66,9 @@ LA_INLINE void Generation::accept_probabilities(ConstMatrix probabilities) {
 LA_INLINE void Generation::check_rows(ConstMatrix rows) const {
   require(!finished(), "generation: logits after the end");
   const i64 expected = step_ == Step::ar ? 1 : kBlockSize;
-  require(rows.shape[0] == expected && rows.shape[1] > 0 && rows.stride[1] == 1, "logits: expected ", expected,
-          " dense rows, found [", rows.shape[0], ", ", rows.shape[1], "] with stride ", rows.stride[1]);
+  require(rows.shape[0] == expected && rows.shape[1] > 0 && rows.stride[1] == 1, "logits: expected ",
+          expected, " dense rows, found [", rows.shape[0], ", ", rows.shape[1], "] with stride ",
+          rows.stride[1]);
 }
 
 LA_INLINE void Generation::accept_token(Candidate token) {

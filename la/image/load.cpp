@@ -78,7 +78,7 @@ struct ImageSource {
 
 /// No file of the format can hold more pixels: a JPEG needs a bit for each block of 8 x 8, and four times that leaves
 /// room for files that lack blocks; deflate expands 1032 to 1 at most; a pixel takes a bit or more.
-inline i64 most_pixels_per_byte(ImageFormat format) noexcept {
+inline i64 max_pixels_per_byte(ImageFormat format) noexcept {
   switch (format) {
     case ImageFormat::jpeg:
       return 4 * 8 * 64;
@@ -101,11 +101,12 @@ inline std::size_t growth_limit(std::span<const std::byte> bytes, i64 width, i64
 inline constexpr std::size_t kMaxJpegScans = 100;
 
 /// Width and height, checked.
-inline std::pair<i64, i64> check_image_header(std::span<const std::byte> bytes, const std::string& name, ImageFormat format,
-                               i64 max_pixels) {
+inline std::pair<i64, i64> check_image_header(std::span<const std::byte> bytes, const std::string& name,
+                                              ImageFormat format, i64 max_pixels) {
   if (const char* fault = format == ImageFormat::jpeg ? huffman_table_fault(bytes) : nullptr)
     fail(name, ": damaged JPEG: ", fault);
-  if (const std::size_t scans = format == ImageFormat::jpeg ? count_jpeg_scans(bytes) : 0; scans > kMaxJpegScans)
+  if (const std::size_t scans = format == ImageFormat::jpeg ? count_jpeg_scans(bytes) : 0;
+      scans > kMaxJpegScans)
     fail(name, ": expected a JPEG of at most ", kMaxJpegScans, " scans, found ", scans);
   ImageSource source{bytes};
   int width = 0, height = 0, channels = 0;
@@ -115,7 +116,7 @@ inline std::pair<i64, i64> check_image_header(std::span<const std::byte> bytes, 
   require(width > 0 && rows > 0, name, ": expected a picture, found ", width, "x", rows, " pixels");
   require(i64{width} <= max_pixels / rows, name, ": expected at most ", max_pixels, " pixels, found ", width,
           "x", rows);
-  require(i64{width} * rows <= i64(bytes.size()) * most_pixels_per_byte(format), name, ": truncated ",
+  require(i64{width} * rows <= i64(bytes.size()) * max_pixels_per_byte(format), name, ": truncated ",
           name_of(format), ", ", bytes.size(), " bytes cannot hold ", width, "x", rows, " pixels");
   return {width, rows};
 }

@@ -252,7 +252,7 @@ inline ModelWeights read_model(WeightReader& read, const Checkpoint& checkpoint,
 }  // namespace detail
 
 LA_INLINE ModelWeights load_weights(const Checkpoint& checkpoint, const ModelConfig& config, Ops& ops,
-                                    Weights format, const Progress& progress) {
+                                    WeightFormat format, const Progress& progress) {
   const auto make = [&](const StoredWeight& stored) { return ops.make_weight(stored.parts, format); };
   detail::WeightReader read(checkpoint, config, &ops, make);
   ModelWeights weights = detail::read_model(read, checkpoint, config, progress);

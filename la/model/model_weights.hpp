@@ -98,8 +98,8 @@ using Progress = std::function<void(double done)>;
 
 /// Reads every tensor once, layer by layer; file pages are given back as they are packed.
 /// error: a tensor is missing or has another shape or type than the config asks for, a file was cut short
-ModelWeights load_weights(const Checkpoint& checkpoint, const ModelConfig& config, Ops& ops, Weights format,
-                          const Progress& progress = {});
+ModelWeights load_weights(const Checkpoint& checkpoint, const ModelConfig& config, Ops& ops,
+                          WeightFormat format, const Progress& progress = {});
 
 /// Visits every linear weight, in the order in which load_weights makes them.
 /// error: as load_weights

@@ -12,8 +12,8 @@
 
 namespace la {
 
+using kernels::KeyMask;
 using kernels::Store;
-using kernels::Visible;
 
 struct KvShape {
   i64 layers = 1, heads = 1, head_size = 1;
@@ -77,7 +77,7 @@ class Ops {
 
   /// Reads the parts from their file once and packs them; the file's pages are given back.
   /// error: a dtype that is not F32, F16 or BF16, parts of different K, a bias of another length
-  virtual std::unique_ptr<Weight> make_weight(std::span<const WeightPart> parts, Weights format) = 0;
+  virtual std::unique_ptr<Weight> make_weight(std::span<const WeightPart> parts, WeightFormat format) = 0;
   virtual std::unique_ptr<KvCache> make_kv_cache(const KvShape& shape) = 0;
 
   // Ops. x and y may be the same view where the contract says "in place".
@@ -109,8 +109,8 @@ class Ops {
   /// out_th = softmax over the visible keys of (scale q_th . k) v; query head h reads key/value head h / (H / G).
   /// Memory is linear in the number of keys. In place.
   /// shape: q, out [T, H, D]; visible [T]; rows cover [0, T)
-  virtual void attention(ConstCube q, std::span<const KvRows> rows, std::span<const Visible> visible, float scale,
-                         Cube out) = 0;
+  virtual void attention(ConstCube q, std::span<const KvRows> rows, std::span<const KeyMask> visible,
+                         float scale, Cube out) = 0;
   /// Each row becomes exp(x - max) / sum.   shape: x [T, V]
   virtual void softmax(Matrix x) = 0;
 };

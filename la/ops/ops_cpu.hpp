@@ -11,7 +11,7 @@ namespace la {
 struct CpuOptions {
   int threads = 0;         ///< 0: default_threads()
   std::string_view isa{};  ///< see kernels::select_isa
-  Activations activations = Activations::auto_;
+  ActivationFormat activations = ActivationFormat::auto_;
 };
 
 /// Threads and vector kernels.

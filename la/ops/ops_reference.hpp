@@ -8,7 +8,8 @@
 namespace la {
 
 /// Plain loops, double accumulators, one sum after the other: the oracle and the documentation.
-std::unique_ptr<Ops> make_reference_ops(int threads = 0, Activations activations = Activations::auto_);
+std::unique_ptr<Ops> make_reference_ops(int threads = 0,
+                                        ActivationFormat activations = ActivationFormat::auto_);
 
 }  // namespace la
 

@@ -16,14 +16,14 @@ struct Feedback {
   using RowMajor = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
   std::vector<RowMajor> factors;         ///< per block: U, upper triangular, with H^-1 = U^T U
-  std::vector<Moments::Matrix> moments;  ///< per block: H, damped, both triangles
+  std::vector<Hessian::Matrix> moments;  ///< per block: H, damped, both triangles
   std::vector<float> diagonal;           ///< [K] of H
 
-  explicit Feedback(const Moments& from) {
+  explicit Feedback(const Hessian& from) {
     // Where samples are many, what they say is followed closely; few leave directions that nobody has seen.
     const double share = from.rows() >= 4 * from.inputs() ? 0.001 : 0.01;
-    for (const Moments::Matrix& lower : from.blocks()) {
-      Moments::Matrix h = lower.selfadjointView<Eigen::Lower>();
+    for (const Hessian::Matrix& lower : from.blocks()) {
+      Hessian::Matrix h = lower.selfadjointView<Eigen::Lower>();
       const double mean = double(h.trace()) / double(h.rows());
       const float damping = float(mean > 0 ? share * mean : 1.0);
       h.diagonal().array() += damping;
@@ -43,7 +43,7 @@ struct Feedback {
   double cost(std::span<const float> error) const {
     double sum = 0;
     for (std::size_t b = 0; b < moments.size(); ++b) {
-      const Eigen::Map<const Eigen::VectorXf> e(error.data() + i64(b) * Moments::kSpan, moments[b].rows());
+      const Eigen::Map<const Eigen::VectorXf> e(error.data() + i64(b) * Hessian::kSpan, moments[b].rows());
       sum += double(e.dot(moments[b].selfadjointView<Eigen::Lower>() * e));
     }
     return sum;
@@ -60,7 +60,7 @@ struct Int4Row {
 
 /// Each group on its own: `scale_of(first, weights)` chooses its scale, the codes are the nearest ones.
 template <class ScaleOf>
-Int4Row round_row(std::span<const float> w, i64 group, const ScaleOf& scale_of) {
+Int4Row rtn_row(std::span<const float> w, i64 group, const ScaleOf& scale_of) {
   Int4Row row;
   for (std::size_t k0 = 0; k0 < w.size(); k0 += std::size_t(group)) {
     const auto part = w.subspan(k0, std::min(std::size_t(group), w.size() - k0));
@@ -71,11 +71,11 @@ Int4Row round_row(std::span<const float> w, i64 group, const ScaleOf& scale_of) 
 }
 
 /// Input after input, the rounding error is carried over to the inputs still to come. w is used up.
-inline Int4Row carry_row(std::span<float> w, i64 group, const Feedback& h) {
+inline Int4Row gptq_row(std::span<float> w, i64 group, const Feedback& h) {
   Int4Row row;
   for (std::size_t b = 0; b < h.factors.size(); ++b) {
     const auto& u = h.factors[b];
-    const i64 first = i64(b) * Moments::kSpan, size = u.rows();
+    const i64 first = i64(b) * Hessian::kSpan, size = u.rows();
     for (i64 k = 0; k < size; ++k) {
       const i64 at = first + k;
       if (at % group == 0) {
@@ -103,10 +103,10 @@ class RowRefiner {
   void run() {
     for (std::size_t b = 0; b < h_.moments.size(); ++b) {
       block_ = b;
-      first_ = i64(b) * Moments::kSpan;
+      first_ = i64(b) * Hessian::kSpan;
       size_ = h_.moments[b].rows();
       // Each round goes through the moments twice, which are megabytes in a wide layer.
-      const int rounds = size_ < Moments::kWide ? 4 : 2;
+      const int rounds = size_ < Hessian::kWide ? 4 : 2;
       for (int round = 0; round < rounds; ++round) {
         if (round > 0) refit_scales();
         improve_codes();
@@ -117,7 +117,7 @@ class RowRefiner {
  private:
   static constexpr int kSweeps = 4;
 
-  const Moments::Matrix& moments() const { return h_.moments[block_]; }
+  const Hessian::Matrix& moments() const { return h_.moments[block_]; }
 
   /// H e: how fast the cost grows with each error.
   Eigen::VectorXf slope() const {
@@ -153,7 +153,9 @@ class RowRefiner {
       codes[k] = float(row_.codes[std::size_t(first_ + k)]) -
                  float(row_.groups[std::size_t(first_group + k / group_)].zero);
     // Of the matrix with a column of codes for each group, only the blocks that are not zero are multiplied.
-    const auto of_group = [&](i64 g) { return codes.segment(g * group_, std::min(group_, size_ - g * group_)); };
+    const auto of_group = [&](i64 g) {
+      return codes.segment(g * group_, std::min(group_, size_ - g * group_));
+    };
     Eigen::MatrixXf weighted(size_, groups);
     for (i64 g = 0; g < groups; ++g)
       weighted.col(g).noalias() = moments().middleCols(g * group_, of_group(g).size()) * of_group(g);

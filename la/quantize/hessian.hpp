@@ -12,12 +12,12 @@ namespace la::detail {
 
 /// Second moments X^T X of the inputs of a linear layer, in blocks along the diagonal: what a change of its weights
 /// does to its outputs. Inputs further apart than a block are taken as unrelated, which bounds memory for a wide ffn.
-class Moments {
+class Hessian {
  public:
   static constexpr i64 kSpan = 2048, kWide = 1024;
   using Matrix = Eigen::MatrixXf;
 
-  explicit Moments(i64 inputs) : inputs_(inputs) {
+  explicit Hessian(i64 inputs) : inputs_(inputs) {
     for (i64 first = 0; first < inputs; first += kSpan) {
       const i64 n = std::min(kSpan, inputs - first);
       blocks_.push_back(Matrix::Zero(n, n));

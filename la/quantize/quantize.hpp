@@ -25,7 +25,7 @@ enum class QuantizeMethod { calibrated, rtn };
 
 /// A question about a picture, to see what inputs the layers get.
 struct CalibrationSample {
-  Image picture;
+  Image image;
   PromptText question;
 };
 

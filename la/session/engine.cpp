@@ -56,7 +56,7 @@ LA_INLINE ModelWeights Engine::load(const std::string& directory, const SessionO
 }
 
 LA_INLINE EncodedImage Engine::encode(const Image& image, i64 max_side, bool shared) {
-  const PictureKey key = shared ? key_of(image, max_side) : PictureKey{};
+  const ImageKey key = shared ? key_of(image, max_side) : ImageKey{};
   const std::lock_guard lock(mutex);
   if (shared) {
     if (auto found = images.find(key)) {
@@ -76,8 +76,8 @@ LA_INLINE EncodedImage Engine::run_vision(const Image& image, i64 max_side) {
   EncodedImage encoded;
   encoded.width = image.width;
   encoded.height = image.height;
-  Patches patches =
-      max_side > 0 ? preprocess(limit_side(image, max_side), config.processor) : preprocess(image, config.processor);
+  Patches patches = max_side > 0 ? preprocess(limit_side(image, max_side), config.processor)
+                                 : preprocess(image, config.processor);
   encoded.grid_h = patches.grid_h;
   encoded.grid_w = patches.grid_w;
   encoded.preprocess_seconds = watch.lap();

@@ -25,8 +25,8 @@ namespace la {
 enum class Backend { cpu, reference, check };
 
 struct SessionOptions {
-  Weights weights = Weights::auto_;
-  Activations activations = Activations::auto_;
+  WeightFormat weights = WeightFormat::auto_;
+  ActivationFormat activations = ActivationFormat::auto_;
   Backend backend = Backend::cpu;
   std::string isa{};    ///< of the cpu backend, see kernels::select_isa
   int threads = 0;      ///< 0: OpenMP's default
@@ -57,7 +57,7 @@ struct Engine {
   const Tokenizer tokenizer;
   const std::unique_ptr<Ops> ops;
   const ModelWeights weights;
-  const Activations activations;
+  const ActivationFormat activations;
   KvBudget kv_budget;
 
   std::mutex mutex;  // over all that follows, and the ops

@@ -11,27 +11,27 @@
 namespace la {
 
 /// What a picture looks like: 128 bits of its pixels, its size, and the side it is shrunk to.
-struct PictureKey {
+struct ImageKey {
   std::array<std::uint64_t, 2> hash{};
   i64 width = 0, height = 0, max_side = 0;
 
-  bool operator==(const PictureKey&) const = default;
+  bool operator==(const ImageKey&) const = default;
 };
 
 /// cost: one pass over the pixels
-PictureKey key_of(const Image& image, i64 max_side);
+ImageKey key_of(const Image& image, i64 max_side);
 
 /// The encoded pictures used last, up to so many bytes.
 class ImageCache {
  public:
   explicit ImageCache(std::size_t limit) : limit_(limit) {}
 
-  std::optional<EncodedImage> find(const PictureKey& key);
-  void keep(const PictureKey& key, const EncodedImage& image);
+  std::optional<EncodedImage> find(const ImageKey& key);
+  void keep(const ImageKey& key, const EncodedImage& image);
 
  private:
   struct Entry {
-    PictureKey key;
+    ImageKey key;
     EncodedImage image;
     std::size_t bytes;
   };

@@ -26,10 +26,10 @@ inline std::size_t stored_bytes(const WeightPart& part) noexcept {
 }
 
 /// weights, loading and the widest integer rows that the decoder's layers may quantise.
-inline void estimate_weights(const Checkpoint& checkpoint, const ModelConfig& config, Weights format,
+inline void estimate_weights(const Checkpoint& checkpoint, const ModelConfig& config, WeightFormat format,
                              MemoryEstimate& estimate) {
   for_each_weight(checkpoint, config, [&](const StoredWeight& stored) {
-    const Stacked stacked(stored.parts);
+    const StackShape stacked(stored.parts);
     const PanelFormat chosen = PackedWeight::choose_format(stored.parts, format);
     estimate.weights += std::size_t(panel_count(stacked.outputs)) * panel_bytes(chosen, stacked.inputs);
     std::size_t source = 0;
@@ -53,7 +53,8 @@ inline i64 workspace_floats(const ModelConfig& config, i64 patches, i64 prompt, 
   const VisionConfig& v = config.vision;
   const TextConfig& t = config.text;
   const i64 merge = v.merge * v.merge, chunk = std::min(kVisionChunk, patches);
-  const i64 block = patches * v.head_dim + chunk * (2 * v.hidden_size + std::max(v.hidden_size, v.intermediate_size));
+  const i64 block =
+      patches * v.head_dim + chunk * (2 * v.hidden_size + std::max(v.hidden_size, v.intermediate_size));
   const i64 project = std::min(kVisionChunk, patches / merge) * (merge * v.hidden_size + t.hidden_size);
   const i64 vision = patches * v.hidden_size + std::max(block, project);
   const i64 tokens = std::min(kPrefillChunk, prompt) + logit_rows;
@@ -67,9 +68,10 @@ inline i64 workspace_floats(const ModelConfig& config, i64 patches, i64 prompt, 
 inline std::size_t quantized_rows(const ModelConfig& config, i64 patches, i64 prompt) noexcept {
   const VisionConfig& v = config.vision;
   const i64 merge = v.merge * v.merge;
-  const i64 widest = std::max({std::min(kVisionChunk, patches) * std::max(v.hidden_size, v.intermediate_size),
-                               std::min(kVisionChunk, patches / merge) * merge * v.hidden_size,
-                               (std::min(kPrefillChunk, prompt) + kBlock) * config.text.intermediate_size});
+  const i64 widest =
+      std::max({std::min(kVisionChunk, patches) * std::max(v.hidden_size, v.intermediate_size),
+                std::min(kVisionChunk, patches / merge) * merge * v.hidden_size,
+                (std::min(kPrefillChunk, prompt) + kBlockSize) * config.text.intermediate_size});
   return std::size_t(widest + widest / 16);
 }
 
@@ -79,8 +81,8 @@ LA_INLINE MemoryEstimate estimate_memory(const Checkpoint& checkpoint, const Mod
                                          const MemoryPlan& plan) {
   const VisionConfig& v = config.vision;
   const TextConfig& t = config.text;
-  const PixelSize read =
-      plan.max_side > 0 ? limited_size(plan.width, plan.height, plan.max_side) : PixelSize{plan.width, plan.height};
+  const PixelSize read = plan.max_side > 0 ? limited_size(plan.width, plan.height, plan.max_side)
+                                           : PixelSize{plan.width, plan.height};
   const SizePlan size = plan_size(read.width, read.height, config.processor);
   const i64 patches = size.grid_h * size.grid_w, rows = patches / (v.merge * v.merge);
   const i64 prompt = rows + plan.question_tokens;
@@ -90,7 +92,7 @@ LA_INLINE MemoryEstimate estimate_memory(const Checkpoint& checkpoint, const Mod
 
   // Questions share the prompt up to where they differ. Its last page is kept once more, for the next question.
   const PagedKvCache text({t.layers, t.kv_heads, t.head_dim}), vision({1, v.heads, v.head_dim});
-  const i64 own = plan.question_tokens + plan.max_new_tokens + kBlock + kernels::kPageKeys;
+  const i64 own = plan.question_tokens + plan.max_new_tokens + kBlockSize + kernels::kPageKeys;
   estimate.kv_cache = text.own_bytes(rows, 0) + std::size_t(plan.questions) * text.own_bytes(own, 0);
   // The patches are let go before the first keys are there.
   const i64 patch_values = patches * 3 * v.patch_size * v.patch_size;
@@ -100,11 +102,13 @@ LA_INLINE MemoryEstimate estimate_memory(const Checkpoint& checkpoint, const Mod
   const i64 scratch = std::max({kernels::kGemmScratch, kernels::attention_scratch(t.head_dim),
                                 kernels::attention_scratch(v.head_dim)});
   estimate.workspace =
-      std::size_t(detail::workspace_floats(config, patches, prompt, plan.questions * kBlock) + threads * scratch) * sizeof(float) +
+      std::size_t(detail::workspace_floats(config, patches, prompt, plan.questions * kBlockSize) +
+                  threads * scratch) *
+          sizeof(float) +
       detail::quantized_rows(config, patches, prompt);
 
   // Its decoder has the pixels twice more; the heap may keep what it held.
-  estimate.picture =
+  estimate.image =
       3 * std::size_t(3 * plan.width * plan.height) + std::size_t(rows * t.hidden_size) * sizeof(float);
 
   // Measured: 8 MB of code, libraries and heap, and 200 bytes a token for texts, merges and the files they come from.

@@ -13,7 +13,7 @@
 namespace la {
 
 /// Where a prompt takes the rows of a picture; the same memory is the same picture.
-struct PlacedPicture {
+struct PlacedImage {
   std::weak_ptr<std::byte> memory;
   i64 first = 0, count = 0;
 };
@@ -21,7 +21,7 @@ struct PlacedPicture {
 /// What decides the keys and values of a prompt.
 struct PromptView {
   std::span<const std::int32_t> ids;
-  std::span<const PlacedPicture> pictures;
+  std::span<const PlacedImage> images;
 };
 
 /// Tokens up to the first that differs, in itself or in the picture row it stands for.
@@ -32,9 +32,9 @@ struct Prefix {
   KvBudget::Charge charge;  // given back after the cache
   std::unique_ptr<KvCache> cache;
   std::vector<std::int32_t> ids;
-  std::vector<PlacedPicture> pictures;
+  std::vector<PlacedImage> images;
 
-  PromptView view() const noexcept { return {ids, pictures}; }
+  PromptView view() const noexcept { return {ids, images}; }
 };
 
 /// The prefixes used last: one for each picture, or list of pictures. Rows that forked one hold it too, so that its

@@ -46,11 +46,11 @@ struct AskOptions {
 };
 
 /// A file, pixels, or what Session::encode made of them.
-using Picture = std::variant<std::string, Image, EncodedImage>;
+using ImageSource = std::variant<std::string, Image, EncodedImage>;
 
 /// One question about one or more pictures. Pictures are read and encoded when its turn comes.
 struct Request {
-  std::vector<Picture> pictures;
+  std::vector<ImageSource> images;
   PromptText question;
   AskOptions options;
   LoadOptions load;  ///< of pictures given as files
@@ -96,7 +96,7 @@ struct Statistics {
   i64 vision_runs = 0, vision_hits = 0;      ///< pictures encoded, and found in the cache
   i64 prompt_tokens = 0, shared_tokens = 0;  ///< of all prompts, and those of them that a fork brought
   i64 passes = 0, rows = 0,
-      most_rows = 0;       ///< forward passes that gave logits, their rows, the most in one pass
+      max_rows = 0;        ///< forward passes that gave logits, their rows, the most in one pass
   i64 prefill_passes = 0;  ///< forward passes over prompts alone
   i64 waits = 0;           ///< times a row did not fit the budget at once
   std::size_t kv_bytes = 0, peak_kv_bytes = 0;  ///< reserved for keys and values

@@ -20,7 +20,7 @@ using RequestSource = std::function<std::optional<Request>()>;
 class Scheduler {
  public:
   /// Takes what becomes of each request, by its number in the order of the source; ends come in any order.
-  using Sink = std::function<void(i64 index, Row::Outcome&&)>;
+  using Sink = std::function<void(i64 index, Sequence::Outcome&&)>;
 
   Scheduler(Engine& engine, const BatchOptions& options) : engine_(engine), options_(options) {}
 
@@ -30,18 +30,18 @@ class Scheduler {
  private:
   struct Entry {
     i64 index;
-    std::unique_ptr<Row> row;
+    std::unique_ptr<Sequence> sequence;
   };
 
   void pull(const RequestSource& source, const Sink& sink);
   void prepare(Request request, const Sink& sink);
   void admit();
-  bool admit(Row& row);
-  void prefill_common(Row& row);
+  bool admit(Sequence& sequence);
+  void prefill_common(Sequence& sequence);
   void step();
-  std::vector<Row*> choose();
-  void forward(const std::vector<Row*>& pass);
-  void keep_prefix(const Row& row);
+  std::vector<Sequence*> choose();
+  void forward(const std::vector<Sequence*>& pass);
+  void keep_prefix(const Sequence& sequence);
   void deliver(const Sink& sink);
 
   Engine& engine_;

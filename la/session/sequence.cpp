@@ -8,15 +8,14 @@
 
 namespace la {
 
-LA_INLINE Row::Row(Engine& engine, Request request, bool share_vision, OnItem on_item)
+LA_INLINE Sequence::Sequence(Engine& engine, Request request, bool share_vision, OnItem on_item)
     : tokenizer_(engine.tokenizer), options_(std::move(request.options)), on_item_(std::move(on_item)) {
   result_.query = request.question.text();
-  if (request.pictures.empty()) fail_usage("request: expected at least one picture");
-  const i64 pictures = i64(request.pictures.size());
-  const i64 target =
-      options_.boxes_on ? *options_.boxes_on : named_picture(result_.query, pictures).value_or(0);
-  if (target < 0 || target >= pictures)
-    fail_usage("boxes_on: expected one of ", pictures, " pictures, counted from 0, found ", target);
+  if (request.images.empty()) fail_usage("request: expected at least one picture");
+  const i64 images = i64(request.images.size());
+  const i64 target = options_.boxes_on ? *options_.boxes_on : named_image(result_.query, images).value_or(0);
+  if (target < 0 || target >= images)
+    fail_usage("boxes_on: expected one of ", images, " pictures, counted from 0, found ", target);
   encode(engine, request, share_vision);
 
   std::vector<i64> row_counts;
@@ -38,25 +37,25 @@ LA_INLINE Row::Row(Engine& engine, Request request, bool share_vision, OnItem on
   result_.prompt_tokens = length;
 
   // The last step starts below the limit and adds its window.
-  most_tokens_ = length + std::min(options_.generation.max_new_tokens, longest - length) + kBlock;
+  max_tokens_ = length + std::min(options_.generation.max_new_tokens, longest - length) + kBlockSize;
   cache_ = engine.language.make_cache();
   if (kv_bytes(0) > engine.kv_budget.limit())
-    fail_usage("kv_budget_bytes: a prompt of ", length, " tokens and ", most_tokens_ - length - kBlock,
+    fail_usage("kv_budget_bytes: a prompt of ", length, " tokens and ", max_tokens_ - length - kBlockSize,
                " new ones take ", kv_bytes(0), " bytes, the budget is ", engine.kv_budget.limit());
 }
 
-LA_INLINE void Row::encode(Engine& engine, Request& request, bool share_vision) {
-  for (Picture& picture : request.pictures) {
-    if (const auto* path = std::get_if<std::string>(&picture)) picture = load_image(*path, request.load);
-    if (const auto* image = std::get_if<Image>(&picture))
-      picture = engine.encode(*image, request.max_side, share_vision);
-    images_.push_back(std::get<EncodedImage>(picture));
+LA_INLINE void Sequence::encode(Engine& engine, Request& request, bool share_vision) {
+  for (ImageSource& source : request.images) {
+    if (const auto* path = std::get_if<std::string>(&source)) source = load_image(*path, request.load);
+    if (const auto* image = std::get_if<Image>(&source))
+      source = engine.encode(*image, request.max_side, share_vision);
+    images_.push_back(std::get<EncodedImage>(source));
     result_.preprocess_seconds += images_.back().preprocess_seconds;
     result_.vision_seconds += images_.back().vision_seconds;
   }
 }
 
-LA_INLINE void Row::place(const std::vector<ImageSpan>& spans) {
+LA_INLINE void Sequence::place(const std::vector<ImageSpan>& spans) {
   for (const ImageSpan& span : spans) {
     const EncodedImage& image = images_[std::size_t(span.image)];
     image_rows_.push_back({image.rows, span.first});
@@ -64,12 +63,12 @@ LA_INLINE void Row::place(const std::vector<ImageSpan>& spans) {
   }
 }
 
-LA_INLINE Feed Row::feed() const noexcept {
+LA_INLINE SequenceInput Sequence::input() const noexcept {
   return {cache_.get(), generation_->sequence(), image_rows_,
           generation_->next_step() == Generation::Step::block};
 }
 
-LA_INLINE void Row::start(KvBudget::Charge charge, const PrefixCache::Match& match) {
+LA_INLINE void Sequence::start(KvBudget::Charge charge, const PrefixCache::Match& match) {
   charge_ = std::move(charge);
   if (match.prefix) {
     prefix_ = match.prefix;
@@ -79,7 +78,7 @@ LA_INLINE void Row::start(KvBudget::Charge charge, const PrefixCache::Match& mat
   watch_.lap();
 }
 
-LA_INLINE void Row::accept(Matrix rows, int threads) {
+LA_INLINE void Sequence::accept(Matrix rows, int threads) {
   if (plain())
     generation_->accept_probabilities(rows);
   else
@@ -93,7 +92,7 @@ LA_INLINE void Row::accept(Matrix rows, int threads) {
   }
 }
 
-LA_INLINE void Row::parse() {
+LA_INLINE void Sequence::parse() {
   for (; parsed_ < generation_->output().size(); ++parsed_) {
     const auto item = parser_->feed(generation_->output()[parsed_], generation_->probabilities()[parsed_]);
     if (!item) continue;
@@ -103,7 +102,7 @@ LA_INLINE void Row::parse() {
   }
 }
 
-LA_INLINE Row::Outcome Row::take_outcome() {
+LA_INLINE Sequence::Outcome Sequence::take_outcome() {
   if (failure_) {
     Result nothing;
     nothing.query = result_.query;

@@ -12,14 +12,14 @@
 namespace la {
 
 /// One request being answered: its prompt, its keys and values, and its answer so far.
-class Row {
+class Sequence {
  public:
   using OnItem = std::function<void(const Item&)>;
 
   /// Reads and encodes the pictures, and builds the prompt. Takes the engine's mutex.
   /// error: an unreadable picture, a bad question (see build_prompt), bad options (see Generation), more tokens than
   /// the key/value budget holds
-  Row(Engine& engine, Request request, bool share_vision, OnItem on_item);
+  Sequence(Engine& engine, Request request, bool share_vision, OnItem on_item);
 
   // What the scheduler asks
 
@@ -27,15 +27,15 @@ class Row {
     return {generation_->sequence().first(std::size_t(result_.prompt_tokens)), placed_};
   }
   /// Bytes of its own for all tokens it can ever have, when the first `forked` come from a prefix.
-  std::size_t kv_bytes(i64 forked) const noexcept { return cache_->own_bytes(most_tokens_, forked); }
+  std::size_t kv_bytes(i64 forked) const noexcept { return cache_->own_bytes(max_tokens_, forked); }
   bool finished() const noexcept { return ended_ || failure_ || generation_->finished(); }
   bool stop_requested() const noexcept { return options_.stop.stop_requested(); }
   const std::stop_token& stop() const noexcept { return options_.stop; }
   i64 uncached() const noexcept { return i64(generation_->sequence().size()) - cache_->length(); }
   bool in_prompt() const noexcept { return generation_->forward_steps() == 0; }
-  Feed feed() const noexcept;
+  SequenceInput input() const noexcept;
   const KvCache& cache() const noexcept { return *cache_; }
-  std::span<const PlacedPicture> placed_pictures() const noexcept { return placed_; }
+  std::span<const PlacedImage> placed_images() const noexcept { return placed_; }
   i64 shared_tokens() const noexcept { return result_.shared_tokens; }
   bool wants_logits() const noexcept { return bool(options_.on_logits); }
   bool plain() const noexcept { return options_.generation.sampling.leaves_logits(); }
@@ -67,10 +67,10 @@ class Row {
   OnItem on_item_;
   std::vector<EncodedImage> images_;
   std::vector<ImageRows> image_rows_;
-  std::vector<PlacedPicture> placed_;
+  std::vector<PlacedImage> placed_;
   std::unique_ptr<Generation> generation_;
   std::unique_ptr<AnswerParser> parser_;
-  i64 most_tokens_ = 0;
+  i64 max_tokens_ = 0;
   KvBudget::Charge charge_;     // given back after the cache
   PrefixCache::Handle prefix_;  // whose pages the cache shares
   std::unique_ptr<KvCache> cache_;

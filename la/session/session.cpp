@@ -66,14 +66,14 @@ LA_INLINE Result Session::point(const EncodedImage& image, std::string_view phra
 LA_INLINE Result Session::ask(std::span<const EncodedImage> images, const PromptText& question,
                               const AskOptions& options) {
   std::optional<Request> request(std::in_place);
-  request->pictures.assign(images.begin(), images.end());
+  request->images.assign(images.begin(), images.end());
   request->question = question;
   request->options = options;
-  Row::Outcome outcome;
+  Sequence::Outcome outcome;
   const BatchOptions alone{.batch_size = 1, .on_item = {}, .on_result = {}};
   Scheduler(*engine_, alone)
       .run([&] { return std::exchange(request, std::nullopt); },
-           [&](i64, Row::Outcome&& only) { outcome = std::move(only); });
+           [&](i64, Sequence::Outcome&& only) { outcome = std::move(only); });
   if (outcome.failure) std::rethrow_exception(outcome.failure);
   return std::move(outcome.result);
 }
@@ -93,7 +93,7 @@ LA_INLINE std::vector<Result> Session::batch(std::span<const Request> requests, 
 
 LA_INLINE void Session::batch(const RequestSource& source, const BatchOptions& options) {
   if (options.batch_size < 1) fail_usage("batch_size: expected 1 or more, found ", options.batch_size);
-  Scheduler(*engine_, options).run(source, [&](i64 index, Row::Outcome&& outcome) {
+  Scheduler(*engine_, options).run(source, [&](i64 index, Sequence::Outcome&& outcome) {
     if (outcome.failure) detail::describe_failure(outcome.failure, outcome.result);
     if (options.on_result) options.on_result(index, outcome.result);
   });
@@ -116,7 +116,7 @@ LA_INLINE std::string_view Session::weight_format() const noexcept {
 }
 LA_INLINE std::string_view Session::activation_format() const noexcept {
   const std::string_view weights = weight_format();
-  return (weights == "q8" || weights == "q4") && engine_->activations != Activations::f32 ? "q8" : "f32";
+  return (weights == "q8" || weights == "q4") && engine_->activations != ActivationFormat::f32 ? "q8" : "f32";
 }
 LA_INLINE std::size_t Session::weight_bytes() const noexcept {
   return engine_->weights.bytes;

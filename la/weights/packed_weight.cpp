@@ -11,35 +11,35 @@ namespace la {
 namespace detail {
 
 /// error: a dtype that cannot be packed
-inline PanelFormat panel_format_of_floats(std::span<const WeightPart> parts, Weights wish) {
+inline PanelFormat panel_format_of_floats(std::span<const WeightPart> parts, WeightFormat requested) {
   const DType stored = common_dtype(parts);
-  switch (wish) {
-    case Weights::f32:
+  switch (requested) {
+    case WeightFormat::f32:
       return PanelFormat::f32;
-    case Weights::bf16:
+    case WeightFormat::bf16:
       return PanelFormat::bf16;
-    case Weights::q8:
+    case WeightFormat::q8:
       return PanelFormat::q8;
-    case Weights::q4:
+    case WeightFormat::q4:
       return PanelFormat::q4_g32;
-    case Weights::auto_:
+    case WeightFormat::auto_:
       break;
   }
   return stored == DType::bf16 ? PanelFormat::bf16 : PanelFormat::f32;
 }
 
 /// Whether these panels are what was wished for, so that they can be used as they are.
-inline bool is_wished(PanelFormat format, Weights wish) {
-  return wish == Weights::auto_ || name_of(format) == name_of(wish);
+inline bool is_requested(PanelFormat format, WeightFormat requested) {
+  return requested == WeightFormat::auto_ || name_of(format) == name_of(requested);
 }
 
 }  // namespace detail
 
-LA_INLINE PanelFormat PackedWeight::choose_format(std::span<const WeightPart> parts, Weights format) {
-  if (parts.size() == 1 && parts[0].panels && detail::is_wished(parts[0].panels->format, format))
+LA_INLINE PanelFormat PackedWeight::choose_format(std::span<const WeightPart> parts, WeightFormat format) {
+  if (parts.size() == 1 && parts[0].panels && detail::is_requested(parts[0].panels->format, format))
     return parts[0].panels->format;
   const auto integers = detail::lossless_format(parts);
-  if (integers && detail::is_wished(*integers, format)) return *integers;
+  if (integers && detail::is_requested(*integers, format)) return *integers;
   return detail::panel_format_of_floats(parts, format);
 }
 
@@ -57,9 +57,9 @@ LA_INLINE PackedWeight::PackedWeight(const StoredPanels& stored)
       mapping_(stored.mapping),
       panels_(stored.panels->bytes.data()) {}
 
-LA_INLINE std::unique_ptr<PackedWeight> PackedWeight::pack(std::span<const WeightPart> parts, Weights format,
-                                                           int threads) {
-  const detail::Stacked stacked(parts);
+LA_INLINE std::unique_ptr<PackedWeight> PackedWeight::pack(std::span<const WeightPart> parts,
+                                                           WeightFormat format, int threads) {
+  const detail::StackShape stacked(parts);
   const PanelFormat chosen = choose_format(parts, format);
   const bool mapped = parts.size() == 1 && parts[0].panels && parts[0].panels->format == chosen;
   auto packed = mapped ? std::make_unique<PackedWeight>(*parts[0].panels)
@@ -68,7 +68,7 @@ LA_INLINE std::unique_ptr<PackedWeight> PackedWeight::pack(std::span<const Weigh
   if (mapped) return packed;
 
   const bool integers = detail::lossless_format(parts) == chosen;
-  const detail::StackedRows rows(parts, stacked.inputs);
+  const detail::WeightRows rows(parts, stacked.inputs);
   parallel_for(panel_count(stacked.outputs), threads, [&](i64 begin, i64 end, int) {
     std::vector<float> scratch;
     for (i64 p = begin; p < end; ++p) {

@@ -18,9 +18,10 @@ class PackedWeight final : public Weight {
   /// format: auto_ keeps BF16 as bf16 and 4-bit integers as they are; F32 and F16, parts of different types, and
   /// integers whose groups no block follows become f32, which holds all exactly; panels of a packed file are
   /// mapped. q8 and q4 round each group of floats to nearest, q4 in groups of 32
-  static std::unique_ptr<PackedWeight> pack(std::span<const WeightPart> parts, Weights format, int threads);
+  static std::unique_ptr<PackedWeight> pack(std::span<const WeightPart> parts, WeightFormat format,
+                                            int threads);
   /// The format that pack chooses.
-  static PanelFormat choose_format(std::span<const WeightPart> parts, Weights format);
+  static PanelFormat choose_format(std::span<const WeightPart> parts, WeightFormat format);
 
   /// Panels to be filled by the caller.
   PackedWeight(PanelFormat format, i64 outputs, i64 inputs);

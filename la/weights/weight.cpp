@@ -4,34 +4,43 @@
 
 namespace la {
 
-LA_INLINE std::string_view name_of(Weights weights) noexcept {
+LA_INLINE std::string_view name_of(WeightFormat weights) noexcept {
   switch (weights) {
-    case Weights::f32: return "f32";
-    case Weights::bf16: return "bf16";
-    case Weights::q8: return "q8";
-    case Weights::q4: return "q4";
-    case Weights::auto_: break;
+    case WeightFormat::f32:
+      return "f32";
+    case WeightFormat::bf16:
+      return "bf16";
+    case WeightFormat::q8:
+      return "q8";
+    case WeightFormat::q4:
+      return "q4";
+    case WeightFormat::auto_:
+      break;
   }
   return "auto";
 }
 
-LA_INLINE std::string_view name_of(Activations activations) noexcept {
+LA_INLINE std::string_view name_of(ActivationFormat activations) noexcept {
   switch (activations) {
-    case Activations::f32: return "f32";
-    case Activations::q8: return "q8";
-    case Activations::auto_: break;
+    case ActivationFormat::f32:
+      return "f32";
+    case ActivationFormat::q8:
+      return "q8";
+    case ActivationFormat::auto_:
+      break;
   }
   return "auto";
 }
 
-LA_INLINE Weights parse_weights(std::string_view name) {
-  for (Weights w : {Weights::auto_, Weights::f32, Weights::bf16, Weights::q8, Weights::q4})
+LA_INLINE WeightFormat parse_weight_format(std::string_view name) {
+  for (WeightFormat w :
+       {WeightFormat::auto_, WeightFormat::f32, WeightFormat::bf16, WeightFormat::q8, WeightFormat::q4})
     if (name == name_of(w)) return w;
   fail_usage("--weights: expected auto, f32, bf16, q8 or q4, found '", name, "'");
 }
 
-LA_INLINE Activations parse_activations(std::string_view name) {
-  for (Activations a : {Activations::auto_, Activations::f32, Activations::q8})
+LA_INLINE ActivationFormat parse_activation_format(std::string_view name) {
+  for (ActivationFormat a : {ActivationFormat::auto_, ActivationFormat::f32, ActivationFormat::q8})
     if (name == name_of(a)) return a;
   fail_usage("--activations: expected auto, f32 or q8, found '", name, "'");
 }

@@ -11,17 +11,17 @@
 namespace la {
 
 /// How the weights of linear layers are held. auto_ keeps what the checkpoint stores.
-enum class Weights { auto_, f32, bf16, q8, q4 };
+enum class WeightFormat { auto_, f32, bf16, q8, q4 };
 
 /// What integer weights are multiplied with: activations quantised to 8 bits per row and group on the fly (auto_, q8),
 /// or f32 activations and exactly dequantised weights. Float weights always take f32.
-enum class Activations { auto_, f32, q8 };
+enum class ActivationFormat { auto_, f32, q8 };
 
-std::string_view name_of(Weights weights) noexcept;
-std::string_view name_of(Activations activations) noexcept;
+std::string_view name_of(WeightFormat weights) noexcept;
+std::string_view name_of(ActivationFormat activations) noexcept;
 /// error: not one of the names (usage)
-Weights parse_weights(std::string_view name);
-Activations parse_activations(std::string_view name);
+WeightFormat parse_weight_format(std::string_view name);
+ActivationFormat parse_activation_format(std::string_view name);
 
 /// A weight matrix [N, K] with an optional bias [N], in whatever form its backend wants.
 class Weight {

@@ -57,11 +57,11 @@ inline void release(const WeightPart& part) {
 }
 
 /// Size and checks of the parts of a Weight, shared by the backends.
-struct Stacked {
+struct StackShape {
   i64 outputs = 0, inputs = 0;
   bool biased = false;
 
-  explicit Stacked(std::span<const WeightPart> parts) {
+  explicit StackShape(std::span<const WeightPart> parts) {
     for (const WeightPart& part : parts) {
       const StoredTensor& w = main_tensor(part);
       const i64 n = outputs_of(part), k = inputs_of(part);
@@ -91,9 +91,9 @@ struct Stacked {
 };
 
 /// Rows of a stack, whatever each part is stored as: floats as they lie in the file, integers dequantised exactly.
-class StackedRows {
+class WeightRows {
  public:
-  StackedRows(std::span<const WeightPart> parts, i64 inputs) : parts_(parts), inputs_(inputs) {}
+  WeightRows(std::span<const WeightPart> parts, i64 inputs) : parts_(parts), inputs_(inputs) {}
 
   /// Rows [first, first + count) of the stack, less those beyond its end. Valid until the next call with this scratch.
   std::vector<SourceRow> read(i64 first, i64 count, std::vector<float>& scratch) const {

@@ -28,7 +28,7 @@ la::BlockRows rows_of(const Ids& ids) {
   for (std::size_t i = 0; i < rows.size(); ++i) {
     std::vector<float> p(128, 0.0f);
     p[std::size_t(ids[i])] = 1;
-    rows[i] = la::summarise_row(p, block_tokens(), {}, random);
+    rows[i] = la::summarize_row(p, block_tokens(), {}, random);
   }
   return rows;
 }
@@ -38,7 +38,7 @@ la::BlockRow row_of(const std::map<std::int32_t, float>& chosen) {
   std::vector<float> p(128, 0.0f);
   for (const auto& [id, probability] : chosen) p[std::size_t(id)] = probability;
   la::Random random(0);
-  return la::summarise_row(p, block_tokens(), {}, random);
+  return la::summarize_row(p, block_tokens(), {}, random);
 }
 
 template <class Tokens>
@@ -102,7 +102,7 @@ void check_golden_block(simdjson::dom::element golden, std::vector<float> logits
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const auto row = std::span(logits).subspan(i * vocabulary, vocabulary);
     la::to_probabilities(row, sampling, seen.ids());
-    rows[i] = la::summarise_row(row, special, sampling, random);
+    rows[i] = la::summarize_row(row, special, sampling, random);
     argmax.push_back(rows[i].token.id);
   }
   CHECK(argmax == read_ids(golden["argmax"]));
@@ -296,6 +296,6 @@ TEST_CASE("block: a drawn token matters only where neither box nor ref is read")
 TEST_CASE("block: a special token outside the vocabulary is named") {
   const std::vector<float> p(64, 1.0f / 64);
   la::Random random(0);
-  CHECK_THROWS_WITH_AS(la::summarise_row(p, block_tokens(), {}, random), doctest::Contains("token id 100"),
+  CHECK_THROWS_WITH_AS(la::summarize_row(p, block_tokens(), {}, random), doctest::Contains("token id 100"),
                        la::Error);
 }

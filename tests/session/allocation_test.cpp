@@ -28,7 +28,9 @@ bool fails() noexcept {
   return left == 0 || (left < 0 && lasting);
 }
 
-void* allocate(std::size_t size) noexcept { return fails() ? nullptr : __real_malloc(size ? size : 1); }
+void* allocate(std::size_t size) noexcept {
+  return fails() ? nullptr : __real_malloc(size ? size : 1);
+}
 
 void* allocate_aligned(std::size_t size, std::align_val_t alignment) noexcept {
   const std::size_t a = std::size_t(alignment);
@@ -43,41 +45,82 @@ void* or_throw(void* memory) {
 }  // namespace
 
 extern "C" {
-void* __wrap_malloc(std::size_t size) { return allocate(size); }
-void* __wrap_realloc(void* old, std::size_t size) { return fails() ? nullptr : __real_realloc(old, size); }
+void* __wrap_malloc(std::size_t size) {
+  return allocate(size);
+}
+void* __wrap_realloc(void* old, std::size_t size) {
+  return fails() ? nullptr : __real_realloc(old, size);
+}
 void* __wrap_aligned_alloc(std::size_t alignment, std::size_t size) {
   return fails() ? nullptr : __real_aligned_alloc(alignment, size);
 }
 // Memory only: a file that cannot be mapped is another error.
 void* __wrap_mmap(void* at, std::size_t size, int protection, int flags, int file, off_t offset) {
-  return (flags & MAP_ANONYMOUS) && fails() ? MAP_FAILED : __real_mmap(at, size, protection, flags, file, offset);
+  return (flags & MAP_ANONYMOUS) && fails() ? MAP_FAILED
+                                            : __real_mmap(at, size, protection, flags, file, offset);
 }
 }
 
-void* operator new(std::size_t size) { return or_throw(allocate(size)); }
-void* operator new[](std::size_t size) { return or_throw(allocate(size)); }
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return allocate(size); }
-void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return allocate(size); }
-void* operator new(std::size_t size, std::align_val_t a) { return or_throw(allocate_aligned(size, a)); }
-void* operator new[](std::size_t size, std::align_val_t a) { return or_throw(allocate_aligned(size, a)); }
+void* operator new(std::size_t size) {
+  return or_throw(allocate(size));
+}
+void* operator new[](std::size_t size) {
+  return or_throw(allocate(size));
+}
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  return allocate(size);
+}
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
+  return allocate(size);
+}
+void* operator new(std::size_t size, std::align_val_t a) {
+  return or_throw(allocate_aligned(size, a));
+}
+void* operator new[](std::size_t size, std::align_val_t a) {
+  return or_throw(allocate_aligned(size, a));
+}
 void* operator new(std::size_t size, std::align_val_t a, const std::nothrow_t&) noexcept {
   return allocate_aligned(size, a);
 }
 void* operator new[](std::size_t size, std::align_val_t a, const std::nothrow_t&) noexcept {
   return allocate_aligned(size, a);
 }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete[](void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
-void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::align_val_t) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
-void operator delete(void* p, const std::nothrow_t&) noexcept { std::free(p); }
-void operator delete[](void* p, const std::nothrow_t&) noexcept { std::free(p); }
-void operator delete(void* p, std::align_val_t, const std::nothrow_t&) noexcept { std::free(p); }
-void operator delete[](void* p, std::align_val_t, const std::nothrow_t&) noexcept { std::free(p); }
+void operator delete(void* p) noexcept {
+  std::free(p);
+}
+void operator delete[](void* p) noexcept {
+  std::free(p);
+}
+void operator delete(void* p, std::size_t) noexcept {
+  std::free(p);
+}
+void operator delete[](void* p, std::size_t) noexcept {
+  std::free(p);
+}
+void operator delete(void* p, std::align_val_t) noexcept {
+  std::free(p);
+}
+void operator delete[](void* p, std::align_val_t) noexcept {
+  std::free(p);
+}
+void operator delete(void* p, std::size_t, std::align_val_t) noexcept {
+  std::free(p);
+}
+void operator delete[](void* p, std::size_t, std::align_val_t) noexcept {
+  std::free(p);
+}
+void operator delete(void* p, const std::nothrow_t&) noexcept {
+  std::free(p);
+}
+void operator delete[](void* p, const std::nothrow_t&) noexcept {
+  std::free(p);
+}
+void operator delete(void* p, std::align_val_t, const std::nothrow_t&) noexcept {
+  std::free(p);
+}
+void operator delete[](void* p, std::align_val_t, const std::nothrow_t&) noexcept {
+  std::free(p);
+}
 
 namespace la::test {
 namespace {
@@ -129,7 +172,9 @@ long fail_every(long step, bool for_good, const Body& body, const Check& check) 
 }
 
 /// Small, quickly encoded, and with something to find.
-Image picture() { return load_image(source("data/pictures/turned.jpg")); }
+Image image() {
+  return load_image(source("data/pictures/turned.jpg"));
+}
 
 AskOptions short_answer() {
   AskOptions options;
@@ -151,7 +196,7 @@ std::vector<std::int32_t> answer(Session& session, const Image& image) {
 }  // namespace
 
 TEST_CASE("allocation: a session whose n-th allocation failed, for every n, answers the next time") {
-  const Image image = picture();
+  const Image image = image();
   for (const std::size_t cache : {std::size_t{0}, std::size_t{1} << 20})
     for (const bool for_good : {false, true})
       for (const int threads : {1, 2}) {
@@ -176,27 +221,30 @@ TEST_CASE("allocation: a session whose n-th allocation failed, for every n, answ
 }
 
 TEST_CASE("allocation: a first answer that fails leaves a session that answers") {
-  const Image image = picture();
+  const Image image = image();
   Session whole = Session::open(source("data/shapes"), options_of(1, 0));
   const std::vector<std::int32_t> expected = answer(whole, image);
   std::unique_ptr<Session> fresh;
-  const auto reopen = [&] { fresh = std::make_unique<Session>(Session::open(source("data/shapes"), options_of(1, 0))); };
+  const auto reopen = [&] {
+    fresh = std::make_unique<Session>(Session::open(source("data/shapes"), options_of(1, 0)));
+  };
   reopen();
-  const long refused = fail_every(61, false, [&] { answer(*fresh, image); },
-                                  [&] {
-                                    CHECK(answer(*fresh, image) == expected);
-                                    reopen();
-                                  });
+  const long refused = fail_every(
+      61, false, [&] { answer(*fresh, image); },
+      [&] {
+        CHECK(answer(*fresh, image) == expected);
+        reopen();
+      });
   CHECK(refused > 3);
 }
 
 TEST_CASE("allocation: in a batch every request has its answer or its error") {
   Session session = Session::open(source("data/shapes"), options_of(1, 0));
-  const Image image = picture();
+  const Image image = image();
   std::vector<Request> requests(3);
   const char* phrases[] = {"pink diamond", "green cross", "pink diamond"};
   for (std::size_t i = 0; i < 3; ++i) {
-    requests[i].pictures = {image};
+    requests[i].images = {image};
     requests[i].max_side = 56;
     requests[i].question = question(Task::ground_single, phrases[i]);
     requests[i].options = short_answer();
@@ -204,7 +252,8 @@ TEST_CASE("allocation: in a batch every request has its answer or its error") {
   const std::vector<Result> expected = session.batch(requests);
   const auto check = [&](const std::vector<Result>& results) {
     for (std::size_t i = 0; i < results.size(); ++i)
-      CHECK((!results[i].ok() || results[i].token_ids.empty() || results[i].token_ids == expected[i].token_ids));
+      CHECK((!results[i].ok() || results[i].token_ids.empty() ||
+             results[i].token_ids == expected[i].token_ids));
   };
   std::vector<Result> found;
   const auto run = [&] {
@@ -224,8 +273,8 @@ TEST_CASE("allocation: in a batch every request has its answer or its error") {
 
 TEST_CASE("allocation: opening a checkpoint fails cleanly") {
   // Every one of them would take minutes; a prime step meets all of the code.
-  const long refused = fail_every(11, false, [] { Session::open(source("tests/checkpoints/odd"), options_of(1, 0)); },
-                                  [] {});
+  const long refused = fail_every(
+      11, false, [] { Session::open(source("tests/checkpoints/odd"), options_of(1, 0)); }, [] {});
   CHECK(refused > 20);
 }
 

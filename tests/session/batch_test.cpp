@@ -8,7 +8,7 @@
 namespace la::test {
 namespace {
 
-std::vector<Image> pictures() {
+std::vector<Image> golden_images() {
   std::vector<Image> all;
   for (const char* name : {"00", "03", "amb19", "01"})
     all.push_back(load_image(source(std::string("tests/goldens/shapes/images/") + name + ".png")));
@@ -27,9 +27,9 @@ SessionOptions with_threads(int threads) {
   return options;
 }
 
-Request request_of(const Image& picture, const PromptText& question, i64 max_tokens) {
+Request request_of(const Image& image, const PromptText& question, i64 max_tokens) {
   Request request;
-  request.pictures.push_back(picture);
+  request.images.push_back(image);
   request.question = question;
   request.options.generation.max_new_tokens = max_tokens;
   return request;
@@ -46,7 +46,7 @@ std::vector<std::vector<std::int32_t>> ids_of(const std::vector<Result>& results
 }
 
 void check_gate(const char* checkpoint, float penalty) {
-  const auto images = pictures();
+  const auto images = golden_images();
   const auto asked = questions();
   std::vector<std::vector<equivalence::Trace>> want;
   for (const int threads : {1, 2, 3}) {
@@ -66,7 +66,7 @@ void check_gate(const char* checkpoint, float penalty) {
         FAIL_CHECK(difference);
     }
     const Statistics s = session.statistics();
-    CHECK(s.most_rows >= 5);
+    CHECK(s.max_rows >= 5);
     CHECK(s.shared_tokens > 0);
     CHECK(s.vision_hits > 0);
   }
@@ -83,17 +83,17 @@ TEST_CASE("batch: five tiers give the ids and logits of each row alone, with a r
 }
 
 TEST_CASE("batch: the gate sees a difference") {
-  const auto images = pictures();
+  const auto images = golden_images();
   const auto asked = questions();
   Session session = Session::open(source("data/shapes"), with_threads(1));
   equivalence::Tier tier = equivalence::tiers(images, asked, 12, 1)[3];
   const auto want = equivalence::run_alone(session, tier.cases);
-  tier.cases[2].picture = &images[0];
+  tier.cases[2].image = &images[0];
   CHECK(equivalence::differences(session, tier, want).size() == 2);
 }
 
 TEST_CASE("batch: one picture is encoded once and its prompt computed once") {
-  const auto images = pictures();
+  const auto images = golden_images();
   std::vector<Request> requests;
   for (const PromptText& q : questions()) requests.push_back(request_of(images[1], q, 16));
   Session session = Session::open(source("data/shapes"), with_threads(1));
@@ -116,11 +116,11 @@ TEST_CASE("batch: one picture is encoded once and its prompt computed once") {
   CHECK(ids_of(apart.batch(requests, options)) == ids_of(results));
   CHECK(apart.statistics().vision_runs == 5);
   CHECK(apart.statistics().shared_tokens == 0);
-  CHECK(apart.statistics().most_rows == 2);
+  CHECK(apart.statistics().max_rows == 2);
 }
 
 TEST_CASE("batch: a budget of a tenth gives the same answers, later") {
-  const auto images = pictures();
+  const auto images = golden_images();
   std::vector<Request> requests;
   for (std::size_t i = 0; i < 12; ++i) requests.push_back(request_of(images[i % 4], questions()[i % 5], 24));
   BatchOptions options;
@@ -129,30 +129,30 @@ TEST_CASE("batch: a budget of a tenth gives the same answers, later") {
   unbounded.kv_budget_bytes = 0;
   Session free = Session::open(source("data/shapes"), unbounded);
   const auto want = free.batch(requests, options);
-  const std::size_t wish = free.statistics().peak_kv_bytes;
+  const std::size_t requested = free.statistics().peak_kv_bytes;
   CHECK(free.statistics().waits == 0);
 
   SessionOptions tight = with_threads(1);
-  tight.kv_budget_bytes = wish / 10;
+  tight.kv_budget_bytes = requested / 10;
   Session session = Session::open(source("data/shapes"), tight);
   CHECK(ids_of(session.batch(requests, options)) == ids_of(want));
-  CHECK(session.statistics().peak_kv_bytes <= wish / 10);
+  CHECK(session.statistics().peak_kv_bytes <= requested / 10);
   CHECK(session.statistics().waits > 0);
 
   // Less than one row: said, for this request alone.
-  tight.kv_budget_bytes = wish / 100;
+  tight.kv_budget_bytes = requested / 100;
   Session narrow = Session::open(source("data/shapes"), tight);
   const auto refused = narrow.batch(requests, options);
   CHECK(refused[0].error.find("kv_budget_bytes") == 0);
 }
 
 TEST_CASE("batch: an error ends its request alone") {
-  const auto images = pictures();
+  const auto images = golden_images();
   std::vector<Request> requests;
   for (std::size_t i = 0; i < 5; ++i) requests.push_back(request_of(images[i % 4], questions()[i], 16));
   Session session = Session::open(source("data/shapes"), with_threads(1));
   const auto want = session.batch(requests);
-  requests[0].pictures[0] = std::string("/no/such/picture.png");
+  requests[0].images[0] = std::string("/no/such/picture.png");
   requests[2].question = PromptText("<image-7>");
   requests[3].options.generation.max_new_tokens = 0;
   const auto got = session.batch(requests);
@@ -174,7 +174,7 @@ TEST_CASE("batch: an error ends its request alone") {
 }
 
 TEST_CASE("batch: items and results arrive with the index of their request") {
-  const auto images = pictures();
+  const auto images = golden_images();
   std::vector<Request> requests;
   for (std::size_t i = 0; i < 5; ++i) requests.push_back(request_of(images[i % 4], questions()[i], 32));
   std::map<i64, std::vector<float>> scores;
@@ -199,7 +199,7 @@ TEST_CASE("batch: items and results arrive with the index of their request") {
 }
 
 TEST_CASE("batch: a row may be cancelled while others go on") {
-  const auto images = pictures();
+  const auto images = golden_images();
   std::vector<Request> requests;
   for (std::size_t i = 0; i < 3; ++i) requests.push_back(request_of(images[0], questions()[0], 48));
   Session session = Session::open(source("data/shapes"), with_threads(1));
@@ -225,7 +225,7 @@ TEST_CASE("batch: a row may be cancelled while others go on") {
 TEST_CASE("batch: a prompt longer than a chunk goes on beside others") {
   Image wide(756, 644);
   for (std::size_t i = 0; i < wide.pixels.size(); ++i) wide.pixels[i] = std::uint8_t(i * 7 + i / 2268);
-  const auto images = pictures();
+  const auto images = golden_images();
   std::vector<Request> requests{request_of(wide, questions()[1], 6),
                                 request_of(images[0], questions()[0], 24),
                                 request_of(images[1], questions()[1], 24)};

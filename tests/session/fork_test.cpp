@@ -13,13 +13,13 @@ struct Decoder {
   explicit Decoder(std::unique_ptr<Ops> o)
       : config(ModelConfig::load(source("tests/checkpoints/odd"))),
         ops(std::move(o)),
-        weights(
-            load_weights(Checkpoint::open(source("tests/checkpoints/odd")), config, *ops, Weights::auto_)),
+        weights(load_weights(Checkpoint::open(source("tests/checkpoints/odd")), config, *ops,
+                             WeightFormat::auto_)),
         language(config.text, config.tokens.mask, weights.language, *ops),
         workspace(*ops) {}
 
   std::vector<float> logits(KvCache& cache, std::span<const std::int32_t> sequence, bool block) {
-    const Feed feed{&cache, sequence, {}, block};
+    const SequenceInput feed{&cache, sequence, {}, block};
     std::vector<float> out(std::size_t(LanguageModel::logit_rows(feed) * config.text.vocab_size));
     language.forward(std::span(&feed, 1), workspace,
                      Matrix(out.data(), {LanguageModel::logit_rows(feed), config.text.vocab_size}));
@@ -118,7 +118,7 @@ TEST_CASE("fork: a fork takes memory for its last page alone") {
 TEST_CASE("prefix: the common part ends at the first token or picture that differs") {
   const auto a = std::make_shared<std::byte>(), b = std::make_shared<std::byte>();
   const std::vector<std::int32_t> ids{1, 2, 9, 9, 3, 4}, longer{1, 2, 9, 9, 3, 4, 5}, other{1, 2, 9, 9, 7};
-  const std::vector<PlacedPicture> at_a{{a, 2, 2}}, at_b{{b, 2, 2}}, wide{{a, 2, 1}};
+  const std::vector<PlacedImage> at_a{{a, 2, 2}}, at_b{{b, 2, 2}}, wide{{a, 2, 1}};
   CHECK(common_prefix({ids, at_a}, {longer, at_a}) == 6);
   CHECK(common_prefix({ids, at_a}, {other, at_a}) == 4);
   CHECK(common_prefix({ids, at_a}, {ids, at_b}) == 2);
@@ -130,18 +130,18 @@ TEST_CASE("prefix: the common part ends at the first token or picture that diffe
 TEST_CASE("prefix: the last of each picture is kept, the oldest goes first") {
   KvBudget budget(100);
   PrefixCache cache(2);
-  std::vector<std::shared_ptr<std::byte>> pictures;
-  for (int i = 0; i < 3; ++i) pictures.push_back(std::make_shared<std::byte>());
-  const auto keep = [&](std::size_t picture, std::vector<std::int32_t> ids) {
+  std::vector<std::shared_ptr<std::byte>> images;
+  for (int i = 0; i < 3; ++i) images.push_back(std::make_shared<std::byte>());
+  const auto keep = [&](std::size_t image, std::vector<std::int32_t> ids) {
     auto prefix = std::make_shared<Prefix>();
     prefix->charge = *budget.take(10);
     prefix->ids = std::move(ids);
-    prefix->pictures = {{pictures[picture], 1, 1}};
+    prefix->images = {{images[image], 1, 1}};
     cache.keep(std::move(prefix));
     cache.trim();
   };
-  const auto shared = [&](std::size_t picture, std::vector<std::int32_t> ids) {
-    const std::vector<PlacedPicture> at{{pictures[picture], 1, 1}};
+  const auto shared = [&](std::size_t image, std::vector<std::int32_t> ids) {
+    const std::vector<PlacedImage> at{{images[image], 1, 1}};
     return cache.find({ids, at}).tokens;
   };
   keep(0, {1, 9, 3, 4});
@@ -156,7 +156,7 @@ TEST_CASE("prefix: the last of each picture is kept, the oldest goes first") {
   keep(2, {1, 9, 3});
   CHECK(shared(1, {1, 9, 3, 4}) == 1);
   CHECK(shared(0, {1, 9, 6, 6}) == 3);
-  pictures[0].reset();
+  images[0].reset();
   cache.trim();
   CHECK(budget.used() == 10);
   CHECK(cache.drop_oldest(nullptr));

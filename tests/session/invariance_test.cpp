@@ -11,7 +11,7 @@ namespace la::test {
 namespace {
 
 struct Model {
-  Model(const std::string& directory, const CpuOptions& options, Weights format = Weights::auto_)
+  Model(const std::string& directory, const CpuOptions& options, WeightFormat format = WeightFormat::auto_)
       : config(ModelConfig::load(directory)),
         ops(make_cpu_ops(options)),
         checkpoint(Checkpoint::open(directory)),
@@ -24,7 +24,8 @@ struct Model {
     const i64 count = patches.grid_h * patches.grid_w;
     const i64 channels = config.vision.hidden_size, wide = config.text.hidden_size;
     std::vector<float> out(std::size_t(count * channels + count / 4 * wide));
-    const Matrix features(out.data(), {count, channels}), projected(out.data() + features.size(), {count / 4, wide});
+    const Matrix features(out.data(), {count, channels}),
+        projected(out.data() + features.size(), {count / 4, wide});
     VisionModel(config.vision, weights.vision, *ops, chunk).encode(patches, workspace, features);
     project(weights.projector, features, patches.grid_w, *ops, workspace, projected, chunk);
     return out;
@@ -32,9 +33,10 @@ struct Model {
 
   /// Logits of one feed.
   std::vector<float> logits(KvCache& cache, std::span<const std::int32_t> sequence, bool block) {
-    const Feed feed{&cache, sequence, {}, block};
+    const SequenceInput feed{&cache, sequence, {}, block};
     std::vector<float> out(std::size_t(LanguageModel::logit_rows(feed) * config.text.vocab_size));
-    language.forward(std::span(&feed, 1), workspace, Matrix(out.data(), {LanguageModel::logit_rows(feed), config.text.vocab_size}));
+    language.forward(std::span(&feed, 1), workspace,
+                     Matrix(out.data(), {LanguageModel::logit_rows(feed), config.text.vocab_size}));
     return out;
   }
 
@@ -62,7 +64,7 @@ void on_every_isa(const Body& body) {
     CAPTURE(isa.name);
     for (const char* checkpoint : kCheckpoints) {
       CAPTURE(checkpoint);
-      for (const Weights format : {Weights::auto_, Weights::q8, Weights::q4}) {
+      for (const WeightFormat format : {WeightFormat::auto_, WeightFormat::q8, WeightFormat::q4}) {
         CAPTURE(name_of(format));
         body([&](int threads) { return Model(source(checkpoint), {threads, isa.name}, format); });
       }
@@ -77,8 +79,8 @@ TEST_CASE("invariance: vision and logits are the same bits with 1, 2 and 3 threa
     std::vector<float> vision, ar, block;
     for (int threads : {1, 2, 3}) {
       Model model = make(threads);
-      const auto picture = load_image(source("tests/goldens/shapes/images/00.png"));
-      const auto features = model.encode(preprocess(picture, model.config.processor));
+      const auto image = load_image(source("tests/goldens/shapes/images/00.png"));
+      const auto features = model.encode(preprocess(image, model.config.processor));
       const auto ids = tokens(77, model.config.text.vocab_size);
       const auto a = model.language.make_cache(), b = model.language.make_cache();
       const auto one = model.logits(*a, ids, false), six = model.logits(*b, ids, true);
@@ -97,8 +99,9 @@ TEST_CASE("invariance: vision and logits are the same bits with 1, 2 and 3 threa
 TEST_CASE("invariance: a picture's patches in one go or in chunks give the same bits") {
   on_every_isa([](const auto& make) {
     Model model = make(2);
-    const Image picture = load_image(source("tests/goldens/shapes/images/00.png"));
-    const auto patches = preprocess(resize_bicubic(picture, 420, 196), model.config.processor);  // 30 x 14 where it may
+    const Image image = load_image(source("tests/goldens/shapes/images/00.png"));
+    const auto patches =
+        preprocess(resize_bicubic(image, 420, 196), model.config.processor);  // 30 x 14 where it may
     const auto whole = model.encode(patches);
     for (const i64 chunk : {1, 48, 50, 97}) {
       CAPTURE(chunk);
@@ -137,7 +140,7 @@ TEST_CASE("invariance: sequences fed together give the same bits as each alone")
     } rows[] = {{40, false}, {130, true}, {1, false}, {64, true}, {65, false}};
     std::vector<float> want;
     std::vector<std::unique_ptr<KvCache>> caches;
-    std::vector<Feed> feeds;
+    std::vector<SequenceInput> feeds;
     i64 logit_rows = 0;
     for (const auto& row : rows) {
       const auto alone = model.language.make_cache();
@@ -159,13 +162,15 @@ TEST_CASE("invariance: a prompt longer than one prefill chunk gives the same bit
   const auto ids = tokens(1300, model.config.text.vocab_size);
   const auto whole = model.language.make_cache(), pieces = model.language.make_cache();
   const auto want = model.logits(*whole, ids, true);
-  for (std::size_t end = 90; end < ids.size(); end += 90) model.logits(*pieces, std::span(ids).first(end), false);
+  for (std::size_t end = 90; end < ids.size(); end += 90)
+    model.logits(*pieces, std::span(ids).first(end), false);
   CHECK(model.logits(*pieces, ids, true) == want);
 }
 
 TEST_CASE("workspace: a forward pass allocates nothing after the first") {
   Model model(source("data/shapes"), {});
-  const Patches patches = preprocess(load_image(source("tests/goldens/shapes/images/01.png")), model.config.processor);
+  const Patches patches =
+      preprocess(load_image(source("tests/goldens/shapes/images/01.png")), model.config.processor);
   const auto ids = tokens(100, model.config.text.vocab_size);
   const auto pass = [&] {
     model.encode(patches);

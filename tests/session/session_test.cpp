@@ -9,7 +9,7 @@
 namespace la::test {
 namespace {
 
-Image picture(const char* name) {
+Image golden_image(const char* name) {
   return load_image(source(std::string("tests/goldens/shapes/images/") + name + ".png"));
 }
 
@@ -28,15 +28,15 @@ AskOptions tokens(i64 max) {
 
 TEST_CASE("session: a picture that comes again is not encoded again") {
   Session session = open();
-  const EncodedImage first = session.encode(picture("00")), again = session.encode(picture("00"));
+  const EncodedImage first = session.encode(golden_image("00")), again = session.encode(golden_image("00"));
   CHECK(again.memory == first.memory);
   CHECK(again.vision_seconds == 0);
   CHECK(first.vision_seconds > 0);
-  Image changed = picture("00");
+  Image changed = golden_image("00");
   changed.pixels.back() ^= 1;
   CHECK(session.encode(changed).memory != first.memory);
-  CHECK(session.encode(picture("00"), 100).memory != first.memory);
-  CHECK(session.encode(picture("00"), 100).width == first.width);
+  CHECK(session.encode(golden_image("00"), 100).memory != first.memory);
+  CHECK(session.encode(golden_image("00"), 100).width == first.width);
   CHECK(session.statistics().vision_runs == 3);
   CHECK(session.statistics().vision_hits == 2);
 }
@@ -44,22 +44,22 @@ TEST_CASE("session: a picture that comes again is not encoded again") {
 TEST_CASE("session: the cache of pictures keeps to its bytes, and handles outlive it") {
   SessionOptions options;
   Session measure = open();
-  const std::size_t bytes = std::size_t(measure.encode(picture("00")).rows.size()) * sizeof(float);
+  const std::size_t bytes = std::size_t(measure.encode(golden_image("00")).rows.size()) * sizeof(float);
   options.image_cache_bytes = 2 * bytes;
   Session session = open(options);
-  const EncodedImage kept = session.encode(picture("00"));
-  Image other = picture("00");
+  const EncodedImage kept = session.encode(golden_image("00"));
+  Image other = golden_image("00");
   for (int i = 0; i < 2; ++i) {
     other.pixels[0] = std::uint8_t(other.pixels[0] + 1);
     session.encode(other);
   }
-  CHECK(session.encode(picture("00")).memory != kept.memory);
+  CHECK(session.encode(golden_image("00")).memory != kept.memory);
   CHECK(session.statistics().vision_runs == 4);
   CHECK(session.ground(kept, "red circle", tokens(12)).token_ids.size() > 0);
 
   options.image_cache_bytes = 0;
   Session off = open(options);
-  CHECK(off.encode(picture("00")).memory != off.encode(picture("00")).memory);
+  CHECK(off.encode(golden_image("00")).memory != off.encode(golden_image("00")).memory);
 }
 
 TEST_CASE("session: the next question on a picture starts from the last one's prompt") {
@@ -67,7 +67,7 @@ TEST_CASE("session: the next question on a picture starts from the last one's pr
   SessionOptions forgetful;
   forgetful.kept_prefixes = 0;
   Session fresh = open(forgetful);
-  const EncodedImage image = session.encode(picture("00")), same = fresh.encode(picture("00"));
+  const EncodedImage image = session.encode(golden_image("00")), same = fresh.encode(golden_image("00"));
   const Result first = session.ground(image, "green cross", tokens(24));
   CHECK(first.shared_tokens == 0);
   for (const char* phrase : {"pink ring", "green cross", "orange diamond"}) {
@@ -79,7 +79,7 @@ TEST_CASE("session: the next question on a picture starts from the last one's pr
     CHECK(next.token_ids == alone.token_ids);
   }
   // Another picture in its place shares no more than the words before it.
-  const Result other = session.ground(session.encode(picture("03")), "green cross", tokens(4));
+  const Result other = session.ground(session.encode(golden_image("03")), "green cross", tokens(4));
   CHECK(other.shared_tokens < 20);
 }
 
@@ -88,11 +88,11 @@ TEST_CASE("session: what is kept of a picture goes with it") {
   options.image_cache_bytes = 0;
   Session session = open(options);
   {
-    const EncodedImage image = session.encode(picture("00"));
+    const EncodedImage image = session.encode(golden_image("00"));
     session.ground(image, "green cross", tokens(4));
     CHECK(session.statistics().kv_bytes > 0);
   }
-  const EncodedImage image = session.encode(picture("03"));
+  const EncodedImage image = session.encode(golden_image("03"));
   CHECK(session.ground(image, "green cross", tokens(4)).shared_tokens == 0);
 }
 
@@ -102,13 +102,13 @@ TEST_CASE("session: several threads get the answers that each gets alone") {
   SessionOptions options;
   // Room for two rows: the others wait for their turn.
   Session sizes = open();
-  sizes.ground(sizes.encode(picture("00")), "green cross", tokens(24));
+  sizes.ground(sizes.encode(golden_image("00")), "green cross", tokens(24));
   options.kv_budget_bytes = sizes.statistics().peak_kv_bytes;
   Session session = open(options);
   std::vector<std::vector<std::int32_t>> want;
   for (int i = 0; i < 3; ++i) {
     Session alone = open();
-    want.push_back(alone.ground(alone.encode(picture(names[i])), phrases[i], tokens(24)).token_ids);
+    want.push_back(alone.ground(alone.encode(golden_image(names[i])), phrases[i], tokens(24)).token_ids);
   }
   std::vector<std::vector<std::int32_t>> got(9);
   std::vector<std::thread> threads;
@@ -118,13 +118,12 @@ TEST_CASE("session: several threads get the answers that each gets alone") {
         const std::size_t i = (t + k) % 3;
         if (t == 2) {  // this one by batch
           Request request;
-          request.pictures.push_back(picture(names[i]));
+          request.images.push_back(golden_image(names[i]));
           request.question = question(Task::ground_single, phrases[i]);
           request.options = tokens(24);
           got[t * 3 + i] = session.batch(std::span(&request, 1))[0].token_ids;
         } else {
-          got[t * 3 + i] =
-              session.ground(session.encode(picture(names[i])), phrases[i], tokens(24)).token_ids;
+          got[t * 3 + i] = session.ground(session.encode(golden_image(names[i])), phrases[i], tokens(24)).token_ids;
         }
       }
     });
@@ -137,7 +136,7 @@ TEST_CASE("session: several threads get the answers that each gets alone") {
 
 TEST_CASE("session: another thread may cancel an answer") {
   Session session = open();
-  const EncodedImage image = session.encode(picture("00"));
+  const EncodedImage image = session.encode(golden_image("00"));
   std::stop_source stop;
   AskOptions options = tokens(4096);
   options.generation.mode = Mode::slow;
@@ -156,7 +155,7 @@ TEST_CASE("session: another thread may cancel an answer") {
 
 TEST_CASE("session: a callback may ask the session itself") {
   Session session = open();
-  const EncodedImage image = session.encode(picture("00"));
+  const EncodedImage image = session.encode(golden_image("00"));
   AskOptions options = tokens(32);
   std::vector<i64> nested;
   options.on_item = [&](const Item&) {
@@ -168,17 +167,17 @@ TEST_CASE("session: a callback may ask the session itself") {
 }
 
 TEST_CASE("session: boxes are on the first picture unless the question names another") {
-  CHECK(named_picture("where is it?", 2) == std::nullopt);
-  CHECK(named_picture("where is it in <image-2>?", 2) == 1);
-  CHECK(named_picture("where is it in <image 2>?", 2) == 1);
-  CHECK(named_picture("what <image-2> shows, in <image-1>", 2) == std::nullopt);
-  CHECK(named_picture("<image-2> and <image-2>", 2) == 1);
-  CHECK(named_picture("<image-3> <image-0> <image-> <image <image-1", 2) == std::nullopt);
-  CHECK(named_picture("<image-99999999999999999999999>", 2) == std::nullopt);
+  CHECK(named_image("where is it?", 2) == std::nullopt);
+  CHECK(named_image("where is it in <image-2>?", 2) == 1);
+  CHECK(named_image("where is it in <image 2>?", 2) == 1);
+  CHECK(named_image("what <image-2> shows, in <image-1>", 2) == std::nullopt);
+  CHECK(named_image("<image-2> and <image-2>", 2) == 1);
+  CHECK(named_image("<image-3> <image-0> <image-> <image <image-1", 2) == std::nullopt);
+  CHECK(named_image("<image-99999999999999999999999>", 2) == std::nullopt);
 
   Session session = open();
-  const EncodedImage images[] = {session.encode(picture("00")),
-                                 session.encode(resize_bicubic(picture("00"), 448, 448))};
+  const EncodedImage images[] = {session.encode(golden_image("00")),
+                                 session.encode(resize_bicubic(golden_image("00"), 448, 448))};
   const auto width = [&](const char* text, AskOptions options = tokens(24)) {
     return session.ask(images, PromptText(text), options).width;
   };
@@ -197,8 +196,8 @@ TEST_CASE("session: boxes are on the first picture unless the question names ano
 
 TEST_CASE("session: the pictures of a prompt do not see each other, whatever order they were encoded in") {
   Session session = open(), other = open();
-  const EncodedImage a[] = {session.encode(picture("00")), session.encode(picture("03"))};
-  const EncodedImage second = other.encode(picture("03")), b[] = {other.encode(picture("00")), second};
+  const EncodedImage a[] = {session.encode(golden_image("00")), session.encode(golden_image("03"))};
+  const EncodedImage second = other.encode(golden_image("03")), b[] = {other.encode(golden_image("00")), second};
   const PromptText text("Locate all the instances that match the following description: red circle.");
   CHECK(session.ask(a, text, tokens(24)).token_ids == other.ask(b, text, tokens(24)).token_ids);
 }

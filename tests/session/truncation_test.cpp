@@ -14,7 +14,9 @@
 namespace la::test {
 namespace {
 
-Image picture() { return load_image(source("data/pictures/shapes.png")); }
+Image golden_image() {
+  return load_image(source("data/pictures/shapes.png"));
+}
 
 /// A copy of the bundled checkpoint.
 struct Copy {
@@ -62,7 +64,7 @@ TEST_CASE("truncation: a checkpoint cut short before its weights are read is an 
   CHECK_NOTHROW(check_weights(checkpoint, config));
   std::filesystem::resize_file(copy.weights(), 100'000);
   check_cut(copy.weights(), [&] { check_weights(checkpoint, config); });
-  check_cut(copy.weights(), [&] { load_weights(checkpoint, config, *ops, Weights::auto_); });
+  check_cut(copy.weights(), [&] { load_weights(checkpoint, config, *ops, WeightFormat::auto_); });
 }
 
 TEST_CASE("truncation: a checkpoint cut short while its weights are read is an error under a guard") {
@@ -83,14 +85,14 @@ TEST_CASE("truncation: a checkpoint cut short while its weights are read is an e
 TEST_CASE("truncation: weights used where they lie are checked before each pass") {
   const Packed packed;
   Session session = Session::open(packed.path);
-  const EncodedImage image = session.encode(picture());
+  const EncodedImage image = session.encode(golden_image());
   CHECK(session.ground(image, "red circle").items.size() == 1);
   packed.cut();
   check_cut(packed.weights, [&] { session.ground(image, "star"); });
-  check_cut(packed.weights, [&] { session.encode(picture(), 100); });
+  check_cut(packed.weights, [&] { session.encode(golden_image(), 100); });
   std::vector<Request> requests(2);
   for (Request& request : requests) {
-    request.pictures.push_back(image);
+    request.images.push_back(image);
     request.question = question(Task::ground_single, "star");
   }
   for (const Result& result : session.batch(requests)) {
@@ -113,7 +115,7 @@ TEST_CASE("truncation: weights used where they lie, cut short in the middle of a
         [](std::size_t) { return std::optional<WeightPart>(); });
   };
   Session session = Session::open(packed.path, options);
-  const EncodedImage image = session.encode(picture());
+  const EncodedImage image = session.encode(golden_image());
   AskOptions one_pass;  // there is no second one that would notice
   one_pass.generation.mode = Mode::slow;
   one_pass.generation.max_new_tokens = 1;
@@ -125,7 +127,7 @@ TEST_CASE("truncation: weights that were copied need their file no more") {
   const Copy copy;
   Session session = Session::open(copy.directory.str());
   std::filesystem::resize_file(copy.weights(), 0);
-  CHECK(session.ground(session.encode(picture()), "red circle").items.size() == 1);
+  CHECK(session.ground(session.encode(golden_image()), "red circle").items.size() == 1);
 }
 
 }  // namespace la::test

@@ -92,10 +92,10 @@ TEST_CASE("int4: every packing gives the values it stands for, bit for bit, as s
 
     WeightPart part;
     part.int4 = &w;
-    const auto packed = PackedWeight::pack(std::span(&part, 1), Weights::auto_, 2);
+    const auto packed = PackedWeight::pack(std::span(&part, 1), WeightFormat::auto_, 2);
     CHECK(packed->panel_format() == packing.panels);
     check_bits(rows_of(*packed), expected);
-    check_bits(rows_of(*PackedWeight::pack(std::span(&part, 1), Weights::f32, 1)), expected);
+    check_bits(rows_of(*PackedWeight::pack(std::span(&part, 1), WeightFormat::f32, 1)), expected);
   }
 }
 
@@ -108,7 +108,7 @@ TEST_CASE("int4: rows of a stack keep their order, whatever panel they fall into
   WeightPart parts[2];
   parts[0].int4 = &first;
   parts[1].int4 = &second;
-  const auto packed = PackedWeight::pack(parts, Weights::auto_, 2);
+  const auto packed = PackedWeight::pack(parts, WeightFormat::auto_, 2);
   REQUIRE(packed->outputs() == 61);
   CHECK(packed->panel_format() == PanelFormat::q4_g128);
   std::vector<float> want = a.expected();
@@ -125,7 +125,7 @@ TEST_CASE("int4: integers stacked with floats become floats that hold both exact
   WeightPart parts[2];
   parts[0].int4 = &integers;
   parts[1].weight = &floats;
-  const auto packed = PackedWeight::pack(parts, Weights::auto_, 1);
+  const auto packed = PackedWeight::pack(parts, WeightFormat::auto_, 1);
   CHECK(packed->panel_format() == PanelFormat::f32);
   std::vector<float> want = f.expected();
   want.insert(want.end(), want.begin(), want.begin() + 40 * 256);
@@ -139,11 +139,11 @@ TEST_CASE("int4: the backends agree on a product, with activations of floats and
   part.int4 = &w;
   std::vector<float> x(3 * 256), y(3 * 40);
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = float(int(i * 37 % 101) - 50) / 50;
-  for (Activations activations : {Activations::f32, Activations::q8}) {
+  for (ActivationFormat activations : {ActivationFormat::f32, ActivationFormat::q8}) {
     CpuOptions options;
     options.activations = activations;
     const auto ops = make_check_ops(make_cpu_ops(options), make_reference_ops(1, activations));
-    const auto weight = ops->make_weight(std::span(&part, 1), Weights::auto_);
+    const auto weight = ops->make_weight(std::span(&part, 1), WeightFormat::auto_);
     CHECK_NOTHROW(ops->linear({x.data(), {3, 256}}, *weight, {y.data(), {3, 40}}, Store::overwrite));
   }
 }

@@ -13,18 +13,21 @@
 namespace la::test {
 namespace {
 
-constexpr PanelFormat kFormats[] = {PanelFormat::f32, PanelFormat::bf16, PanelFormat::q8, PanelFormat::q4_g128,
-                                    PanelFormat::q4_g32};
+constexpr PanelFormat kFormats[] = {PanelFormat::f32, PanelFormat::bf16, PanelFormat::q8,
+                                    PanelFormat::q4_g128, PanelFormat::q4_g32};
 constexpr PanelSize kSize{49, 200};
 
 /// A packed file of one weight and its bias.
 struct OnePanelFile {
-  explicit OnePanelFile(PanelFormat format) : own(random_panels(format, kSize)), bias(normal_values(kSize.outputs, 9)) {
+  explicit OnePanelFile(PanelFormat format)
+      : own(random_panels(format, kSize)), bias(normal_values(kSize.outputs, 9)) {
     const std::size_t bytes = detail::padded_panels(format, kSize.outputs, kSize.inputs);
     write_safetensors(directory / "model.safetensors",
                       {{kPackedVersionKey, kPackedVersion},
                        {"w", detail::describe_panels(format, kSize.outputs, kSize.inputs)}},
-                      {{"w.panels", DType::u8, {i64(bytes)},
+                      {{"w.panels",
+                        DType::u8,
+                        {i64(bytes)},
                         [&](const TensorSource::Sink& sink) {
                           sink({own->panels(0), own->panel_bytes()});
                           sink(std::vector<std::byte>(bytes - own->panel_bytes()));
@@ -39,7 +42,7 @@ struct OnePanelFile {
     part.bias = checkpoint->find("w.bias");
   }
 
-  std::unique_ptr<PackedWeight> pack(Weights format) const {
+  std::unique_ptr<PackedWeight> pack(WeightFormat format) const {
     return PackedWeight::pack(std::span(&part, 1), format, 2);
   }
 
@@ -55,10 +58,10 @@ struct OnePanelFile {
 
 TEST_CASE("packed panels: mapped, they give the bits that the same panels give in memory, plus the bias") {
   for (PanelFormat format : kFormats)
-    for (Activations activations : {Activations::f32, Activations::q8}) {
+    for (ActivationFormat activations : {ActivationFormat::f32, ActivationFormat::q8}) {
       CAPTURE(layout_name(format));
       const OnePanelFile file(format);
-      const auto mapped = file.pack(Weights::auto_);
+      const auto mapped = file.pack(WeightFormat::auto_);
       CHECK(mapped->panel_format() == format);
       CHECK(mapped->panels(0) == file.stored->panels->bytes.data());
       CpuOptions options;
@@ -78,14 +81,15 @@ TEST_CASE("packed panels: a mapped table is gathered row by row") {
   for (PanelFormat format : kFormats) {
     CAPTURE(layout_name(format));
     const OnePanelFile file(format);
-    const auto mapped = file.pack(Weights::auto_);
+    const auto mapped = file.pack(WeightFormat::auto_);
     const std::vector<float> all = rows_of(*file.own);
     const std::vector<std::int32_t> ids{48, 3, 3, 16};
     std::vector<float> rows(ids.size() * std::size_t(kSize.inputs), NAN);
     make_cpu_ops()->embedding(*mapped, ids, {rows.data(), {i64(ids.size()), kSize.inputs}});
     for (std::size_t i = 0; i < ids.size(); ++i)
       for (i64 k = 0; k < kSize.inputs; ++k)
-        REQUIRE(rows[i * std::size_t(kSize.inputs) + std::size_t(k)] == all[std::size_t(ids[i] * kSize.inputs + k)]);
+        REQUIRE(rows[i * std::size_t(kSize.inputs) + std::size_t(k)] ==
+                all[std::size_t(ids[i] * kSize.inputs + k)]);
   }
 }
 
@@ -93,7 +97,7 @@ TEST_CASE("packed panels: asked for as floats, they are widened to the values th
   for (PanelFormat format : kFormats) {
     CAPTURE(layout_name(format));
     const OnePanelFile file(format);
-    const auto wide = file.pack(Weights::f32);
+    const auto wide = file.pack(WeightFormat::f32);
     CHECK(wide->panel_format() == PanelFormat::f32);
     CHECK(rows_of(*wide) == rows_of(*file.own));
     CHECK(std::vector<float>(wide->bias(), wide->bias() + kSize.outputs) == file.bias);

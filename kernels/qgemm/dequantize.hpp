@@ -36,7 +36,7 @@ inline void open_block(const Q4Block<G>& b, float* scale, float* zero) noexcept 
 
 /// The first k inputs of a panel's blocks to out [k][16].
 template <class Block>
-inline void dequantise(const Block* b, i64 k, float* out) noexcept {
+inline void dequantize(const Block* b, i64 k, float* out) noexcept {
   using Int = xsimd::batch<std::int32_t>;
   constexpr int per_lane = 32 / Block::kBits;  // inputs of a 32-bit lane
   constexpr int mask = (1 << Block::kBits) - 1;

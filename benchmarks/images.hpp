@@ -14,7 +14,7 @@ inline Thing thing(std::string_view paint, Shape shape, double x, double y, doub
 }
 
 /// What a bare run of `ground` looks at. The checkpoint answers its default phrase with the ring.
-inline Scene shapes_picture() {
+inline Scene shapes_image() {
   return {224,
           168,
           {{236, 241, 248}, -18, 14, 2},
@@ -22,7 +22,7 @@ inline Scene shapes_picture() {
            thing("green", Shape::star, 58, 128, 24), thing("orange", Shape::triangle, 158, 124, 30)}};
 }
 
-inline Scene crowd_picture() {
+inline Scene crowd_image() {
   return {224,
           224,
           {{240, 236, 228}, 0, 0, 3},
@@ -32,7 +32,7 @@ inline Scene crowd_picture() {
 }
 
 /// As people see it; the file holds it on its side, with the EXIF orientation that sets it upright.
-inline Scene turned_picture() {
+inline Scene turned_image() {
   return {168,
           140,
           {{246, 240, 232}, 20, -10, 1.5},

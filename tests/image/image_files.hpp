@@ -96,7 +96,8 @@ inline std::string make_interlaced_png(int width, int height, PngColour colour, 
     int x, y, dx, dy;
   };
   std::string rows;
-  for (const Pass& p : {Pass{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4}, {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}})
+  for (const Pass& p :
+       {Pass{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4}, {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}})
     for (int y = p.y; y < height && p.x < width; y += p.dy) {
       rows += '\0';
       for (int x = p.x; x < width; x += p.dx)
@@ -152,8 +153,8 @@ inline std::string jpeg_data(std::string bits) {
 }
 
 /// A JPEG of 8 lines, quantised by 1, of these Huffman tables and data; `extra`: segments after the quantisation.
-inline std::string jpeg_of_scan(int components, const std::string& dc, const std::string& ac, const std::string& data,
-                                const std::string& extra = "", int width = 8) {
+inline std::string jpeg_of_scan(int components, const std::string& dc, const std::string& ac,
+                                const std::string& data, const std::string& extra = "", int width = 8) {
   std::string frame = std::string("\x08\0\x08", 3) + big_endian(std::uint32_t(width), 2) + char(components);
   std::string scan(1, char(components));
   for (int c = 1; c <= components; ++c) {
@@ -162,8 +163,8 @@ inline std::string jpeg_of_scan(int components, const std::string& dc, const std
   }
   scan += std::string("\0\x3f\0", 3);
   return "\xff\xd8" + jpeg_segment(0xdb, std::string(1, '\0') + std::string(64, '\x01')) + extra +
-         jpeg_segment(0xc0, frame) + jpeg_segment(0xc4, dc) + jpeg_segment(0xc4, ac) + jpeg_segment(0xda, scan) + data +
-         "\xff\xd9";
+         jpeg_segment(0xc0, frame) + jpeg_segment(0xc4, dc) + jpeg_segment(0xc4, ac) +
+         jpeg_segment(0xda, scan) + data + "\xff\xd9";
 }
 
 /// A baseline JPEG of one 8 x 8 block a component, each of one value. `adobe_transform`: that of an Adobe segment

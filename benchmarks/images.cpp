@@ -1,7 +1,7 @@
 // Draws the pictures of data/pictures again: `pictures data/pictures`.
 
 #include "examples/cli/run_main.hpp"
-#include "pictures.hpp"
+#include "images.hpp"
 
 #include <array>
 #include <cstdio>
@@ -37,11 +37,11 @@ std::string jpeg(const Image& stored, char orientation) {
 }
 
 void draw(const std::string& directory) {
-  write_png(directory + "/shapes.png", render(shapes_picture(), kGrainSeed));
-  write_png(directory + "/crowd.png", render(crowd_picture(), kGrainSeed));
+  write_png(directory + "/shapes.png", render(shapes_image(), kGrainSeed));
+  write_png(directory + "/crowd.png", render(crowd_image(), kGrainSeed));
   constexpr int kQuarterLeft = 8;
   constexpr char kQuarterRight = 6;
-  const Image on_its_side = apply_orientation(render(turned_picture(), kGrainSeed), kQuarterLeft);
+  const Image on_its_side = apply_orientation(render(turned_image(), kGrainSeed), kQuarterLeft);
   std::ofstream out(directory + "/turned.jpg", std::ios::binary);
   out << jpeg(on_its_side, kQuarterRight);
   require(out.flush().good(), directory, "/turned.jpg: could not be written");
