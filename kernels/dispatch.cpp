@@ -43,7 +43,8 @@ inline bool cpu_has_avx512() noexcept {
   return cpu_has_avx2();
 #else
   return cpu_has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+         __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512vl");
 #endif
 }
 
@@ -108,14 +109,14 @@ inline bool always() noexcept {
 LA_KERNELS_INLINE std::span<const Isa> built_in_isas() noexcept {
   static constexpr Isa isas[] = {
 #if defined(LA_BUILT_AMX)
-    {"amx", "AMX tiles of 8 bits, permitted by the kernel, and AVX-512 F, BW, DQ, VL and VNNI",
+    {"amx", "AMX tiles of 8 bits, permitted by the kernel, and AVX-512 F, BW, CD, DQ, VL and VNNI",
      detail::cpu_has_amx, override_amx},
 #endif
 #if defined(LA_BUILT_AVX512VNNI)
-    {"avx512vnni", "AVX-512 F, BW, DQ, VL and VNNI", detail::cpu_has_avx512vnni, override_avx512vnni},
+    {"avx512vnni", "AVX-512 F, BW, CD, DQ, VL and VNNI", detail::cpu_has_avx512vnni, override_avx512vnni},
 #endif
 #if defined(LA_BUILT_AVX512)
-    {"avx512", "AVX-512 F, BW, DQ and VL", detail::cpu_has_avx512, override_avx512},
+    {"avx512", "AVX-512 F, BW, CD, DQ and VL", detail::cpu_has_avx512, override_avx512},
 #endif
 #if defined(LA_BUILT_AVXVNNI)
     {"avxvnni", "AVX2, FMA, F16C and AVX-VNNI", detail::cpu_has_avxvnni, override_avxvnni},

@@ -3,7 +3,8 @@
 // Header-only use: the scalar set, and the best that the including file is compiled for.
 #include "scalar.hpp"
 
-#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512CD__) && defined(__AVX512DQ__) && \
+    defined(__AVX512VL__)
 #if defined(__AVX512VNNI__) && defined(__AMX_TILE__) && defined(__AMX_INT8__)
 #define LA_BUILT_AMX
 #include "amx.hpp"

@@ -95,18 +95,22 @@ void run_team(int threads, const First& first, const Second& second) {
     between.arrive_and_wait();
     second(worker, count.load());
   };
-  std::vector<std::jthread>
-      team;  // the last to be declared: it is joined before what the threads use goes away
-  team.reserve(std::size_t(threads - 1));
+  struct Team {  // joins: the last to be declared, before what the threads use goes away
+    std::vector<std::thread> threads;
+    ~Team() {
+      for (std::thread& thread : threads) thread.join();
+    }
+  } team;
+  team.threads.reserve(std::size_t(threads - 1));
   try {
     for (int worker = 1; worker < threads; ++worker)
-      team.emplace_back([&, worker] {
+      team.threads.emplace_back([&, worker] {
         count.wait(0);
         work(worker);
       });
   } catch (...) {  // no memory or no thread for another: those that started share the work
   }
-  const int started = int(team.size()) + 1;
+  const int started = int(team.threads.size()) + 1;
   for (int missing = started; missing < threads; ++missing) between.arrive_and_drop();
   count = started;
   count.notify_all();

@@ -82,7 +82,9 @@ class Storage {
       if (before > 0) ::munmap(begin, before);
       begin += before;
       if (spare > before) ::munmap(begin + size, spare - before);
+#if defined(MADV_HUGEPAGE)  // Linux
       ::madvise(begin, size, MADV_HUGEPAGE);
+#endif
     }
     return Owner(begin, {size});
   }

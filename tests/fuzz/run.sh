@@ -30,8 +30,8 @@ build_kernels() {
     case $isa in
       scalar) target="" ;;
       avx2) target="-mavx2 -mfma -mf16c" ;;
-      avx512) target="-mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c" ;;
-      avx512vnni) target="-mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma -mf16c" ;;
+      avx512) target="-mavx512f -mavx512bw -mavx512cd -mavx512dq -mavx512vl -mfma -mf16c" ;;
+      avx512vnni) target="-mavx512f -mavx512bw -mavx512cd -mavx512dq -mavx512vl -mavx512vnni -mfma -mf16c" ;;
     esac
     # shellcheck disable=SC2086
     fresh_kernels $out/$isa.o || "$CXX" $flags -DLA_COMPILED $target -c kernels/isa/$isa.cpp -o $out/$isa.o
