@@ -13,6 +13,7 @@
 #include <iostream>
 #include <map>
 #include <random>
+#include <sstream>
 
 #include "examples/cli/flags.hpp"
 #include "examples/cli/run_main.hpp"
@@ -27,7 +28,7 @@ namespace la::bench {
 namespace {
 
 struct Options {
-  std::string isa, filter, against, model_dir;
+  std::string isa, filter, against, model_dir, rows = "1,6,12,16,48,96,350";
   int threads = 0, repetitions = 7, rounds = 5;
   bool json = false, table = false, help = false;
 };
@@ -158,8 +159,9 @@ class Bench {
     const auto [k, n] = linear_shapes().back();
     for (const FormatInfo& f : kFormats) {
       if (f.integer && machine_.int8(0.001) <= 0) continue;
+      if (!std::string_view(f.name).starts_with(options_.filter)) continue;
       std::printf("| %s | %s |", kernels_.isa, f.name);
-      for (const i64 m : kTableRows) {
+      for (const i64 m : table_rows()) {
         const Timing t = m == 1 ? time_streamed(f, n, k) : time_linear(f, m, n, k, f.integer);
         std::printf(" %.0f %% (%.0f) |", 100 * t.share, t.gops);
         std::fflush(stdout);
@@ -168,18 +170,16 @@ class Bench {
     }
   }
 
-  static void print_table_head() {
+  void print_table_head() const {
     std::printf("\nshare of the limit (and GOP/s): of read bandwidth for 1 row, of arithmetic for more\n");
     std::printf("| set | format |");
-    for (const i64 m : kTableRows) std::printf(" %lld |", static_cast<long long>(m));
+    for (const i64 m : table_rows()) std::printf(" %lld |", static_cast<long long>(m));
     std::printf("\n|---|---|");
-    for (std::size_t i = 0; i < std::size(kTableRows); ++i) std::printf("---|");
+    for (std::size_t i = 0; i < table_rows().size(); ++i) std::printf("---|");
     std::printf("\n");
   }
 
  private:
-  static constexpr i64 kTableRows[] = {1, 6, 12, 16, 48, 96, 350};
-
   /// Columns and rows of the products: (K, N), the largest last.
   std::vector<std::array<i64, 2>> linear_shapes() const {
     i64 c = 1152, f = 4304, h = 2048, ffn = 11008, kv = 256;
@@ -210,6 +210,13 @@ class Bench {
             2.0 * double(m) * double(n) * double(k),
             double(weight_bytes(f, n, k)),
             integer ? "int8" : "fma"};
+  }
+
+  std::vector<i64> table_rows() const {
+    std::vector<i64> rows;
+    std::istringstream in(options_.rows);
+    for (std::string one; std::getline(in, one, ',');) rows.push_back(std::stoll(one));
+    return rows;
   }
 
   void linear(const FormatInfo& f, i64 m, i64 n, i64 k, bool integer) {
@@ -503,7 +510,7 @@ void print_table(Options o) {
     o.isa = isa;
     benches.emplace_back(o).print_machine();
   }
-  Bench::print_table_head();
+  benches.front().print_table_head();
   for (Bench& bench : benches) bench.table();
 }
 
@@ -518,6 +525,8 @@ int run(int argc, char** argv) {
   flags.text("--against", "PROGRAM", "interleave with another build of this program", o.against);
   flags.number<int>("--rounds", "pairs of runs for --against [5]", o.rounds, 1, 1000);
   flags.on("--table", "only the table of rows and formats, for --isa or every set that runs", o.table);
+  flags.text("--rows", "LIST",
+             "the table's rows [1,6,12,16,48,96,350]; --filter takes the formats that begin with it", o.rows);
   flags.on("--json", "one object a line", o.json);
   flags.on("--help", "print this", o.help);
   flags.parse(argc, argv);

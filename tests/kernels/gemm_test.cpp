@@ -151,7 +151,8 @@ TEST_CASE("gemm: NaN, infinities and denormals go where the reference lets them 
   const auto panels = pack<float>(w, c.n, c.k);
   for (const kernels::Isa* isa : runnable_isas()) {
     CAPTURE(isa->name);
-    const auto got = run(kernels::select_isa(isa->name).gemm[kernels::PanelFormat::f32], c, panels.data(), a, bias, old, 0, 3);
+    const auto got = run(kernels::select_isa(isa->name).gemm[kernels::PanelFormat::f32], c, panels.data(), a,
+                         bias, old, 0, 3);
     for (std::size_t n = 0; n < 20; ++n) {
       CHECK(std::isnan(got[n]));
       CHECK(got[20 + n] == INFINITY);
