@@ -10,6 +10,7 @@
 #include "model_weights.hpp"
 
 namespace la {
+
 /// Prompt positions that take projected picture rows in place of embeddings.
 struct ImageRows {
   ConstMatrix rows;  ///< [N, C], in the backend's memory
@@ -35,9 +36,9 @@ class LanguageModel {
   LanguageModel(const TextConfig& config, std::int32_t mask_token, const LanguageWeights& weights, Ops& ops);
 
   /// Feeds each sequence's uncached tokens, and its window. Afterwards each cache holds its whole sequence; the
-  /// window's keys and values are dropped. Logits come feed after feed: those of the last token_rows tokens, then the
+  /// window's keys and values are dropped. Logits come sequence after sequence: those of the last token_rows tokens, then
   /// window's six, row j for position L + j.
-  /// shape: logits [rows of all feeds, V], in the backend's memory
+  /// shape: logits [rows of all sequences, V], in the backend's memory
   void forward(std::span<const SequenceInput> inputs, Workspace& workspace, Matrix logits);
 
   /// Feeds the sequence's tokens up to `until` without asking for logits; `until` is less than its length.

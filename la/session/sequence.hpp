@@ -46,7 +46,7 @@ class Sequence {
   void start(KvBudget::Charge charge, const PrefixCache::Match& match);
   /// Before sampling changes them. Where drafts are checked, those that stand are shown when that is known.
   void show_logits(ConstMatrix logits);
-  /// Takes the results of the step that feed() described: logits, or with plain() their softmax.
+  /// Takes the results of the step that input() described: logits, or with plain() their softmax.
   void accept(Matrix rows, int threads);
   void fail(std::exception_ptr failure) noexcept { failure_ = std::move(failure); }
   /// Ends it between two steps.
