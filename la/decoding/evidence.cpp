@@ -31,7 +31,7 @@ inline void spread_side(std::span<const float> row, std::size_t first, std::size
   }
 }
 
-inline float share(float part, float other) {
+inline float share_of(float part, float other) {
   return part + other > 0 ? part / (part + other) : 0;
 }
 
@@ -66,7 +66,7 @@ LA_INLINE Evidence evidence_of(std::span<const float> probabilities, std::int32_
     return probabilities[std::size_t(token)];
   };
   Evidence evidence{probability, 1, {}};
-  if (id == special.box_start) evidence.object = detail::share(p(id), p(special.end) + p(special.null));
+  if (id == special.box_start) evidence.object = detail::share_of(p(id), p(special.end) + p(special.null));
   if (!special.is_coord(id)) return evidence;
 
   static_cast<void>(p(special.coord_last));
@@ -75,7 +75,7 @@ LA_INLINE Evidence evidence_of(std::span<const float> probabilities, std::int32_
   float total = 0;
   for (const float x : row) total += x;
   const std::size_t chosen = std::size_t(id - special.coord_first), middle = CoordinateSpread::kPoints / 2;
-  evidence.object = detail::share(total, p(special.none));
+  evidence.object = detail::share_of(total, p(special.none));
   CoordinateSpread& spread = evidence.spread;
   spread.at.fill(float(chosen));
   spread.weight[middle] = total > 0 ? row[chosen] / total : 1;

@@ -101,8 +101,8 @@ TEST_CASE("ground --json: cut by --max-tokens says so") {
     told = told || std::string_view(warning) == "the answer was cut at 3 tokens";
   CHECK(told);
 
-  const Answers single = ask({"--phrase", "red circle", "--generation-mode", "slow", "--max-tokens", "3",
-                              "--speculate", "off"});
+  const Answers single =
+      ask({"--phrase", "red circle", "--generation-mode", "slow", "--max-tokens", "3", "--speculate", "off"});
   CHECK(integer(single[0], "forward_steps") == 3);
   CHECK(integer(single[0]["stats"], "drafted") == 0);
   CHECK(token_ids(single[0]) == token_ids(answers[0]));
