@@ -17,10 +17,14 @@ namespace {
 
 constexpr const char* kAbout =
     "accuracy: what quantised weights cost, on drawn pictures of shapes and letters with known boxes\n\n"
-    "Protocol. Calibration, development and held-out pictures are three sets of seeds, see accuracy/cases.hpp.\n"
-    "Whatever is tried is tried on the development set. The held-out set is run once, when nothing will be changed any\n"
-    "more, and recorded under results/; after that its seed is spent and replaced. \"- bf16\" is the difference of the\n"
-    "mean IoU to bf16 in the same mode, \"std error\" the standard error of that difference over the same pictures: a\n"
+    "Protocol. Calibration, development and held-out pictures are three sets of seeds, see "
+    "accuracy/cases.hpp.\n"
+    "Whatever is tried is tried on the development set. The held-out set is run once, when nothing will be "
+    "changed any\n"
+    "more, and recorded under results/; after that its seed is spent and replaced. \"- bf16\" is the "
+    "difference of the\n"
+    "mean IoU to bf16 in the same mode, \"std error\" the standard error of that difference over the same "
+    "pictures: a\n"
     "difference of less than two of them is not told from none.\n\n";
 
 struct AccuracyFlags {
@@ -31,12 +35,16 @@ struct AccuracyFlags {
 
   void add_to(cli::Flags& flags) {
     flags.text("--set", "NAME", "development or held-out [development]", set);
-    flags.number<int>("--count", "pictures, half of them of letters [2000 in development, 4000 held out]", count, 2, 1000000);
-    flags.text("--formats", "A,B", "beside bf16: q8, q4-rtn, q4, mixed, or NAME=DIR [q8,q4-rtn,q4,mixed]", formats);
+    flags.number<int>("--count", "pictures, half of them of letters [2000 in development, 4000 held out]",
+                      count, 2, 1000000);
+    flags.text("--formats", "A,B", "beside bf16: q8, q4-rtn, q4, mixed, or NAME=DIR [q8,q4-rtn,q4,mixed]",
+               formats);
     flags.text("--modes", "A,B", "[slow,fast,hybrid]", modes);
-    flags.text("--activations", "NAME", "what integer weights are multiplied with: q8, f32 [q8]", activations);
+    flags.text("--activations", "NAME", "what integer weights are multiplied with: q8, f32 [q8]",
+               activations);
     flags.text("--checkpoint", "DIR", "bf16 checkpoint [bundled]", checkpoint);
-    flags.text("--keep", "DIR", "answers are kept there and not asked for again: delete it when the code changes", keep);
+    flags.text("--keep", "DIR",
+               "answers are kept there and not asked for again: delete it when the code changes", keep);
     flags.text("--viz", "DIR", "writes the best, worst and most changed cases", viz);
     flags.number<int>("--threads", "[all cores, $OMP_NUM_THREADS]", threads, 1, 4096);
     flags.on("--help", "print this", help);
@@ -48,12 +56,13 @@ struct AccuracyFlags {
     fail_usage("--set: expected development or held-out, found '", set, "'");
   }
 
-  int pictures() const { return count > 0 ? count : set == "held-out" ? kHeldOutCount : kDevelopmentCount; }
+  int images() const { return count > 0 ? count : set == "held-out" ? kHeldOutCount : kDevelopmentCount; }
 
   std::vector<NamedMode> chosen_modes() const {
     std::vector<NamedMode> chosen;
     for (const std::string& name : split(modes)) {
-      const auto found = std::find_if(kModes.begin(), kModes.end(), [&](const NamedMode& m) { return m.name == name; });
+      const auto found =
+          std::find_if(kModes.begin(), kModes.end(), [&](const NamedMode& m) { return m.name == name; });
       if (found == kModes.end()) fail_usage("--modes: expected slow, fast or hybrid, found '", name, "'");
       chosen.push_back(*found);
     }
@@ -64,7 +73,7 @@ struct AccuracyFlags {
     SessionOptions options;
     if (activations != "q8" && activations != "f32")
       fail_usage("--activations: expected q8 or f32, found '", activations, "'");
-    options.activations = activations == "f32" ? Activations::f32 : Activations::q8;
+    options.activations = activations == "f32" ? ActivationFormat::f32 : ActivationFormat::q8;
     options.threads = threads;
     options.kept_prefixes = 0;
     return options;
@@ -91,9 +100,9 @@ std::vector<Run> runs_of(const std::string& format, const AccuracyFlags& flags, 
     if (!kept.find(name, m.name)) missing.push_back(m);
   std::vector<Run> runs;
   if (!missing.empty()) {
-    const std::string path = format == "bf16"                ? flags.checkpoint
+    const std::string path = format == "bf16"              ? flags.checkpoint
                              : equals != std::string::npos ? format.substr(equals + 1)
-                                                             : copies.make(recipe_named(name));
+                                                           : copies.make(recipe_named(name));
     Session session = Session::open(path, flags.session_options());
     runs = measure(session, name, missing, cases);
     for (const Run& run : runs) kept.put(run);
@@ -120,8 +129,8 @@ void run(int argc, char** argv) {
   for (const std::string& format : formats)
     if (format != "bf16" && format.find('=') == std::string::npos) recipe_named(format);
 
-  const std::vector<Case> cases = make_cases(flags.pictures(), flags.seed());
-  const KeptRuns kept(flags.keep, flags.seed(), flags.pictures());
+  const std::vector<Case> cases = make_cases(flags.images(), flags.seed());
+  const KeptRuns kept(flags.keep, flags.seed(), flags.images());
   const Copies copies(flags.checkpoint);
   std::vector<Run> runs;
   print_head();

@@ -34,7 +34,7 @@ std::vector<std::string> split(const std::string& list) {
 }
 
 /// A picture with structure at every scale, so that nothing about it is special.
-void write_picture(const std::string& path, i64 width, i64 height) {
+void write_image(const std::string& path, i64 width, i64 height) {
   Image image(width, height);
   std::uint32_t noise = 1;
   for (i64 y = 0; y < height; ++y)
@@ -139,14 +139,14 @@ int run(int argc, char** argv) {
   for (const std::string& size : split(o.sizes)) {
     const std::size_t x = size.find('x');
     if (x == std::string::npos) fail_usage("--sizes: expected WxH, found '", size, "'");
-    const std::string picture = folder + "/" + size + ".png";
-    write_picture(picture, cli::Flags::parse_number<i64>("--sizes", size.substr(0, x), 1, 20000),
-                  cli::Flags::parse_number<i64>("--sizes", size.substr(x + 1), 1, 20000));
+    const std::string image = folder + "/" + size + ".png";
+    write_image(image, cli::Flags::parse_number<i64>("--sizes", size.substr(0, x), 1, 20000),
+                cli::Flags::parse_number<i64>("--sizes", size.substr(x + 1), 1, 20000));
     for (const std::string& weights : split(o.weights))
       for (const std::string& isa : split(o.isa))
         for (int r = 0; r < o.repetitions; ++r) {
           std::vector<std::string> arguments{
-              "--model-dir",           o.model_dir, "--image", picture,    "--weights", weights,
+              "--model-dir",           o.model_dir, "--image", image,      "--weights", weights,
               "--generation-mode",     o.mode,      "--stop",  "official", "--json",    "--max-tokens",
               std::to_string(o.tokens)};
           if (isa != "best") arguments.insert(arguments.end(), {"--isa", isa});

@@ -64,7 +64,7 @@ Image drawn(i64 width, i64 height, std::uint32_t seed) {
   return image;
 }
 
-std::vector<Image> pictures(const Options& options) {
+std::vector<Image> images(const Options& options) {
   std::vector<Image> all;
   for (const std::string& path : options.images) all.push_back(load_image(path));
   // The gate wants several sizes.
@@ -83,7 +83,7 @@ std::vector<PromptText> questions() {
 
 Session open(const Options& options, int threads) {
   SessionOptions session;
-  session.weights = parse_weights(options.weights);
+  session.weights = parse_weight_format(options.weights);
   session.isa = options.isa;
   session.threads = threads;
   session.kept_prefixes = 64;
@@ -151,9 +151,9 @@ GenerationOptions generation(const std::string& mode, i64 tokens) {
   return g;
 }
 
-Request request(Picture picture, const PromptText& question, const GenerationOptions& g) {
+Request request(ImageSource image, const PromptText& question, const GenerationOptions& g) {
   Request r;
-  r.pictures.push_back(std::move(picture));
+  r.images.push_back(std::move(image));
   r.question = question;
   r.options.generation = g;
   return r;
@@ -224,7 +224,8 @@ void measure_batches(const Options& options, Session& session, const PromptText&
       batch.batch_size = size;
       const Measured first = measure(session, requests(1), batch);
       const Measured m = measure(session, requests(options.tokens), batch) - first;
-      if (m.steps <= 0) fail_usage("--tokens: expected more than one step of mode ", mode, ", found ", options.tokens);
+      if (m.steps <= 0)
+        fail_usage("--tokens: expected more than one step of mode ", mode, ", found ", options.tokens);
       const double rate = double(m.steps) / m.seconds;
       if (serial == 0) serial = rate;
       std::printf("%-6s batch %2lld: %7.2f row steps/s, %7.2f tokens/s, %5.2f x batch %lld, %.3f s a pass\n",
@@ -247,7 +248,7 @@ int run_program(int argc, char** argv) {
   if (options.model_dir.empty()) fail_usage("--model-dir: expected a checkpoint directory");
   const std::vector<PromptText> asked = questions();
   int failures = 0;
-  if (options.gate == "on") failures = gate(options, pictures(options), asked);
+  if (options.gate == "on") failures = gate(options, images(options), asked);
   if (options.throughput == "on") {
     Session session = open(options, options.measured_threads);
     std::printf("%s, weights %s, %d threads, %lldx%lld\n", std::string(session.ops().name()).c_str(),

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "../la/model/session.hpp"
+#include "../la/session/session.hpp"
 
 // The gate that batching must pass: whatever is shared and whatever runs beside it, an answer is the one it would be
 // alone, in every token id and in every bit of every logit.
@@ -15,7 +15,7 @@ namespace la::equivalence {
 
 /// One question about one picture.
 struct Case {
-  const Image* picture;
+  const Image* image;
   PromptText question;
   GenerationOptions generation;
 };
@@ -45,7 +45,7 @@ inline std::vector<Trace> run(Session& session, std::span<const Case> cases, con
   std::vector<Trace> traces(cases.size());
   std::vector<Request> requests(cases.size());
   for (std::size_t i = 0; i < cases.size(); ++i) {
-    requests[i].pictures.push_back(*cases[i].picture);
+    requests[i].images.push_back(*cases[i].image);
     requests[i].question = cases[i].question;
     requests[i].options.generation = cases[i].generation;
     requests[i].options.on_logits = [&traces, i](ConstMatrix logits) {
@@ -76,12 +76,12 @@ struct Tier {
 };
 
 /// shape: two pictures or more, two questions or more
-inline std::vector<Tier> tiers(std::span<const Image> pictures, std::span<const PromptText> questions,
+inline std::vector<Tier> tiers(std::span<const Image> images, std::span<const PromptText> questions,
                                i64 max_tokens, float penalty) {
   GenerationOptions plain;
   plain.max_new_tokens = max_tokens;
   plain.sampling.repetition_penalty = penalty;
-  const auto picture = [&](std::size_t i) { return &pictures[i % pictures.size()]; };
+  const auto image = [&](std::size_t i) { return &images[i % images.size()]; };
   const auto question = [&](std::size_t i) { return questions[i % questions.size()]; };
   BatchOptions one, eight, three;
   one.batch_size = 1;
@@ -90,14 +90,14 @@ inline std::vector<Tier> tiers(std::span<const Image> pictures, std::span<const 
   Tier single{"batch of 1", {}, one}, same{"identical rows", {}, eight},
       many{"one picture, many questions", {}, eight}, different{"different pictures and lengths", {}, three},
       ragged{"modes and seeds mixed", {}, three};
-  for (std::size_t i = 0; i < 3; ++i) single.cases.push_back({picture(i), question(i), plain});
-  for (std::size_t i = 0; i < 4; ++i) same.cases.push_back({picture(0), question(0), plain});
-  for (std::size_t i = 0; i < questions.size(); ++i) many.cases.push_back({picture(1), question(i), plain});
+  for (std::size_t i = 0; i < 3; ++i) single.cases.push_back({image(i), question(i), plain});
+  for (std::size_t i = 0; i < 4; ++i) same.cases.push_back({image(0), question(0), plain});
+  for (std::size_t i = 0; i < questions.size(); ++i) many.cases.push_back({image(1), question(i), plain});
   constexpr Mode kModes[] = {Mode::hybrid, Mode::slow, Mode::fast};
   for (std::size_t i = 0; i < 7; ++i) {
-    different.cases.push_back({picture(i), question(i + 1), plain});
+    different.cases.push_back({image(i), question(i + 1), plain});
     different.cases.back().generation.max_new_tokens = 1 + max_tokens * i64(i) / 6;
-    ragged.cases.push_back({picture(i), question(i / 2), plain});
+    ragged.cases.push_back({image(i), question(i / 2), plain});
     GenerationOptions& mixed = ragged.cases.back().generation;
     mixed.mode = kModes[i % 3];
     mixed.stop = i % 2 == 0 ? StopPolicy::official : StopPolicy::guarded;

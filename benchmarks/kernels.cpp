@@ -208,8 +208,7 @@ class Bench {
       float* scratch = scratch_[std::size_t(worker)].as<float>();
       if (integer) {
         kernels::QGemm g;
-        g.a = {in.codes.as<std::int8_t>(), in.scales.as<float>(), in.sums.as<float>(), in.stride,
-               in.groups};
+        g.a = {in.codes.as<std::int8_t>(), in.scales.as<float>(), in.sums.as<float>(), in.stride, in.groups};
         g.panels = first;
         g.c = in.c.data() + n0;
         g.ldc = n;
@@ -257,7 +256,7 @@ class Bench {
                       count = std::min<i64>(48, rows * group - first);
             const float* from[48];
             float* to[48];
-            kernels::Visible sees[48];
+            kernels::KeyMask sees[48];
             for (i64 i = 0; i < count; ++i) {
               const i64 r = (first + i) / group, h = g * group + (first + i) % group;
               from[i] = q.data() + (r * heads + h) * d;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "la/model/session.hpp"
+#include "la/session/session.hpp"
 #include "scene.hpp"
 
 // How well a model answers the scenes.

@@ -110,7 +110,7 @@ class BatchRun {
       const i64 index = asked_++;
       Request request;
       if (line->error.empty()) {
-        request.pictures.push_back(line->image);
+        request.images.push_back(line->image);
         request.question = line->question;
         request.options = flags_.model.ask_options(*line->task);
       }

@@ -76,7 +76,7 @@ struct GroundFlags {
 
   std::string image_path() const {
     if (!image.empty()) return image;
-    if (const char* wish = std::getenv("LA_IMAGE"); wish && *wish) return wish;
+    if (const char* requested = std::getenv("LA_IMAGE"); requested && *requested) return requested;
     return data_directory() + "/pictures/shapes.png";
   }
 };
@@ -117,7 +117,7 @@ MemoryEstimate estimate(const GroundFlags& flags, const std::string& directory, 
                         const std::vector<PromptText>& questions) {
   const ModelConfig config = ModelConfig::load(directory);
   MemoryPlan plan;
-  plan.weights = parse_weights(flags.model.weights);
+  plan.weights = parse_weight_format(flags.model.weights);
   plan.threads = flags.model.threads;
   plan.width = width;
   plan.height = height;
@@ -130,16 +130,17 @@ MemoryEstimate estimate(const GroundFlags& flags, const std::string& directory, 
 }
 
 /// What --dry tells; a picture that is not there yet, or comes by stdin, is taken for the largest.
-void print_dry(const GroundFlags& flags, const std::string& directory, const std::vector<PromptText>& questions,
-               std::ostream& out) {
+void print_dry(const GroundFlags& flags, const std::string& directory,
+               const std::vector<PromptText>& questions, std::ostream& out) {
   print_summary(directory, out);
   const ProcessorConfig processor = ModelConfig::load(directory).processor;
-  Image picture;
-  picture.width = picture.height = i64(std::sqrt(double(processor.in_token_limit))) * processor.patch_size;
+  Image image;
+  image.width = image.height = i64(std::sqrt(double(processor.in_token_limit))) * processor.patch_size;
   if (std::error_code ignored; std::filesystem::is_regular_file(flags.image_path(), ignored))
-    picture = load_image(flags.image_path(), flags.model.load_options());
-  const MemoryEstimate memory = estimate(flags, directory, picture.width, picture.height, questions);
-  out << "memory      for a picture of " << picture.width << "x" << picture.height << ", " << describe(memory) << "\n";
+    image = load_image(flags.image_path(), flags.model.load_options());
+  const MemoryEstimate memory = estimate(flags, directory, image.width, image.height, questions);
+  out << "memory      for a picture of " << image.width << "x" << image.height << ", " << describe(memory)
+      << "\n";
   check_written(out);
   check_memory(memory, flags.max_memory);
 }
@@ -148,7 +149,8 @@ void print_dry(const GroundFlags& flags, const std::string& directory, const std
 bool print_information(const GroundFlags& flags, const Flags& parser, std::ostream& out) {
   if (flags.model.help)
     out << "ground: finds things in one picture\n\n"
-        << parser.help() << "\nExit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted; no file is half written.\n";
+        << parser.help()
+        << "\nExit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted; no file is half written.\n";
   else if (flags.model.version)
     out << "ground (la) " << LA_VERSION << "\n";
   else if (flags.model.isa == "list")
@@ -166,7 +168,7 @@ std::vector<Result> ask_all(Session& session, const EncodedImage& image,
   std::vector<Request> requests;
   for (const PromptText& question : questions) {
     requests.emplace_back();
-    requests.back().pictures = {image};
+    requests.back().images = {image};
     requests.back().question = question;
     requests.back().options = ask;
   }
@@ -175,14 +177,14 @@ std::vector<Result> ask_all(Session& session, const EncodedImage& image,
 
 /// Asks the questions and prints the answers; what they found, to be drawn.
 std::vector<Mark> answer(const GroundFlags& flags, const std::vector<PromptText>& questions,
-                         const AskOptions& ask, const Image& picture, const std::string& name,
-                         Session& session, double load_seconds) {
+                         const AskOptions& ask, const Image& image, const std::string& name, Session& session,
+                         double load_seconds) {
   const i64 max_side = flags.model.max_image_side;
-  if (flags.model.warmup) session.ask(session.encode(picture, max_side), questions[0], ask);
-  const EncodedImage image = session.encode(picture, max_side);
-  const Report report{name, image, session, session.ops().isa(), ask.generation.mode, load_seconds};
+  if (flags.model.warmup) session.ask(session.encode(image, max_side), questions[0], ask);
+  const EncodedImage encoded = session.encode(image, max_side);
+  const Report report{name, encoded, session, session.ops().isa(), ask.generation.mode, load_seconds};
   std::vector<Mark> marks;
-  for (const Result& result : ask_all(session, image, questions, ask)) {
+  for (const Result& result : ask_all(session, encoded, questions, ask)) {
     if (!result.ok()) throw Error(result.error, result.error_kind);
     if (flags.json)
       print_json(report, result, std::cout);
@@ -219,15 +221,15 @@ void run(int argc, char** argv) {
   }
 
   const std::string name = flags.image_path();
-  const Image picture = read_image(name, flags.model.load_options());
+  const Image image = read_image(name, flags.model.load_options());
   if (flags.max_memory > 0)
-    check_memory(estimate(flags, directory, picture.width, picture.height, questions), flags.max_memory);
+    check_memory(estimate(flags, directory, image.width, image.height, questions), flags.max_memory);
   const auto start = std::chrono::steady_clock::now();
   Session session = open_session(directory, session_options);
   const std::chrono::duration<double> load = std::chrono::steady_clock::now() - start;
-  const std::vector<Mark> marks = answer(flags, questions, ask, picture, name, session, load.count());
+  const std::vector<Mark> marks = answer(flags, questions, ask, image, name, session, load.count());
   if (target.empty()) return;
-  write_png(target, annotate(picture, marks));
+  write_png(target, annotate(image, marks));
   std::cerr << "wrote " << target << "\n";
 }
 

@@ -110,7 +110,8 @@ void run(int argc, char** argv) {
   parser.parse(argc, argv);
   if (flags.help) {
     std::cout << "quantize: a smaller checkpoint from a bf16 one\n\n"
-              << parser.help() << "\nExit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted: --resume goes on.\n";
+              << parser.help()
+              << "\nExit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted: --resume goes on.\n";
     return;
   }
   if (flags.version) {

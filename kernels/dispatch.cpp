@@ -150,8 +150,8 @@ inline std::string runnable_isas() {
 LA_INLINE Table select_isa(std::string_view name) {
   std::string_view source = "--isa";
   if (name.empty() || name == "best") {
-    const char* wish = std::getenv("LA_ISA");
-    name = wish ? wish : "";
+    const char* requested = std::getenv("LA_ISA");
+    name = requested ? requested : "";
     source = "LA_ISA";
   }
   const bool best = name.empty() || name == "best";

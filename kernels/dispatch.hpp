@@ -13,7 +13,7 @@ namespace la::kernels {
 /// One instruction set: how its kernels enter a table, and whether this CPU has it.
 struct Isa {
   std::string_view name;
-  std::string_view needs;              ///< the CPU features, for people
+  std::string_view needs;  ///< the CPU features, for people
   bool (*supported)() noexcept;
   void (*override_entries)(Table&) noexcept;
 };

@@ -32,23 +32,23 @@ enum class Store { overwrite, add };
 ///
 /// Each C[m][n] is one chain of multiply-adds over k = 0 .. K-1 from zero; bias, then the old C, are added last.
 struct Gemm {
-  const float* a = nullptr;       ///< [M, K], row stride lda
+  const float* a = nullptr;  ///< [M, K], row stride lda
   i64 lda = 0;
-  const void* panels = nullptr;   ///< [ceil(N / 16)] panels of the kernel's format, see formats.hpp
-  const float* bias = nullptr;    ///< [N] or null
-  float* c = nullptr;             ///< [M, N], row stride ldc; written within these bounds only
+  const void* panels = nullptr;  ///< [ceil(N / 16)] panels of the kernel's format, see formats.hpp
+  const float* bias = nullptr;   ///< [N] or null
+  float* c = nullptr;            ///< [M, N], row stride ldc; written within these bounds only
   i64 ldc = 0;
   i64 m = 0, n = 0, k = 0;
   Store store = Store::overwrite;
-  float* scratch = nullptr;       ///< kGemmScratch floats, 64-byte aligned, private to the call
+  float* scratch = nullptr;  ///< kGemmScratch floats, 64-byte aligned, private to the call
 };
 
 /// The blocks of a product: rows, panels and inputs that are worked on at a time, see gemm/gemm_blocked.hpp.
 inline constexpr i64 kGemmRowBlock = 144, kGemmPanelGroup = 36, kGemmDepth = 256;
 
 /// Floats of Gemm::scratch: partial sums of a block of C, its rows of A, and up to four expanded weight panels.
-inline constexpr i64 kGemmScratch = kGemmRowBlock * kGemmPanelGroup * kPanel + kGemmRowBlock * kGemmDepth +
-                                    4 * kGemmDepth * kPanel;
+inline constexpr i64 kGemmScratch =
+    kGemmRowBlock * kGemmPanelGroup * kPanel + kGemmRowBlock * kGemmDepth + 4 * kGemmDepth * kPanel;
 
 /// C = A W^T + bias, or C += that, with integer weights and activations quantised to 8 bits:
 /// c = sum over groups, in order, of (a.scale * w.scale) * float(sum_k a.q (w.q - w.zero)), the inner sum exact;
@@ -56,13 +56,13 @@ inline constexpr i64 kGemmScratch = kGemmRowBlock * kGemmPanelGroup * kPanel + k
 /// the same bits. Bias, then the old C, last.
 struct QGemm {
   QuantizedRows a;
-  const void* panels = nullptr;   ///< [ceil(N / 16), groups] Q8Block or Q4Block
-  const float* bias = nullptr;    ///< [N] or null
-  float* c = nullptr;             ///< [M, N], row stride ldc
+  const void* panels = nullptr;  ///< [ceil(N / 16), groups] Q8Block or Q4Block
+  const float* bias = nullptr;   ///< [N] or null
+  float* c = nullptr;            ///< [M, N], row stride ldc
   i64 ldc = 0;
   i64 m = 0, n = 0;
   Store store = Store::overwrite;
-  float* scratch = nullptr;       ///< kGemmScratch floats, 64-byte aligned, private to the call
+  float* scratch = nullptr;  ///< kGemmScratch floats, 64-byte aligned, private to the call
 };
 
 /// One row quantised as QuantizedRows describes, in groups of `group`, 32 or 128; the same bits on every
@@ -79,7 +79,7 @@ struct QuantizeRow {
 };
 
 /// Which keys a query row sees: [0, prefix) and [window_begin, window_end).
-struct Visible {
+struct KeyMask {
   std::int32_t prefix = 0;
   std::int32_t window_begin = 0, window_end = 0;
 };
@@ -91,14 +91,14 @@ struct Visible {
 /// + j % 16]; V is ceil(D / 16) panels of 16 channels, element (j, d) at [(d / 16) * 64 * 16 + j * 16 + d % 16].
 /// Slots without a key must hold finite numbers. A row that sees no key gives zeros.
 struct Attention {
-  const float* const* q = nullptr;      ///< [rows] pointers to D values
-  float* const* out = nullptr;          ///< [rows] pointers to D values; may equal q
-  const Visible* visible = nullptr;     ///< [rows]
+  const float* const* q = nullptr;   ///< [rows] pointers to D values
+  float* const* out = nullptr;       ///< [rows] pointers to D values; may equal q
+  const KeyMask* visible = nullptr;  ///< [rows]
   i64 rows = 0, d = 0;
   const float* const* pages = nullptr;  ///< page p holds keys 64 p .. 64 p + 63
   i64 k_offset = 0, v_offset = 0;       ///< where K and V of this layer and head start in a page
   float scale = 1;
-  float* scratch = nullptr;             ///< attention_scratch floats, 64-byte aligned
+  float* scratch = nullptr;  ///< attention_scratch floats, 64-byte aligned
 };
 
 /// Floats that attention keeps for a row beside its output: the largest score and up to 16 partial sums.
@@ -115,7 +115,8 @@ using GemmKernel = void(const Gemm&) noexcept;
 using QGemmKernel = void(const QGemm&) noexcept;
 using QuantizeKernel = void(const QuantizeRow&) noexcept;
 using AttentionKernel = void(const Attention&) noexcept;
-using LayerNormKernel = void(const float* x, const float* weight, const float* bias, float eps, i64 n, float* y) noexcept;
+using LayerNormKernel = void(const float* x, const float* weight, const float* bias, float eps, i64 n,
+                             float* y) noexcept;
 using RmsNormKernel = void(const float* x, const float* weight, float eps, i64 n, float* y) noexcept;
 using RopeKernel = void(float* x, const float* cos, const float* sin, i64 d) noexcept;
 using UnaryKernel = void(const float* x, i64 n, float* y) noexcept;
@@ -126,25 +127,25 @@ using InPlaceKernel = void(float* x, i64 n) noexcept;
 struct Table {
   const char* isa;
 
-  GemmKernel* gemm_f32;           ///< C = A W^T + bias with f32 panels
-  GemmKernel* gemm_bf16;          ///< the same with bf16 panels, widened exactly
-  GemmKernel* gemm_q8;            ///< the same with Q8Block panels, dequantised exactly to f32
-  GemmKernel* gemm_q4_g128;       ///< the same with Q4Block<128> panels
-  GemmKernel* gemm_q4_g32;        ///< the same with Q4Block<32> panels
-  QuantizeKernel* quantize;       ///< a row to 8 bits, for the following
-  QGemmKernel* qgemm_q8;          ///< integer product with Q8Block panels
-  QGemmKernel* qgemm_q4_g128;     ///< integer product with Q4Block<128> panels
-  QGemmKernel* qgemm_q4_g32;      ///< integer product with Q4Block<32> panels
-  AttentionKernel* attention;     ///< streaming softmax attention over key/value pages
-  LayerNormKernel* layer_norm;    ///< y = (x - mean) / sqrt(var + eps) * weight + bias
-  RmsNormKernel* rms_norm;        ///< y = x / sqrt(mean(x^2) + eps) * weight
-  RopeKernel* rope_interleaved;   ///< turns pairs (2p, 2p+1) of d values by angle p of d/2
-  RopeKernel* rope_halves;        ///< turns pairs (p, p + d/2) of d values by angle p of d/2
-  UnaryKernel* gelu_tanh;         ///< y = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
-  UnaryKernel* gelu_erf;          ///< y = x/2 (1 + erf(x / sqrt 2))
-  BinaryKernel* swiglu;           ///< y = a / (1 + exp(-a)) * b
-  BinaryKernel* add;              ///< y = a + b
-  InPlaceKernel* softmax;         ///< x = exp(x - max) / sum; a row of only -inf becomes zeros
+  GemmKernel* gemm_f32;          ///< C = A W^T + bias with f32 panels
+  GemmKernel* gemm_bf16;         ///< the same with bf16 panels, widened exactly
+  GemmKernel* gemm_q8;           ///< the same with Q8Block panels, dequantised exactly to f32
+  GemmKernel* gemm_q4_g128;      ///< the same with Q4Block<128> panels
+  GemmKernel* gemm_q4_g32;       ///< the same with Q4Block<32> panels
+  QuantizeKernel* quantize;      ///< a row to 8 bits, for the following
+  QGemmKernel* qgemm_q8;         ///< integer product with Q8Block panels
+  QGemmKernel* qgemm_q4_g128;    ///< integer product with Q4Block<128> panels
+  QGemmKernel* qgemm_q4_g32;     ///< integer product with Q4Block<32> panels
+  AttentionKernel* attention;    ///< streaming softmax attention over key/value pages
+  LayerNormKernel* layer_norm;   ///< y = (x - mean) / sqrt(var + eps) * weight + bias
+  RmsNormKernel* rms_norm;       ///< y = x / sqrt(mean(x^2) + eps) * weight
+  RopeKernel* rope_interleaved;  ///< turns pairs (2p, 2p+1) of d values by angle p of d/2
+  RopeKernel* rope_halves;       ///< turns pairs (p, p + d/2) of d values by angle p of d/2
+  UnaryKernel* gelu_tanh;        ///< y = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
+  UnaryKernel* gelu_erf;         ///< y = x/2 (1 + erf(x / sqrt 2))
+  BinaryKernel* swiglu;          ///< y = a / (1 + exp(-a)) * b
+  BinaryKernel* add;             ///< y = a + b
+  InPlaceKernel* softmax;        ///< x = exp(x - max) / sum; a row of only -inf becomes zeros
 };
 
 }  // namespace la::kernels

@@ -10,7 +10,7 @@ least=${1:-95}
 ninja -C build-coverage tests/unit examples/ground examples/batch examples/quantize >/dev/null
 find build-coverage -name '*.gcda' -delete
 # Without optimisation the largest inputs take minutes, and run no other lines.
-build-coverage/tests/unit --no-intro --test-case-exclude='*100 MB*,*megabyte*,*million*,*any coordinates*,*calibrat*,*later layers*' --source-file='*tests/core/*,*tests/io/*,*tests/text/*,*tests/image/*,*tests/model/config*,*tests/model/answer*,*tests/model/block*,*tests/model/weights*,*tests/model/check_values*,*tests/model/truncation*,*tests/quantize/*,*tests/cli/ground_errors*,*tests/cli/hostile*' |
+build-coverage/tests/unit --no-intro --test-case-exclude='*100 MB*,*megabyte*,*million*,*any coordinates*,*calibrat*,*later layers*' --source-file='*tests/core/*,*tests/io/*,*tests/text/*,*tests/image/*,*tests/model/config*,*tests/decoding/answer*,*tests/decoding/block*,*tests/model/load_weights*,*tests/model/check_values*,*tests/session/truncation*,*tests/quantize/*,*tests/weights/*,*tests/cli/ground_errors*,*tests/cli/hostile*' |
   tail -3 >&2
 mkdir -p build-coverage/report
 cd build-coverage/report
@@ -20,8 +20,8 @@ python3 - "$least" <<'PY'
 import glob, gzip, json, os, sys
 root = os.path.realpath("../..")
 wanted = ("la/core/input_file", "la/core/mapped_file", "la/core/truncation_guard", "la/io/", "la/text/", "la/image/",
-          "la/model/config", "la/model/answer", "la/model/block", "la/model/weights", "la/model/check_values",
-          "la/model/find_int4", "la/model/find_panels")
+          "la/model/config", "la/decoding/answer", "la/decoding/block", "la/model/load_weights", "la/model/check_values",
+          "la/weights/int4_checkpoint", "la/weights/packed_file")
 lines = {}  # of a file: line -> executions, over all objects that have it
 for report in glob.glob("*.gcov.json.gz"):
     data = json.load(gzip.open(report))

@@ -49,7 +49,7 @@ case $kind in
   thread)
     configure clang++ -Db_sanitize=thread -Dopenmp=disabled
     ninja -C "$build" tests/unit
-    for files in core/parallel model/session model/batch model/fork; do unit "$files" env; done
+    for files in core/parallel session/session session/batch session/fork; do unit "$files" env; done
     ;;
   valgrind)
     configure g++ '-Dcpp_args=-D_GLIBCXX_ASSERTIONS'
@@ -57,7 +57,7 @@ case $kind in
     memcheck="valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite"
     memcheck="$memcheck --errors-for-leak-kinds=definite"
     exclude='*SIGBUS*,*beyond the number that can be guarded*,truncation guard*'  # valgrind has its own SIGBUS
-    for files in text/ image/ io/ model/answer model/block model/config core/; do unit "$files" $memcheck; done
+    for files in text/ image/ io/ decoding/answer decoding/block model/config core/; do unit "$files" $memcheck; done
     OMP_NUM_THREADS=1 $memcheck "$build/examples/ground" --isa avx2 --max-tokens 32
     ;;
   *)

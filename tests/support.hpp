@@ -12,10 +12,14 @@
 namespace la::test {
 
 /// A file of the source tree, by its path from the root: `source("data/shapes")`.
-inline std::string source(const std::string& path) { return std::string(LA_SOURCE_ROOT) + "/" + path; }
+inline std::string source(const std::string& path) {
+  return std::string(LA_SOURCE_ROOT) + "/" + path;
+}
 
 /// Reference material kept beside the checkout rather than in it; its tests say so and stop when it is absent.
-inline std::string shared(const std::string& path) { return source("../shared/" + path); }
+inline std::string shared(const std::string& path) {
+  return source("../shared/" + path);
+}
 
 inline std::string read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);

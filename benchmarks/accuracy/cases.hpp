@@ -31,7 +31,7 @@ struct Case {
   std::string phrase;
   Box truth;
 
-  Image picture() const {
+  Image image() const {
     return letter ? render(draw_letter_scene(seed), seed) : render(draw_scene(seed), seed);
   }
 };
@@ -59,7 +59,7 @@ inline std::vector<CalibrationSample> draw_calibration_samples(int count) {
   for (std::size_t i = 0; i < cases.size(); ++i) {
     const std::string& own = cases[i].phrase;
     const std::string& other = cases[(i + 1) % cases.size()].phrase;
-    samples.push_back({cases[i].picture(), i % 8 == 3   ? question(Task::ground_single, other)
+    samples.push_back({cases[i].image(), i % 8 == 3   ? question(Task::ground_single, other)
                                          : i % 8 == 6 ? question(Task::detect, own + "</c>" + other)
                                                       : question(Task::ground_single, own)});
   }

@@ -17,7 +17,7 @@ namespace la::scenes {
 /// Truth green, the answer red, enlarged.
 inline Image drawn(const Case& c, const std::optional<std::array<float, 4>>& box) {
   constexpr i64 kScale = 3, kLine = 3;
-  Image image = enlarge(c.picture(), kScale);
+  Image image = enlarge(c.image(), kScale);
   const auto rect = [](const auto& b) {
     return Rect{i64(double(b[0]) * kScale), i64(double(b[1]) * kScale), i64(double(b[2]) * kScale),
                 i64(double(b[3]) * kScale)};
@@ -29,7 +29,7 @@ inline Image drawn(const Case& c, const std::optional<std::array<float, 4>>& box
 
 /// One picture: each format's answer beside the others, with its name above.
 inline void write_comparison(const std::string& path, const Case& c, std::span<const Run* const> runs,
-                      std::size_t index) {
+                             std::size_t index) {
   constexpr i64 kTag = 2 * kTextHeight, kGap = 6;
   std::vector<Image> parts;
   for (const Run* run : runs) parts.push_back(drawn(c, run->answers[index].box));
@@ -40,7 +40,8 @@ inline void write_comparison(const std::string& path, const Case& c, std::span<c
     const i64 left = i64(p) * (width + kGap);
     for (i64 y = 0; y < height; ++y) std::copy_n(parts[p].row(y), width * 3, sheet.row(y + kTag) + left * 3);
     char tag[64];
-    std::snprintf(tag, sizeof tag, "%s %.3f", runs[p]->format.c_str(), runs[p]->answers[index].iou_with(c.truth));
+    std::snprintf(tag, sizeof tag, "%s %.3f", runs[p]->format.c_str(),
+                  runs[p]->answers[index].iou_with(c.truth));
     draw_text(sheet, left + 2, 2, 2, tag, kBlack);
   }
   write_png(path, sheet);
@@ -48,7 +49,7 @@ inline void write_comparison(const std::string& path, const Case& c, std::span<c
 
 /// The best, worst and most changed cases of the hybrid mode.
 inline void write_comparisons(const std::string& directory, const std::vector<Case>& cases,
-                    const std::vector<Run>& runs) {
+                              const std::vector<Run>& runs) {
   constexpr std::size_t kEach = 4;
   std::filesystem::create_directories(directory);
   std::vector<const Run*> shown;

@@ -21,10 +21,11 @@ struct Recipe {
   QuantizeMethod method;
 };
 
-inline constexpr std::array<Recipe, 4> kRecipes{{{"q8", QuantizeFormat::q8, QuantizeMethod::rtn},
-                                                 {"q4-rtn", QuantizeFormat::q4, QuantizeMethod::rtn},
-                                                 {"q4", QuantizeFormat::q4, QuantizeMethod::calibrated},
-                                                 {"mixed", QuantizeFormat::mixed, QuantizeMethod::calibrated}}};
+inline constexpr std::array<Recipe, 4> kRecipes{
+    {{"q8", QuantizeFormat::q8, QuantizeMethod::rtn},
+     {"q4-rtn", QuantizeFormat::q4, QuantizeMethod::rtn},
+     {"q4", QuantizeFormat::q4, QuantizeMethod::calibrated},
+     {"mixed", QuantizeFormat::mixed, QuantizeMethod::calibrated}}};
 
 inline const Recipe& recipe_named(const std::string& name) {
   for (const Recipe& r : kRecipes)
@@ -55,9 +56,11 @@ class Copies {
     const std::string path = (directory_ / recipe.name).string();
     const QuantizeErrors e = quantize(checkpoint_, path, options).errors;
     if (e.outputs > 0)
-      std::printf("%s: error of the outputs: round to nearest %.3e, scale search %.3e, error feedback %.3e, "
-                  "refinement %.3e\n",
-                  recipe.name, e.rtn / e.outputs, e.search / e.outputs, e.feedback / e.outputs, e.refined / e.outputs);
+      std::printf(
+          "%s: error of the outputs: round to nearest %.3e, scale search %.3e, error feedback %.3e, "
+          "refinement %.3e\n",
+          recipe.name, e.rtn / e.outputs, e.search / e.outputs, e.feedback / e.outputs,
+          e.refined / e.outputs);
     return path;
   }
 

@@ -13,7 +13,7 @@
 
 #include "cases.hpp"
 #include "la/core/error.hpp"
-#include "la/model/session.hpp"
+#include "la/session/session.hpp"
 
 // Answers of one format in one mode, kept in a file so that a long measurement can be made piece by piece.
 namespace la::scenes {
@@ -62,9 +62,9 @@ inline std::vector<Run> measure(Session& session, const std::string& format,
   std::vector<Run> runs;
   for (const NamedMode& m : modes) runs.push_back({format, m.name, {}, 0, session.weight_bytes()});
   for (const Case& c : cases) {
-    const Image picture = c.picture();
+    const Image image = c.image();
     const auto start = Clock::now();
-    const EncodedImage image = session.encode(picture);
+    const EncodedImage image = session.encode(image);
     const double vision = seconds_since(start);
     for (std::size_t m = 0; m < modes.size(); ++m) {
       AskOptions ask;

@@ -12,8 +12,8 @@ using Probe = double(std::int64_t rounds);
 
 struct Probes {
   const char* isa;
-  Probe* fma;        ///< f32 multiply-adds
-  Probe* int8;       ///< 8-bit dot-product steps: maddubs + madd + add, dpbusd, sdot; null where there is none
+  Probe* fma;   ///< f32 multiply-adds
+  Probe* int8;  ///< 8-bit dot-product steps: maddubs + madd + add, dpbusd, sdot; null where there is none
   const char* int8_step;
 };
 

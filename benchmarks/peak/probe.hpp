@@ -10,7 +10,8 @@ namespace {
 /// would live in memory. LA_KEEP stops the compiler from folding rounds together.
 template <class V, class Step>
 inline double run_chains(V init, std::int64_t rounds, double operations, Step step) {
-  V a = init, b = init, c = init, d = init, e = init, f = init, g = init, h = init, i = init, j = init, k = init, l = init;
+  V a = init, b = init, c = init, d = init, e = init, f = init, g = init, h = init, i = init, j = init,
+    k = init, l = init;
   for (std::int64_t r = 0; r < rounds; ++r) {
     a = step(a), b = step(b), c = step(c), d = step(d), e = step(e), f = step(f);
     g = step(g), h = step(h), i = step(i), j = step(j), k = step(k), l = step(l);

@@ -91,7 +91,8 @@ class AnswerFile {
   [[noreturn]] void give_up() {
     file_.close();
     std::error_code ignored;
-    if (std::filesystem::is_regular_file(path_, ignored)) std::filesystem::resize_file(path_, whole_, ignored);
+    if (std::filesystem::is_regular_file(path_, ignored))
+      std::filesystem::resize_file(path_, whole_, ignored);
     fail(path_, ": could not be written");
   }
 

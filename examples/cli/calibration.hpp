@@ -15,7 +15,7 @@
 // Pictures and questions that show a quantiser what inputs the layers get.
 namespace la::cli {
 
-inline bool is_picture(const std::filesystem::path& path) {
+inline bool is_image(const std::filesystem::path& path) {
   std::string end = path.extension().string();
   std::transform(end.begin(), end.end(), end.begin(), [](unsigned char c) { return char(std::tolower(c)); });
   constexpr std::array<std::string_view, 4> kEnds{".png", ".jpg", ".jpeg", ".bmp"};
@@ -26,13 +26,13 @@ inline bool is_picture(const std::filesystem::path& path) {
 inline std::vector<CalibrationSample> calibration_of_folder(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> paths;
   for (const auto& entry : std::filesystem::directory_iterator(folder))
-    if (is_picture(entry.path())) paths.push_back(entry.path());
+    if (is_image(entry.path())) paths.push_back(entry.path());
   std::sort(paths.begin(), paths.end());
   std::vector<CalibrationSample> samples;
   for (const auto& path : paths) {
-    const Image picture = load_image(path.string());
+    const Image image = load_image(path.string());
     for (Task task : {Task::ground_single, Task::ground_multi, Task::point})
-      samples.push_back({picture, question(task, "object")});
+      samples.push_back({image, question(task, "object")});
   }
   return samples;
 }

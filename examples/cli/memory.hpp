@@ -31,14 +31,15 @@ inline std::string megabytes(std::size_t bytes) {
 inline std::string describe(const MemoryEstimate& e) {
   return megabytes(e.total()) + ": weights " + megabytes(e.weights) + " (" + megabytes(e.loading) +
          " while they are loaded), workspace " + megabytes(e.workspace) + ", keys and values " +
-         megabytes(e.kv_cache) + " (before them " + megabytes(e.encoding) + " while the picture is encoded), picture " +
-         megabytes(e.picture) + ", program and tokenizer " + megabytes(e.program);
+         megabytes(e.kv_cache) + " (before them " + megabytes(e.encoding) +
+         " while the picture is encoded), picture " + megabytes(e.image) + ", program and tokenizer " +
+         megabytes(e.program);
 }
 
 /// error: more than `most` bytes; 0 is no limit
 inline void check_memory(const MemoryEstimate& estimate, std::size_t most) {
-  require(most == 0 || estimate.total() <= most, "--max-memory: expected at most ", megabytes(most), ", found ",
-          describe(estimate));
+  require(most == 0 || estimate.total() <= most, "--max-memory: expected at most ", megabytes(most),
+          ", found ", describe(estimate));
 }
 
 }  // namespace la::cli

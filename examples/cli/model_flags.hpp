@@ -13,7 +13,7 @@ namespace la::cli {
 
 /// Where the bundled checkpoint and pictures are: $LA_DATA_DIR, beside an installed program, or in the source tree.
 inline std::string data_directory() {
-  if (const char* wish = std::getenv("LA_DATA_DIR"); wish && *wish) return wish;
+  if (const char* requested = std::getenv("LA_DATA_DIR"); requested && *requested) return requested;
   std::error_code ignored;
   const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", ignored);
   const std::filesystem::path installed = program.parent_path().parent_path() / "share" / "la";
@@ -56,7 +56,8 @@ struct ModelFlags {
     flags.number<int>("--threads", "[all cores, $OMP_NUM_THREADS]", threads, 1, 4096);
     flags.on("--warmup", "run once before timing", warmup);
     flags.on("--dry", "open and validate the checkpoint, print its summary, stop", dry);
-    flags.on("--check", "with --dry: read every weight, too, and name those that hold infinities or NaN", check);
+    flags.on("--check", "with --dry: read every weight, too, and name those that hold infinities or NaN",
+             check);
     flags.on("--version", "print the version", version);
     flags.on("--help", "print this", help);
   }
@@ -74,9 +75,9 @@ struct ModelFlags {
   }
 
   void check_device() const {
-    const char* wish = std::getenv("LA_DEVICE");
-    const bool from_wish = device.empty() && wish && *wish;
-    const std::string where = from_wish ? wish : device;
+    const char* requested = std::getenv("LA_DEVICE");
+    const bool from_wish = device.empty() && requested && *requested;
+    const std::string where = from_wish ? requested : device;
     if (!where.empty() && where != "auto" && where != "cpu")
       fail_usage(from_wish ? "$LA_DEVICE" : "--device", ": expected auto or cpu, found '", where,
                  "'; this build has no other device");
@@ -85,8 +86,8 @@ struct ModelFlags {
   SessionOptions session_options() const {
     check_device();
     SessionOptions options;
-    options.weights = parse_weights(weights);
-    options.activations = parse_activations(activations);
+    options.weights = parse_weight_format(weights);
+    options.activations = parse_activation_format(activations);
     options.backend = choose<Backend>(
         "--backend", backend,
         {{"cpu", Backend::cpu}, {"reference", Backend::reference}, {"check", Backend::check}});
@@ -133,10 +134,14 @@ inline const char* name_of(Mode mode) {
 }
 inline const char* name_of(StopReason stop) {
   switch (stop) {
-    case StopReason::eos: return "eos";
-    case StopReason::loop: return "loop";
-    case StopReason::cancelled: return "cancelled";
-    case StopReason::max_tokens: break;
+    case StopReason::eos:
+      return "eos";
+    case StopReason::loop:
+      return "loop";
+    case StopReason::cancelled:
+      return "cancelled";
+    case StopReason::max_tokens:
+      break;
   }
   return "max_tokens";
 }

@@ -7,11 +7,13 @@
 // The reference of attention: two passes over the keys, double sums.
 namespace la::kernels::scalar {
 
-inline bool is_visible(const Visible& v, i64 key) {
+inline bool is_visible(const KeyMask& v, i64 key) {
   return key < v.prefix || (key >= v.window_begin && key < v.window_end);
 }
 
-inline i64 visible_end(const Visible& v) { return v.window_end > v.prefix ? v.window_end : v.prefix; }
+inline i64 visible_end(const KeyMask& v) {
+  return v.window_end > v.prefix ? v.window_end : v.prefix;
+}
 
 inline void attention_scalar(const Attention& a) noexcept {
   for (i64 r = 0; r < a.rows; ++r) {

@@ -14,16 +14,16 @@ struct RowState {
 };
 static_assert(sizeof(RowState) <= kAttentionState * sizeof(float));
 
-inline bool sees(const Visible& v, i64 key) noexcept {
+inline bool sees(const KeyMask& v, i64 key) noexcept {
   return key < v.prefix || (key >= v.window_begin && key < v.window_end);
 }
 
-inline i64 end_of(const Visible& v) noexcept {
+inline i64 end_of(const KeyMask& v) noexcept {
   return v.window_end > v.prefix ? v.window_end : v.prefix;
 }
 
 /// Hidden keys of one page become -inf, which adds exact zeros to every sum.
-inline void hide(float* scores, const Visible& v, i64 first_key) noexcept {
+inline void hide(float* scores, const KeyMask& v, i64 first_key) noexcept {
   if (v.prefix >= first_key + kPageKeys) return;
   for (i64 j = 0; j < kPageKeys; ++j)
     if (!sees(v, first_key + j)) scores[j] = -HUGE_VALF;
@@ -48,7 +48,7 @@ inline float rescore(float* scores, RowState& row) noexcept {
     store(lane, exp_fast(V(row.max - max)));
     factor = lane[0];
   }
-  store(row.sum, fuse(load(row.sum), V(factor), s));
+  store(row.sum, fma(load(row.sum), V(factor), s));
   row.max = max;
   return factor;
 }

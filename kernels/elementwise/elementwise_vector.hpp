@@ -11,7 +11,7 @@ inline void layer_norm(const float* x, const float* weight, const float* bias, f
   const V m(mean);
   const float variance = sum(x, n, mean, [m](V v) { return (v - m) * (v - m); }) / float(n);
   const V scale(1.0f / sqrtf(variance + eps));
-  const auto normalise = [m, scale](V v, V w, V b) { return fuse((v - m) * scale, w, b); };
+  const auto normalise = [m, scale](V v, V w, V b) { return fma((v - m) * scale, w, b); };
   i64 i = 0;
   for (; i + kLanes <= n; i += kLanes) store(y + i, normalise(load(x + i), load(weight + i), load(bias + i)));
   if (const i64 rest = n - i; rest > 0)
@@ -31,7 +31,7 @@ inline void rope_halves(float* x, const float* cos, const float* sin, i64 d) noe
   const auto turn = [&](i64 p, auto get, auto put) {
     const V a = get(x + p), b = get(x + half + p), c = get(cos + p), s = get(sin + p);
     put(x + p, a * c - b * s);
-    put(x + half + p, fuse(a, s, b * c));
+    put(x + half + p, fma(a, s, b * c));
   };
   i64 p = 0;
   for (; p + kLanes <= half; p += kLanes)
@@ -55,7 +55,7 @@ inline void rope_interleaved(float* x, const float* cos, const float* sin, i64 d
 /// As (1 + tanh u) / 2 = 1 / (1 + exp(-2 u)), which is half the instructions.
 inline void gelu_tanh(const float* x, i64 n, float* y) noexcept {
   map(x, n, y, [](V v) {
-    const V inner = V(-2 * 0.7978845608f) * fuse(V(0.044715f) * v * v, v, v);
+    const V inner = V(-2 * 0.7978845608f) * fma(V(0.044715f) * v * v, v, v);
     return v / (V(1.0f) + xsimd::exp(inner));
   });
 }

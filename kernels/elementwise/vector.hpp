@@ -25,7 +25,7 @@ inline void store(float* p, V v) noexcept {
 }
 
 /// a * b + c, rounded once. xsimd 9 has none for AVX-512 and leaves it to the compiler: clang then rounds twice.
-inline V fuse(V a, V b, V c) noexcept {
+inline V fma(V a, V b, V c) noexcept {
 #if defined(__AVX512F__)
   return _mm512_fmadd_ps(a, b, c);
 #else
@@ -102,15 +102,15 @@ inline float sum(const float* x, i64 n, float fill, F f) noexcept {
 inline V exp_fast(V x) noexcept {
   const V low(-87.33654f),
       round(12582912.0f);  // adding 1.5 * 2^23 leaves the nearest integer in the lowest bits
-  const V shifted = fuse(x, V(1.44269504f), round);
+  const V shifted = fma(x, V(1.44269504f), round);
   const V n = shifted - round;
-  const V r = fuse(n, V(2.12194440e-4f), fuse(n, V(-0.693359375f), x));
-  V p = fuse(V(1.9875691500e-4f), r, V(1.3981999507e-3f));
-  p = fuse(p, r, V(8.3334519073e-3f));
-  p = fuse(p, r, V(4.1665795894e-2f));
-  p = fuse(p, r, V(1.6666665459e-1f));
-  p = fuse(p, r, V(5.0000001201e-1f));
-  p = fuse(p, r * r, r + V(1.0f));
+  const V r = fma(n, V(2.12194440e-4f), fma(n, V(-0.693359375f), x));
+  V p = fma(V(1.9875691500e-4f), r, V(1.3981999507e-3f));
+  p = fma(p, r, V(8.3334519073e-3f));
+  p = fma(p, r, V(4.1665795894e-2f));
+  p = fma(p, r, V(1.6666665459e-1f));
+  p = fma(p, r, V(5.0000001201e-1f));
+  p = fma(p, r * r, r + V(1.0f));
   const VInt power = (xsimd::bitwise_cast<VInt>(shifted) << 23) + xsimd::bitwise_cast<VInt>(V(1.0f));
   return xsimd::select(x < low, V(0.0f), p * xsimd::bitwise_cast<V>(power));
 }

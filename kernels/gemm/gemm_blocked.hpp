@@ -1,8 +1,8 @@
 #pragma once
 
 #include "../kernels.hpp"
-#include "../qgemm/dequantise.hpp"
-#include "finish.hpp"
+#include "../qgemm/dequantize.hpp"
+#include "../common/finish.hpp"
 
 // The loops round a register tile, shared by the vector instruction sets. LA_KERNELS_NAMESPACE is the including
 // instruction set's name, so that no function here is shared between files with different compiler flags.
@@ -145,7 +145,7 @@ void gemm_blocked(const Gemm& g) noexcept {
                 for (i64 q = 0; q < now; ++q) {
                   float* to = expanded + q * kDepth * kPanel;
                   if constexpr (kIsBlock<W>)
-                    dequantise(now_b + q * panel, step, to);
+                    dequantize(now_b + q * panel, step, to);
                   else
                     Micro::widen(now_b + q * panel, step * kPanel, to);
                 }

@@ -5,7 +5,9 @@
 // The reference of gemm_f32 and gemm_bf16.
 namespace la::kernels::scalar {
 
-inline float widen(float x) { return x; }
+inline float widen(float x) {
+  return x;
+}
 
 inline float widen(std::uint16_t bf16_bits) {
   const std::uint32_t u = std::uint32_t(bf16_bits) << 16;
@@ -22,7 +24,8 @@ void gemm_scalar(const Gemm& g) noexcept {
     for (i64 m = 0; m < g.m; ++m) {
       double sum[kPanel] = {};
       for (i64 k = 0; k < g.k; ++k)
-        for (int j = 0; j < kPanel; ++j) sum[j] += double(g.a[m * g.lda + k]) * double(widen(panel[k * kPanel + j]));
+        for (int j = 0; j < kPanel; ++j)
+          sum[j] += double(g.a[m * g.lda + k]) * double(widen(panel[k * kPanel + j]));
       for (i64 j = 0; j < width; ++j) {
         float& c = g.c[m * g.ldc + n0 + j];
         c = float(sum[j] + (g.bias ? g.bias[n0 + j] : 0.0f) + (g.store == Store::add ? c : 0.0f));

@@ -13,9 +13,9 @@ inline void override_entries(Table& t) noexcept {
   t.isa = "scalar";
   t.gemm_f32 = gemm_scalar<float>;
   t.gemm_bf16 = gemm_scalar<std::uint16_t>;
-  t.gemm_q8 = gemm_dequantised_scalar<Q8Block>;
-  t.gemm_q4_g128 = gemm_dequantised_scalar<Q4Block<128>>;
-  t.gemm_q4_g32 = gemm_dequantised_scalar<Q4Block<32>>;
+  t.gemm_q8 = gemm_dequantized_scalar<Q8Block>;
+  t.gemm_q4_g128 = gemm_dequantized_scalar<Q4Block<128>>;
+  t.gemm_q4_g32 = gemm_dequantized_scalar<Q4Block<32>>;
   t.quantize = quantize_scalar;
   t.qgemm_q8 = qgemm_scalar<Q8Block>;
   t.qgemm_q4_g128 = qgemm_scalar<Q4Block<128>>;

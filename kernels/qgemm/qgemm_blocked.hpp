@@ -1,6 +1,6 @@
 #pragma once
 
-#include "../gemm/finish.hpp"
+#include "../common/finish.hpp"
 #include "../kernels.hpp"
 
 // The loops round a register tile of integer products, shared by the vector instruction sets.
@@ -31,7 +31,8 @@ inline constexpr i64 kQAhead =
 
 /// Bytes between the packed rows of a slice. A cache line more than a power of two, so that rows spread over L1.
 inline constexpr i64 kQStride = 2 * kQDepth + 64;
-inline constexpr i64 kQActivations = kQRows * kQStride;  // bytes that meet one panel before the next: they stay in L2
+inline constexpr i64 kQActivations =
+    kQRows * kQStride;  // bytes that meet one panel before the next: they stay in L2
 
 /// One register tile over one slice.
 template <class Block>

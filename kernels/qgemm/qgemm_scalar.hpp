@@ -41,7 +41,7 @@ int weight_of(const Q4Block<G>& b, i64 k, int column) {
 }
 
 template <class Block>
-void gemm_dequantised_scalar(const Gemm& g) noexcept {
+void gemm_dequantized_scalar(const Gemm& g) noexcept {
   const i64 groups = (g.k + Block::kGroup - 1) / Block::kGroup;
   for (i64 n = 0; n < g.n; ++n) {
     const Block* panel = static_cast<const Block*>(g.panels) + n / kPanel * groups;

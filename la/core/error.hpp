@@ -17,7 +17,9 @@ namespace detail {
 /// stay, cut between characters of UTF-8.
 inline std::string to_message(std::string text) {
   constexpr std::size_t kHead = 1400, kTail = 500;
-  const auto continues = [&](std::size_t at) { return (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80; };
+  const auto continues = [&](std::size_t at) {
+    return (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80;
+  };
   if (text.size() > 2 * (kHead + kTail)) {
     std::size_t head = kHead, tail = text.size() - kTail;
     while (head > 0 && continues(head)) --head;

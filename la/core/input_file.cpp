@@ -25,7 +25,9 @@ LA_INLINE InputFile InputFile::open(const std::string& path) {
   return file;
 }
 
-LA_INLINE InputFile::InputFile(InputFile&& other) noexcept { *this = std::move(other); }
+LA_INLINE InputFile::InputFile(InputFile&& other) noexcept {
+  *this = std::move(other);
+}
 
 LA_INLINE InputFile& InputFile::operator=(InputFile&& other) noexcept {
   std::swap(path_, other.path_);

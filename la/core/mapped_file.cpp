@@ -24,7 +24,9 @@ LA_INLINE MappedFile MappedFile::open(const std::string& path) {
   return mapped;
 }
 
-LA_INLINE MappedFile::MappedFile(MappedFile&& other) noexcept { *this = std::move(other); }
+LA_INLINE MappedFile::MappedFile(MappedFile&& other) noexcept {
+  *this = std::move(other);
+}
 
 LA_INLINE MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(file_, other.file_);

@@ -26,11 +26,15 @@ namespace la {
 
 #if defined(_OPENMP)
 /// OpenMP's default: $OMP_NUM_THREADS, else all cores.
-inline int default_threads() noexcept { return omp_get_max_threads(); }
+inline int default_threads() noexcept {
+  return omp_get_max_threads();
+}
 #define LA_VECTOR_LOOP _Pragma("omp simd")
 #else
 /// All cores.
-inline int default_threads() noexcept { return std::max(1, int(std::thread::hardware_concurrency())); }
+inline int default_threads() noexcept {
+  return std::max(1, int(std::thread::hardware_concurrency()));
+}
 #define LA_VECTOR_LOOP
 #endif
 
@@ -40,10 +44,10 @@ inline std::pair<i64, i64> share(i64 n, int index, int count) noexcept {
 }
 
 /// Deals out [0, n) to the workers of one parallel region, in pieces that shrink towards the end: a worker that the
-/// system holds up takes fewer, and the others do not wait for it. A piece has at least `least` items, but the last.
-class Dealer {
+/// system holds up takes fewer, and the others do not wait for it. A piece has at least `min_items` items, but the last.
+class GuidedSchedule {
  public:
-  explicit Dealer(i64 n, i64 least = 1) noexcept : n_(n), least_(least) {}
+  explicit GuidedSchedule(i64 n, i64 min_items = 1) noexcept : n_(n), min_items_(min_items) {}
 
   /// Calls body(begin, end) for one of `workers`, piece after piece until all are dealt.
   template <class Body>
@@ -56,13 +60,13 @@ class Dealer {
   std::pair<i64, i64> next(int workers) noexcept {
     i64 begin = next_.load(std::memory_order_relaxed), end;
     do {
-      const i64 piece = workers == 1 ? n_ - begin : std::max(least_, (n_ - begin) / (2 * workers));
+      const i64 piece = workers == 1 ? n_ - begin : std::max(min_items_, (n_ - begin) / (2 * workers));
       end = std::min(n_, begin + piece);
     } while (!next_.compare_exchange_weak(begin, end, std::memory_order_relaxed));
     return {begin, end};
   }
 
-  const i64 n_, least_;
+  const i64 n_, min_items_;
   std::atomic<i64> next_ = 0;
 };
 
@@ -91,7 +95,8 @@ void run_team(int threads, const First& first, const Second& second) {
     between.arrive_and_wait();
     second(worker, count.load());
   };
-  std::vector<std::jthread> team;  // the last to be declared: it is joined before what the threads use goes away
+  std::vector<std::jthread>
+      team;  // the last to be declared: it is joined before what the threads use goes away
   team.reserve(std::size_t(threads - 1));
   try {
     for (int worker = 1; worker < threads; ++worker)

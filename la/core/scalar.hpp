@@ -16,9 +16,13 @@ struct f16 {
   std::uint16_t bits;
 };
 
-inline float to_float(float x) noexcept { return x; }
+inline float to_float(float x) noexcept {
+  return x;
+}
 
-inline float to_float(bf16 x) noexcept { return std::bit_cast<float>(std::uint32_t{x.bits} << 16); }
+inline float to_float(bf16 x) noexcept {
+  return std::bit_cast<float>(std::uint32_t{x.bits} << 16);
+}
 
 /// Exact for every f16, subnormals, infinities and NaN included.
 inline float to_float(f16 h) noexcept {

@@ -17,7 +17,9 @@ namespace la {
 inline constexpr std::size_t kAlignment = 64;
 inline constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
-constexpr std::size_t round_up(std::size_t n, std::size_t to) noexcept { return (n + to - 1) / to * to; }
+constexpr std::size_t round_up(std::size_t n, std::size_t to) noexcept {
+  return (n + to - 1) / to * to;
+}
 
 namespace detail {
 
@@ -46,7 +48,8 @@ class Storage {
   /// fails: std::bad_alloc
   explicit Storage(std::size_t bytes) : size_(bytes) {
     if (bytes == 0) return;
-    if (bytes > std::size_t{PTRDIFF_MAX} - 2 * kHugePage) throw std::bad_alloc();  // rounding up would wrap around
+    if (bytes > std::size_t{PTRDIFF_MAX} - 2 * kHugePage)
+      throw std::bad_alloc();  // rounding up would wrap around
     data_ = bytes >= kMapped ? map(bytes) : Owner(allocate(bytes), {});
     if (!data_) throw std::bad_alloc();
   }

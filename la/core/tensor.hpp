@@ -36,11 +36,7 @@ struct Tensor {
       : data(data_), shape(shape_), stride(stride_) {}
 
   /// A view of T converts to a view of const T.
-  operator Tensor<const T, R>() const
-    requires(!std::is_const_v<T>)
-  {
-    return {data, shape, stride};
-  }
+  operator Tensor<const T, R>() const requires(!std::is_const_v<T>) { return {data, shape, stride}; }
 
   i64 size() const noexcept {
     i64 n = 1;

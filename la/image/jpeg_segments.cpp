@@ -31,7 +31,9 @@ LA_INLINE std::size_t count_jpeg_scans(std::span<const std::byte> jpeg) noexcept
 
 LA_INLINE const char* huffman_table_fault(std::span<const std::byte> jpeg) noexcept {
   constexpr unsigned kDefineHuffmanTables = 0xc4;
-  const auto byte = [&](std::size_t i) { return i < jpeg.size() ? std::to_integer<std::size_t>(jpeg[i]) : 0; };
+  const auto byte = [&](std::size_t i) {
+    return i < jpeg.size() ? std::to_integer<std::size_t>(jpeg[i]) : 0;
+  };
   std::size_t at = 0;
   while (const auto segment = next_jpeg_segment(jpeg, at)) {
     if (segment->marker != kDefineHuffmanTables) continue;
@@ -44,7 +46,8 @@ LA_INLINE const char* huffman_table_fault(std::span<const std::byte> jpeg) noexc
       if (codes > 256) return "a Huffman table has more than 256 codes";
       const bool first_coefficients = byte(table) >> 4 == 0;
       for (std::size_t i = symbols; i < symbols + codes; ++i)
-        if (first_coefficients && byte(i) > 11) return "a Huffman table has first coefficients of more than 11 bits";
+        if (first_coefficients && byte(i) > 11)
+          return "a Huffman table has first coefficients of more than 11 bits";
       table = symbols + codes;
     }
   }

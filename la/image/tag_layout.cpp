@@ -4,7 +4,7 @@
 
 namespace la {
 
-LA_INLINE Rect TagLayout::inside_picture(i64 left, i64 top, i64 width, i64 height) const noexcept {
+LA_INLINE Rect TagLayout::inside_image(i64 left, i64 top, i64 width, i64 height) const noexcept {
   left = std::max(i64{0}, std::min(left, width_ - width));
   top = std::max(i64{0}, std::min(top, height_ - height));
   return {left, top, left + width, top + height};
@@ -26,7 +26,7 @@ LA_INLINE Rect TagLayout::place(const Rect& around, i64 width, i64 height) {
   i64 least = -1;
   const auto consider = [&](i64 left, i64 top) {
     if (least == 0) return;
-    const Rect rect = inside_picture(left, top, width, height);
+    const Rect rect = inside_image(left, top, width, height);
     const i64 area = covered_area(rect);
     if (least < 0 || area < least) {
       best = rect;

@@ -8,9 +8,9 @@
 
 #include "../io/json_write.hpp"
 #include "../ops/ops.hpp"
-#include "../ops/panel_codec.hpp"
-#include "../ops/stored_panels.hpp"
-#include "weights.hpp"
+#include "../weights/pack_panel.hpp"
+#include "../weights/packed_file.hpp"
+#include "model_weights.hpp"
 
 namespace la {
 namespace detail {
@@ -38,10 +38,10 @@ void count_non_finite(std::span<const std::byte> bytes, Bits exponent, i64 begin
     std::memcpy(&bits, bytes.data() + i * sizeof(Bits), sizeof(Bits));
     return bits;
   };
-  constexpr std::size_t kBlock = 4096;  // first whether there is any, without a branch for each
+  constexpr std::size_t kRun = 4096;  // first whether there is any, without a branch for each
   const std::size_t count = bytes.size() / sizeof(Bits);
-  for (std::size_t block = 0; block < count; block += kBlock) {
-    const std::size_t end = std::min(count, block + kBlock);
+  for (std::size_t block = 0; block < count; block += kRun) {
+    const std::size_t end = std::min(count, block + kRun);
     bool any = false;
     for (std::size_t i = block; i < end; ++i) any |= has_full_exponent(at(i), exponent);
     for (std::size_t i = block; any && i < end; ++i)

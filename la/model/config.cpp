@@ -6,7 +6,7 @@
 
 #include "../core/error.hpp"
 #include "../io/json.hpp"
-#include "block.hpp"
+#include "../decoding/block.hpp"
 
 namespace la {
 

@@ -6,7 +6,8 @@
 #include "../core/inline.hpp"
 #include "../core/tensor.hpp"
 #include "../image/patches.hpp"
-#include "special_tokens.hpp"
+#include "../text/special_tokens.hpp"
+#include "../weights/int4_checkpoint.hpp"
 
 namespace la {
 
@@ -30,14 +31,6 @@ struct VisionConfig {
   i64 patch_size = 0;
   i64 grid_h = 0, grid_w = 0;  ///< of the stored position embedding
   i64 merge = 2;               ///< patches a side that become one image token
-};
-
-/// What a quantised checkpoint says of itself; the tensors decide what it is.
-struct QuantizationConfig {
-  i64 bits = 0, group_size = 0;
-  std::optional<bool> sym;
-  std::string quant_method;    ///< empty when absent
-  std::string packing_format;  ///< or checkpoint_format, as other tools call it; empty when both are absent
 };
 
 /// The sizes, ids and settings of a checkpoint, checked: heads divide, ids are inside the vocabulary, sizes are

@@ -10,43 +10,45 @@ namespace la {
 
 /// The rows of one forward pass: tokens of all feeds one after the other.
 struct LanguageModel::Batch {
-  std::vector<std::int32_t> ids, positions;  // [T]
-  std::vector<Visible> visible;              // [T]
-  std::vector<KvRows> rows;                  // one per feed; the layer is filled in
-  std::vector<KvCache*> caches;              // one per feed
-  std::vector<i64> first;                    // position in the cache of each feed's first row
-  std::vector<std::int32_t> logit_rows;      // rows whose logits are wanted
+  std::vector<std::int32_t> ids, positions;         // [T]
+  std::vector<KeyMask> visible;                     // [T]
+  std::vector<KvRows> rows;                         // one per feed; the layer is filled in
+  std::vector<KvCache*> caches;                     // one per feed
+  std::vector<i64> first;                           // position in the cache of each feed's first row
+  std::vector<std::int32_t> logit_rows;             // rows whose logits are wanted
   std::vector<std::pair<i64, ConstMatrix>> images;  // picture rows, and the row they start at
 
   i64 size() const noexcept { return i64(ids.size()); }
 
   /// Adds the feed's tokens up to `until`; with them all, also its window.
-  void add(const Feed& feed, i64 until, std::int32_t mask_token) {
-    const i64 length = i64(feed.sequence.size()), start = feed.cache->length(), row = size();
-    assert(start < length || (feed.block && start == length));
-    for (i64 p = start; p < until; ++p) push(feed.sequence[std::size_t(p)], p, {std::int32_t(p + 1), 0, 0});
-    for (const ImageRows& image : feed.images) {
-      const i64 begin = std::max(image.position, start), end = std::min(image.position + image.rows.shape[0], until);
-      if (begin < end) images.push_back({row + begin - start, image.rows.rows(begin - image.position, end - begin)});
+  void add(const SequenceInput& input, i64 until, std::int32_t mask_token) {
+    const i64 length = i64(input.sequence.size()), start = input.cache->length(), row = size();
+    assert(start < length || (input.block && start == length));
+    for (i64 p = start; p < until; ++p) push(input.sequence[std::size_t(p)], p, {std::int32_t(p + 1), 0, 0});
+    for (const ImageRows& image : input.images) {
+      const i64 begin = std::max(image.position, start),
+                end = std::min(image.position + image.rows.shape[0], until);
+      if (begin < end)
+        images.push_back({row + begin - start, image.rows.rows(begin - image.position, end - begin)});
     }
-    if (until == length && feed.block) {
+    if (until == length && input.block) {
       // Six rows shifted by -1 see the tokens before the last, whose own column the duplicate stands for, and each
       // other.
-      const Visible window{std::int32_t(length - 1), std::int32_t(length), std::int32_t(length + kBlock)};
-      for (i64 j = 0; j < kBlock; ++j) {
+      const KeyMask window{std::int32_t(length - 1), std::int32_t(length), std::int32_t(length + kBlockSize)};
+      for (i64 j = 0; j < kBlockSize; ++j) {
         logit_rows.push_back(std::int32_t(size()));
-        push(j == 0 ? feed.sequence.back() : mask_token, length - 1 + j, window);
+        push(j == 0 ? input.sequence.back() : mask_token, length - 1 + j, window);
       }
     } else if (until == length) {
       logit_rows.push_back(std::int32_t(size() - 1));
     }
-    rows.push_back({feed.cache, 0, row, size() - row});
-    caches.push_back(feed.cache);
+    rows.push_back({input.cache, 0, row, size() - row});
+    caches.push_back(input.cache);
     first.push_back(start);
   }
 
  private:
-  void push(std::int32_t id, i64 position, const Visible& sees) {
+  void push(std::int32_t id, i64 position, const KeyMask& sees) {
     ids.push_back(id);
     positions.push_back(std::int32_t(position));
     visible.push_back(sees);
@@ -61,17 +63,18 @@ LA_INLINE std::unique_ptr<KvCache> LanguageModel::make_cache() const {
   return ops_.make_kv_cache({config_.layers, config_.kv_heads, config_.head_dim});
 }
 
-LA_INLINE void LanguageModel::forward(std::span<const Feed> feeds, Workspace& workspace, Matrix logits) {
+LA_INLINE void LanguageModel::forward(std::span<const SequenceInput> inputs, Workspace& workspace,
+                                      Matrix logits) {
   Batch batch;
-  for (const Feed& feed : feeds) {
-    const i64 length = i64(feed.sequence.size());
-    if (length - feed.cache->length() > kPrefillChunk) prefill(feed, length - kPrefillChunk, workspace);
-    batch.add(feed, length, mask_token_);
+  for (const SequenceInput& input : inputs) {
+    const i64 length = i64(input.sequence.size());
+    if (length - input.cache->length() > kPrefillChunk) prefill(input, length - kPrefillChunk, workspace);
+    batch.add(input, length, mask_token_);
   }
   const Workspace::Scope scope(workspace);
   const Matrix x = workspace.matrix(batch.size(), config_.hidden_size);  // [T, C]
   run(batch, workspace, x);
-  for (const Feed& feed : feeds) feed.cache->truncate(i64(feed.sequence.size()));
+  for (const SequenceInput& input : inputs) input.cache->truncate(i64(input.sequence.size()));
 
   const Matrix last = workspace.matrix(i64(batch.logit_rows.size()), config_.hidden_size);  // [rows, C]
   ops_.gather(x, batch.logit_rows, last);
@@ -79,11 +82,11 @@ LA_INLINE void LanguageModel::forward(std::span<const Feed> feeds, Workspace& wo
   ops_.linear(last, weights_.head(), logits, Store::overwrite);
 }
 
-LA_INLINE void LanguageModel::prefill(const Feed& feed, i64 until, Workspace& workspace) {
-  assert(until < i64(feed.sequence.size()));
-  while (feed.cache->length() < until) {
+LA_INLINE void LanguageModel::prefill(const SequenceInput& input, i64 until, Workspace& workspace) {
+  assert(until < i64(input.sequence.size()));
+  while (input.cache->length() < until) {
     Batch batch;
-    batch.add(feed, std::min(until, feed.cache->length() + kPrefillChunk), mask_token_);
+    batch.add(input, std::min(until, input.cache->length() + kPrefillChunk), mask_token_);
     const Workspace::Scope scope(workspace);
     run(batch, workspace, workspace.matrix(batch.size(), config_.hidden_size));
   }
@@ -98,18 +101,19 @@ LA_INLINE void LanguageModel::run(const Batch& batch, Workspace& workspace, Matr
   }
   for (std::size_t i = 0; i < batch.caches.size(); ++i) batch.caches[i]->extend(batch.rows[i].count);
   const RopeTable rope = text_rope(batch.positions, config_.head_dim, config_.rope_theta, ops_, workspace);
-  for (std::size_t i = 0; i < weights_.layers.size(); ++i) layer(weights_.layers[i], i64(i), batch, rope, workspace, x);
+  for (std::size_t i = 0; i < weights_.layers.size(); ++i)
+    layer(weights_.layers[i], i64(i), batch, rope, workspace, x);
 }
 
-LA_INLINE void LanguageModel::layer(const DecoderLayer& l, i64 index, const Batch& batch, const RopeTable& rope,
-                                    Workspace& workspace, Matrix x) {
+LA_INLINE void LanguageModel::layer(const DecoderLayer& l, i64 index, const Batch& batch,
+                                    const RopeTable& rope, Workspace& workspace, Matrix x) {
   const i64 tokens = batch.size(), size = config_.head_dim;
   const i64 q_width = config_.heads * size, kv_width = config_.kv_heads * size;
   const Workspace::Scope scope(workspace);
-  const Matrix h = workspace.matrix(tokens, config_.hidden_size);                   // [T, C]
-  const Matrix qkv = workspace.matrix(tokens, q_width + 2 * kv_width);              // [T, (H + 2G) D]
-  const Matrix gate_up = workspace.matrix(tokens, 2 * config_.intermediate_size);   // [T, 2F]
-  const Matrix wide = workspace.matrix(tokens, config_.intermediate_size);          // [T, F]
+  const Matrix h = workspace.matrix(tokens, config_.hidden_size);                  // [T, C]
+  const Matrix qkv = workspace.matrix(tokens, q_width + 2 * kv_width);             // [T, (H + 2G) D]
+  const Matrix gate_up = workspace.matrix(tokens, 2 * config_.intermediate_size);  // [T, 2F]
+  const Matrix wide = workspace.matrix(tokens, config_.intermediate_size);         // [T, F]
 
   // x += o(attention(rms_norm(x)))
   ops_.rms_norm(x, l.input_norm.view, config_.rms_eps, h);

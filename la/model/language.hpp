@@ -7,13 +7,9 @@
 #include "../core/inline.hpp"
 #include "../ops/workspace.hpp"
 #include "config.hpp"
-#include "weights.hpp"
+#include "model_weights.hpp"
 
 namespace la {
-
-/// Width of a block step: the duplicate of the last token and five masks.
-inline constexpr i64 kBlock = 6;
-
 /// Prompt positions that take projected picture rows in place of embeddings.
 struct ImageRows {
   ConstMatrix rows;  ///< [N, C], in the backend's memory
@@ -24,7 +20,7 @@ struct ImageRows {
 inline constexpr i64 kPrefillChunk = 512;
 
 /// What one sequence feeds into one forward pass.
-struct Feed {
+struct SequenceInput {
   KvCache* cache = nullptr;                ///< K/V of the first cache->length() tokens
   std::span<const std::int32_t> sequence;  ///< all tokens; those beyond the cache are fed
   std::span<const ImageRows> images;       ///< in the prompt
@@ -40,19 +36,19 @@ class LanguageModel {
   /// window's keys and values are dropped. Logits come feed after feed: one row for the token after the last, or the
   /// window's six, row j for position L + j.
   /// shape: logits [rows of all feeds, V], in the backend's memory
-  void forward(std::span<const Feed> feeds, Workspace& workspace, Matrix logits);
+  void forward(std::span<const SequenceInput> inputs, Workspace& workspace, Matrix logits);
 
   /// Feeds the sequence's tokens up to `until` without asking for logits; `until` is less than its length.
-  void prefill(const Feed& feed, i64 until, Workspace& workspace);
+  void prefill(const SequenceInput& input, i64 until, Workspace& workspace);
 
-  static i64 logit_rows(const Feed& feed) noexcept { return feed.block ? kBlock : 1; }
+  static i64 logit_rows(const SequenceInput& input) noexcept { return input.block ? kBlockSize : 1; }
   std::unique_ptr<KvCache> make_cache() const;
 
  private:
   struct Batch;
   void run(const Batch& batch, Workspace& workspace, Matrix x);
-  void layer(const DecoderLayer& l, i64 index, const Batch& batch, const struct RopeTable& rope, Workspace& workspace,
-             Matrix x);
+  void layer(const DecoderLayer& l, i64 index, const Batch& batch, const struct RopeTable& rope,
+             Workspace& workspace, Matrix x);
 
   const TextConfig& config_;
   std::int32_t mask_token_;

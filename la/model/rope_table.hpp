@@ -19,7 +19,9 @@ namespace detail {
 
 /// base^(-exponent) and then position * frequency, each rounded to f32 before the cosine, as the reference does: f64
 /// angles move the cosine by 3e-4 at position 6500.
-inline float rope_frequency(double base, double exponent) { return float(1.0 / float(std::pow(base, float(exponent)))); }
+inline float rope_frequency(double base, double exponent) {
+  return float(1.0 / float(std::pow(base, float(exponent))));
+}
 
 template <class Angle>
 RopeTable make_rope_table(i64 tokens, i64 pairs, Ops& ops, Workspace& workspace, const Angle& angle) {

@@ -24,7 +24,8 @@ void in_chunks(i64 rows, i64 most, const Body& body) {
 
 }  // namespace detail
 
-LA_INLINE VisionModel::VisionModel(const VisionConfig& config, const VisionWeights& weights, Ops& ops, i64 chunk)
+LA_INLINE VisionModel::VisionModel(const VisionConfig& config, const VisionWeights& weights, Ops& ops,
+                                   i64 chunk)
     : config_(config), weights_(weights), ops_(ops), chunk_(chunk) {}
 
 LA_INLINE void VisionModel::encode(Patches patches, Workspace& workspace, Matrix features) {
@@ -48,13 +49,14 @@ LA_INLINE void VisionModel::embed(const Patches& patches, Workspace& workspace, 
   detail::in_chunks(x.shape[0], chunk_, [&](i64 first, i64 rows) {
     const Workspace::Scope scope(workspace);
     const Matrix pixels = workspace.matrix(rows, values);  // [rows, 3 * 14 * 14]
-    ops_.upload(patches.values.data() + first * values, pixels.data, std::size_t(rows * values) * sizeof(float));
+    ops_.upload(patches.values.data() + first * values, pixels.data,
+                std::size_t(rows * values) * sizeof(float));
     ops_.linear(pixels, *weights_.patch_embed, x.rows(first, rows), Store::add);
   });
 }
 
-LA_INLINE void VisionModel::block(const VisionBlock& b, const RopeTable& rope, KvCache& kv, Workspace& workspace,
-                                  Matrix x) {
+LA_INLINE void VisionModel::block(const VisionBlock& b, const RopeTable& rope, KvCache& kv,
+                                  Workspace& workspace, Matrix x) {
   const i64 count = x.shape[0], channels = x.shape[1], heads = config_.heads;
   const float scale = float(1.0 / std::sqrt(double(channels / heads)));
 
@@ -63,11 +65,12 @@ LA_INLINE void VisionModel::block(const VisionBlock& b, const RopeTable& rope, K
   kv.extend(count);
   detail::in_chunks(count, chunk_, [&](i64 first, i64 rows) {
     const Workspace::Scope chunk(workspace);
-    const Matrix h = workspace.matrix(rows, channels);           // [rows, C]
-    const Matrix both = workspace.matrix(rows, 2 * channels);    // [rows, 2 H D]
+    const Matrix h = workspace.matrix(rows, channels);         // [rows, C]
+    const Matrix both = workspace.matrix(rows, 2 * channels);  // [rows, 2 H D]
     ops_.layer_norm(x.rows(first, rows), b.norm0.weight.view, b.norm0.bias.view, detail::kVisionEps, h);
     ops_.linear(h, *b.kv, both, Store::overwrite);
-    const Cube k = both.columns(0, channels).split_heads(heads), v = both.columns(channels, channels).split_heads(heads);
+    const Cube k = both.columns(0, channels).split_heads(heads),
+               v = both.columns(channels, channels).split_heads(heads);
     ops_.rope(k, rope.cos.rows(first, rows), rope.sin.rows(first, rows), Rope::interleaved);
     ops_.kv_write(kv, 0, first, k, v);
   });
@@ -82,7 +85,7 @@ LA_INLINE void VisionModel::block(const VisionBlock& b, const RopeTable& rope, K
     ops_.linear(h, *b.q, q, Store::overwrite);
     const Cube heads_of_q = q.split_heads(heads);  // [rows, H, D]
     ops_.rope(heads_of_q, rope.cos.rows(first, rows), rope.sin.rows(first, rows), Rope::interleaved);
-    const std::vector<Visible> all(std::size_t(rows), Visible{std::int32_t(count), 0, 0});
+    const std::vector<KeyMask> all(std::size_t(rows), KeyMask{std::int32_t(count), 0, 0});
     const KvRows sees{&kv, 0, 0, rows};
     ops_.attention(heads_of_q, std::span(&sees, 1), all, scale, heads_of_q);
     ops_.linear(q, *b.wo, x_rows, Store::add);
@@ -110,8 +113,8 @@ LA_INLINE void project(const ProjectorWeights& weights, ConstMatrix features, i6
                        Workspace& workspace, Matrix projected, i64 chunk) {
   detail::in_chunks(projected.shape[0], chunk, [&](i64 first, i64 rows) {
     const Workspace::Scope scope(workspace);
-    const Matrix merged = workspace.matrix(rows, 4 * features.shape[1]);              // [rows, 4C]
-    const Matrix hidden = workspace.matrix(rows, weights.linear1->outputs());         // [rows, C text]
+    const Matrix merged = workspace.matrix(rows, 4 * features.shape[1]);       // [rows, 4C]
+    const Matrix hidden = workspace.matrix(rows, weights.linear1->outputs());  // [rows, C text]
     merge_patches(features, grid_w, first, ops, merged);
     ops.layer_norm(merged, weights.norm.weight.view, weights.norm.bias.view, detail::kVisionEps, merged);
     ops.linear(merged, *weights.linear1, hidden, Store::overwrite);

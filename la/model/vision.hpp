@@ -4,7 +4,7 @@
 #include "../image/patches.hpp"
 #include "../ops/workspace.hpp"
 #include "config.hpp"
-#include "weights.hpp"
+#include "model_weights.hpp"
 
 namespace la {
 
@@ -40,8 +40,8 @@ void merge_patches(ConstMatrix features, i64 grid_w, i64 first, Ops& ops, Matrix
 
 /// Merged features through LayerNorm, Linear, GELU(erf), Linear: rows the decoder takes in place of embeddings.
 /// shape: features [P, C vision], projected [P/4, C text]; at most `chunk` rows of them at a time
-void project(const ProjectorWeights& weights, ConstMatrix features, i64 grid_w, Ops& ops, Workspace& workspace,
-             Matrix projected, i64 chunk = kVisionChunk);
+void project(const ProjectorWeights& weights, ConstMatrix features, i64 grid_w, Ops& ops,
+             Workspace& workspace, Matrix projected, i64 chunk = kVisionChunk);
 
 }  // namespace la
 

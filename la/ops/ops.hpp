@@ -8,55 +8,12 @@
 
 #include "../../kernels/kernels.hpp"
 #include "../core/tensor.hpp"
-#include "../io/safetensors.hpp"
+#include "../weights/weight.hpp"
 
 namespace la {
 
+using kernels::KeyMask;
 using kernels::Store;
-using kernels::Visible;
-
-/// How the weights of linear layers are held. auto_ keeps what the checkpoint stores.
-enum class Weights { auto_, f32, bf16, q8, q4 };
-
-/// What integer weights are multiplied with: activations quantised to 8 bits per row and group on the fly (auto_, q8),
-/// or f32 activations and exactly dequantised weights. Float weights always take f32.
-enum class Activations { auto_, f32, q8 };
-
-std::string_view name_of(Weights weights) noexcept;
-std::string_view name_of(Activations activations) noexcept;
-/// error: not one of the names (usage)
-Weights parse_weights(std::string_view name);
-Activations parse_activations(std::string_view name);
-
-/// A weight matrix [N, K] with an optional bias [N], in whatever form its backend wants.
-class Weight {
- public:
-  virtual ~Weight() = default;
-  i64 outputs() const noexcept { return outputs_; }
-  i64 inputs() const noexcept { return inputs_; }
-  /// Bytes held.
-  virtual std::size_t bytes() const noexcept = 0;
-  /// How it is held: "f32", "bf16", "q8", "q4".
-  virtual std::string_view format() const noexcept = 0;
-
- protected:
-  Weight(i64 outputs, i64 inputs) : outputs_(outputs), inputs_(inputs) {}
-
- private:
-  i64 outputs_, inputs_;
-};
-
-struct StoredInt4;
-struct StoredPanels;
-
-/// Stored rows that become part of a Weight; several parts are stacked in order (q, k and v into one product).
-/// One of weight, int4 and panels is given.
-struct WeightPart {
-  const StoredTensor* weight = nullptr;  ///< floats [n, K]; trailing dimensions are taken together as K
-  const StoredTensor* bias = nullptr;    ///< [n] or null
-  const StoredInt4* int4 = nullptr;      ///< 4-bit integers of another tool, see stored_int4.hpp
-  const StoredPanels* panels = nullptr;  ///< panels of a packed file, see stored_panels.hpp
-};
 
 struct KvShape {
   i64 layers = 1, heads = 1, head_size = 1;
@@ -120,7 +77,7 @@ class Ops {
 
   /// Reads the parts from their file once and packs them; the file's pages are given back.
   /// error: a dtype that is not F32, F16 or BF16, parts of different K, a bias of another length
-  virtual std::unique_ptr<Weight> make_weight(std::span<const WeightPart> parts, Weights format) = 0;
+  virtual std::unique_ptr<Weight> make_weight(std::span<const WeightPart> parts, WeightFormat format) = 0;
   virtual std::unique_ptr<KvCache> make_kv_cache(const KvShape& shape) = 0;
 
   // Ops. x and y may be the same view where the contract says "in place".
@@ -152,33 +109,10 @@ class Ops {
   /// out_th = softmax over the visible keys of (scale q_th . k) v; query head h reads key/value head h / (H / G).
   /// Memory is linear in the number of keys. In place.
   /// shape: q, out [T, H, D]; visible [T]; rows cover [0, T)
-  virtual void attention(ConstCube q, std::span<const KvRows> rows, std::span<const Visible> visible, float scale,
-                         Cube out) = 0;
+  virtual void attention(ConstCube q, std::span<const KvRows> rows, std::span<const KeyMask> visible,
+                         float scale, Cube out) = 0;
   /// Each row becomes exp(x - max) / sum.   shape: x [T, V]
   virtual void softmax(Matrix x) = 0;
 };
 
-/// Plain loops, double accumulators, one sum after the other: the oracle and the documentation.
-std::unique_ptr<Ops> make_reference_ops(int threads = 0, Activations activations = Activations::auto_);
-
-struct CpuOptions {
-  int threads = 0;          ///< 0: OpenMP's default ($OMP_NUM_THREADS, else all cores)
-  std::string_view isa{};   ///< see kernels::select_isa
-  Activations activations = Activations::auto_;
-};
-
-/// Threads and vector kernels.
-std::unique_ptr<Ops> make_cpu_ops(const CpuOptions& options = {});
-
-/// Runs every op on both, compares the results, and goes on with the subject's.
-/// error: the first op whose results differ by more than `tolerance` of the oracle's largest magnitude
-std::unique_ptr<Ops> make_check_ops(std::unique_ptr<Ops> subject, std::unique_ptr<Ops> oracle, double tolerance = 1e-4);
-
 }  // namespace la
-
-#if !defined(LA_COMPILED)
-#include "ops.cpp"
-#include "ops_check.cpp"
-#include "ops_cpu.cpp"
-#include "ops_reference.cpp"
-#endif

@@ -1,3 +1,5 @@
+#include "ops_check.hpp"
+
 #include <array>
 #include <cmath>
 #include <cstring>
@@ -5,7 +7,6 @@
 #include <vector>
 
 #include "../core/error.hpp"
-#include "ops.hpp"
 
 namespace la {
 namespace detail {
@@ -82,14 +83,20 @@ class CheckOps final : public Ops {
   int threads() const noexcept override { return subject_->threads(); }
 
   std::shared_ptr<std::byte> allocate(std::size_t bytes) override { return subject_->allocate(bytes); }
-  void upload(const void* host, void* device, std::size_t bytes) override { subject_->upload(host, device, bytes); }
-  void download(const void* device, void* host, std::size_t bytes) override { subject_->download(device, host, bytes); }
+  void upload(const void* host, void* device, std::size_t bytes) override {
+    subject_->upload(host, device, bytes);
+  }
+  void download(const void* device, void* host, std::size_t bytes) override {
+    subject_->download(device, host, bytes);
+  }
 
-  std::unique_ptr<Weight> make_weight(std::span<const WeightPart> parts, Weights format) override {
-    return std::make_unique<CheckedWeight>(subject_->make_weight(parts, format), oracle_->make_weight(parts, format));
+  std::unique_ptr<Weight> make_weight(std::span<const WeightPart> parts, WeightFormat format) override {
+    return std::make_unique<CheckedWeight>(subject_->make_weight(parts, format),
+                                           oracle_->make_weight(parts, format));
   }
   std::unique_ptr<KvCache> make_kv_cache(const KvShape& shape) override {
-    return std::make_unique<CheckedKvCache>(shape, subject_->make_kv_cache(shape), oracle_->make_kv_cache(shape));
+    return std::make_unique<CheckedKvCache>(shape, subject_->make_kv_cache(shape),
+                                            oracle_->make_kv_cache(shape));
   }
 
   void linear(ConstMatrix x, const Weight& w, Matrix y, Store store) override {
@@ -109,11 +116,13 @@ class CheckOps final : public Ops {
   }
 
   void gather(ConstMatrix x, std::span<const std::int32_t> rows, Matrix y) override {
-    both("gather", y, [&](Ops& ops, ConstMatrix a, Matrix out) { ops.gather(a, rows, out); }, x);
+    both(
+        "gather", y, [&](Ops& ops, ConstMatrix a, Matrix out) { ops.gather(a, rows, out); }, x);
   }
 
   void add(ConstMatrix a, ConstMatrix b, Matrix y) override {
-    both("add", y, [&](Ops& ops, ConstMatrix u, ConstMatrix v, Matrix out) { ops.add(u, v, out); }, a, b);
+    both(
+        "add", y, [&](Ops& ops, ConstMatrix u, ConstMatrix v, Matrix out) { ops.add(u, v, out); }, a, b);
   }
 
   void layer_norm(ConstMatrix x, ConstVector weight, ConstVector bias, float eps, Matrix y) override {
@@ -124,24 +133,31 @@ class CheckOps final : public Ops {
   }
 
   void rms_norm(ConstMatrix x, ConstVector weight, float eps, Matrix y) override {
-    both("rms_norm", y, [&](Ops& ops, ConstMatrix in, ConstVector w, Matrix out) { ops.rms_norm(in, w, eps, out); }, x,
-         weight);
+    both(
+        "rms_norm", y,
+        [&](Ops& ops, ConstMatrix in, ConstVector w, Matrix out) { ops.rms_norm(in, w, eps, out); }, x,
+        weight);
   }
 
   void rope(Cube x, ConstMatrix cos, ConstMatrix sin, Rope layout) override {
-    both("rope", x, [&](Ops& ops, ConstMatrix c, ConstMatrix s, Cube out) { ops.rope(out, c, s, layout); }, cos, sin);
+    both(
+        "rope", x, [&](Ops& ops, ConstMatrix c, ConstMatrix s, Cube out) { ops.rope(out, c, s, layout); },
+        cos, sin);
   }
 
   void gelu(ConstMatrix x, Gelu kind, Matrix y) override {
-    both("gelu", y, [&](Ops& ops, ConstMatrix in, Matrix out) { ops.gelu(in, kind, out); }, x);
+    both(
+        "gelu", y, [&](Ops& ops, ConstMatrix in, Matrix out) { ops.gelu(in, kind, out); }, x);
   }
 
   void swiglu(ConstMatrix gate_up, Matrix y) override {
-    both("swiglu", y, [&](Ops& ops, ConstMatrix in, Matrix out) { ops.swiglu(in, out); }, gate_up);
+    both(
+        "swiglu", y, [&](Ops& ops, ConstMatrix in, Matrix out) { ops.swiglu(in, out); }, gate_up);
   }
 
   void bicubic_grid(ConstCube grid, Cube y) override {
-    both("bicubic_grid", y, [&](Ops& ops, ConstCube in, Cube out) { ops.bicubic_grid(in, out); }, grid);
+    both(
+        "bicubic_grid", y, [&](Ops& ops, ConstCube in, Cube out) { ops.bicubic_grid(in, out); }, grid);
   }
 
   void kv_write(KvCache& cache, i64 layer, i64 first, ConstCube k, ConstCube v) override {
@@ -150,7 +166,7 @@ class CheckOps final : public Ops {
     oracle_->kv_write(*kv.oracle, layer, first, HostCopy(*subject_, k).view(), HostCopy(*subject_, v).view());
   }
 
-  void attention(ConstCube q, std::span<const KvRows> rows, std::span<const Visible> visible, float scale,
+  void attention(ConstCube q, std::span<const KvRows> rows, std::span<const KeyMask> visible, float scale,
                  Cube out) override {
     std::vector<KvRows> subject_rows(rows.begin(), rows.end()), oracle_rows = subject_rows;
     for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -196,9 +212,9 @@ class CheckOps final : public Ops {
       }
     }
     if (worst <= tolerance_ * magnitude) return;
-    fail("check: op ", op, ", call ", calls_, ", element ", at, " of ", want.values().size(), ": ", subject_->name(),
-         " gives ", got.values()[at], ", ", oracle_->name(), " gives ", want.values()[at], "; largest magnitude ",
-         magnitude, ", tolerance ", tolerance_);
+    fail("check: op ", op, ", call ", calls_, ", element ", at, " of ", want.values().size(), ": ",
+         subject_->name(), " gives ", got.values()[at], ", ", oracle_->name(), " gives ", want.values()[at],
+         "; largest magnitude ", magnitude, ", tolerance ", tolerance_);
   }
 
   std::unique_ptr<Ops> subject_, oracle_;

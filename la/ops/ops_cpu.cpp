@@ -1,3 +1,5 @@
+#include "ops_cpu.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -8,8 +10,7 @@
 #include "../core/parallel.hpp"
 #include "../core/storage.hpp"
 #include "grid_taps.hpp"
-#include "ops.hpp"
-#include "packed_weight.hpp"
+#include "../weights/packed_weight.hpp"
 #include "paged_kv_cache.hpp"
 
 namespace la {
@@ -31,10 +32,14 @@ class CpuOps final : public Ops {
     auto storage = std::make_shared<Storage>(bytes);
     return {storage, storage->data()};
   }
-  void upload(const void* host, void* device, std::size_t bytes) override { std::memcpy(device, host, bytes); }
-  void download(const void* device, void* host, std::size_t bytes) override { std::memcpy(host, device, bytes); }
+  void upload(const void* host, void* device, std::size_t bytes) override {
+    std::memcpy(device, host, bytes);
+  }
+  void download(const void* device, void* host, std::size_t bytes) override {
+    std::memcpy(host, device, bytes);
+  }
 
-  std::unique_ptr<Weight> make_weight(std::span<const WeightPart> parts, Weights format) override {
+  std::unique_ptr<Weight> make_weight(std::span<const WeightPart> parts, WeightFormat format) override {
     return PackedWeight::pack(parts, format, threads_);
   }
   std::unique_ptr<KvCache> make_kv_cache(const KvShape& shape) override {
@@ -45,7 +50,7 @@ class CpuOps final : public Ops {
     const auto& w = static_cast<const PackedWeight&>(weight);
     assert(x.shape[1] == w.inputs() && y.shape[1] == w.outputs() && x.shape[0] == y.shape[0]);
     const i64 group = group_size(w.panel_format());
-    if (group == 0 || activations_ == Activations::f32)
+    if (group == 0 || activations_ == ActivationFormat::f32)
       float_linear(x, w, y, store);
     else
       integer_linear(x, w, y, store, group);
@@ -67,18 +72,21 @@ class CpuOps final : public Ops {
   }
 
   void layer_norm(ConstMatrix x, ConstVector weight, ConstVector bias, float eps, Matrix y) override {
-    each_row(x.shape[0], x.shape[1],
-             [&](i64 t) { kernels_.layer_norm(x.row(t), weight.data, bias.data, eps, x.shape[1], y.row(t)); });
+    each_row(x.shape[0], x.shape[1], [&](i64 t) {
+      kernels_.layer_norm(x.row(t), weight.data, bias.data, eps, x.shape[1], y.row(t));
+    });
   }
 
   void rms_norm(ConstMatrix x, ConstVector weight, float eps, Matrix y) override {
-    each_row(x.shape[0], x.shape[1], [&](i64 t) { kernels_.rms_norm(x.row(t), weight.data, eps, x.shape[1], y.row(t)); });
+    each_row(x.shape[0], x.shape[1],
+             [&](i64 t) { kernels_.rms_norm(x.row(t), weight.data, eps, x.shape[1], y.row(t)); });
   }
 
   void rope(Cube x, ConstMatrix cos, ConstMatrix sin, Rope layout) override {
     const auto turn = layout == Rope::interleaved ? kernels_.rope_interleaved : kernels_.rope_halves;
     each_row(x.shape[0], x.shape[1] * x.shape[2], [&](i64 t) {
-      for (i64 h = 0; h < x.shape[1]; ++h) turn(x.row(t) + h * x.stride[1], cos.row(t), sin.row(t), x.shape[2]);
+      for (i64 h = 0; h < x.shape[1]; ++h)
+        turn(x.row(t) + h * x.stride[1], cos.row(t), sin.row(t), x.shape[2]);
     });
   }
 
@@ -115,11 +123,12 @@ class CpuOps final : public Ops {
     auto& kv = static_cast<PagedKvCache&>(cache);
     each_row(k.shape[0], k.shape[1] * k.shape[2], [&](i64 t) {
       for (i64 g = 0; g < k.shape[1]; ++g)
-        kv.write(layer, g, first + t, k.row(t) + g * k.stride[1], k.stride[2], v.row(t) + g * v.stride[1], v.stride[2]);
+        kv.write(layer, g, first + t, k.row(t) + g * k.stride[1], k.stride[2], v.row(t) + g * v.stride[1],
+                 v.stride[2]);
     });
   }
 
-  void attention(ConstCube q, std::span<const KvRows> rows, std::span<const Visible> visible, float scale,
+  void attention(ConstCube q, std::span<const KvRows> rows, std::span<const KeyMask> visible, float scale,
                  Cube out) override {
     const i64 heads = q.shape[1], size = q.shape[2];
     // A task is up to 48 (token, head) pairs that share a key/value head, so that its pages are read once for all.
@@ -145,24 +154,24 @@ class CpuOps final : public Ops {
 
  private:
   /// A part of y = x W^T.
-  struct Part {
+  struct OutputTile {
     i64 m0, m, n0, n;
   };
 
   /// Calls multiply(part, worker) for the parts of y = x W^T that this worker takes. Panels are dealt out; only when
   /// there are more workers than panels are rows split.
-  class Parts {
+  class OutputTiles {
    public:
-    Parts(i64 rows, const PackedWeight& w, int threads) noexcept
+    OutputTiles(i64 rows, const PackedWeight& w, int threads) noexcept
         : rows_(rows),
           outputs_(w.outputs()),
           panels_((outputs_ + kernels::kPanel - 1) / kernels::kPanel),
-          dealer_(panels_, least_panels(rows * w.inputs() * kernels::kPanel, threads)) {}
+          schedule_(panels_, min_panels(rows * w.inputs() * kernels::kPanel, threads)) {}
 
     template <class Multiply>
     void each(int worker, int workers, const Multiply& multiply) {
       if (panels_ >= workers) {
-        dealer_.each(workers, [&](i64 p0, i64 p1) { multiply(part(0, rows_, p0, p1), worker); });
+        schedule_.each(workers, [&](i64 p0, i64 p1) { multiply(part(0, rows_, p0, p1), worker); });
       } else if (const i64 row_parts = workers / panels_; worker < panels_ * row_parts) {
         const auto [m0, m1] = share(rows_, int(worker / panels_), int(row_parts));
         if (m0 < m1) multiply(part(m0, m1, worker % panels_, worker % panels_ + 1), worker);
@@ -171,23 +180,24 @@ class CpuOps final : public Ops {
 
    private:
     /// Of a piece: some 20 microseconds, below which a call costs more than waiting for it, but work for all threads.
-    i64 least_panels(i64 panel_work, int threads) const noexcept {
+    i64 min_panels(i64 panel_work, int threads) const noexcept {
       constexpr i64 piece_work = 1 << 22;  // multiplications
-      return std::clamp<i64>(std::min(piece_work / std::max<i64>(panel_work, 1), panels_ / (4 * threads)), 1, 8);
+      return std::clamp<i64>(std::min(piece_work / std::max<i64>(panel_work, 1), panels_ / (4 * threads)), 1,
+                             8);
     }
 
-    Part part(i64 m0, i64 m1, i64 p0, i64 p1) const noexcept {
+    OutputTile part(i64 m0, i64 m1, i64 p0, i64 p1) const noexcept {
       const i64 n0 = p0 * kernels::kPanel;
       return {m0, m1 - m0, n0, std::min(p1 * kernels::kPanel, outputs_) - n0};
     }
 
     const i64 rows_, outputs_, panels_;
-    Dealer dealer_;
+    GuidedSchedule schedule_;
   };
 
   void float_linear(ConstMatrix x, const PackedWeight& w, Matrix y, Store store) {
     const auto kernel = gemm_kernel(w.panel_format());
-    const auto multiply = [&](const Part& part, int worker) {
+    const auto multiply = [&](const OutputTile& part, int worker) {
       kernels::Gemm g;
       g.a = x.row(part.m0);
       g.lda = x.stride[0];
@@ -202,7 +212,7 @@ class CpuOps final : public Ops {
       g.scratch = scratch(worker, kernels::kGemmScratch);
       kernel(g);
     };
-    Parts parts(x.shape[0], w, threads_);
+    OutputTiles parts(x.shape[0], w, threads_);
     parallel_phases(
         threads_, [&](int worker, int workers) { parts.each(worker, workers, multiply); }, [](int, int) {});
   }
@@ -214,16 +224,16 @@ class CpuOps final : public Ops {
     grow(codes_, std::size_t(rows * stride));
     grow(scales_, std::size_t(rows * groups) * sizeof(float));
     grow(sums_, std::size_t(rows * groups) * sizeof(float));
-    Dealer dealer(rows);
+    GuidedSchedule schedule(rows);
     const auto quantize = [&](int, int workers) {
-      dealer.each(workers, [&](i64 begin, i64 end) {
+      schedule.each(workers, [&](i64 begin, i64 end) {
         for (i64 t = begin; t < end; ++t)
           kernels_.quantize({x.row(t), w.inputs(), group, codes_.as<std::int8_t>() + t * stride,
                              scales_.as<float>() + t * groups, sums_.as<float>() + t * groups});
       });
     };
     const auto kernel = qgemm_kernel(w.panel_format());
-    const auto multiply = [&](const Part& part, int worker) {
+    const auto multiply = [&](const OutputTile& part, int worker) {
       kernels::QGemm g;
       g.a = {codes_.as<std::int8_t>() + part.m0 * stride, scales_.as<float>() + part.m0 * groups,
              sums_.as<float>() + part.m0 * groups, stride, groups};
@@ -237,18 +247,23 @@ class CpuOps final : public Ops {
       g.scratch = scratch(worker, kernels::kGemmScratch);
       kernel(g);
     };
-    Parts parts(rows, w, threads_);
+    OutputTiles parts(rows, w, threads_);
     parallel_phases(threads_, quantize,
                     [&](int worker, int workers) { parts.each(worker, workers, multiply); });
   }
 
   kernels::GemmKernel* gemm_kernel(PanelFormat format) const noexcept {
     switch (format) {
-      case PanelFormat::f32: return kernels_.gemm_f32;
-      case PanelFormat::bf16: return kernels_.gemm_bf16;
-      case PanelFormat::q8: return kernels_.gemm_q8;
-      case PanelFormat::q4_g128: return kernels_.gemm_q4_g128;
-      case PanelFormat::q4_g32: break;
+      case PanelFormat::f32:
+        return kernels_.gemm_f32;
+      case PanelFormat::bf16:
+        return kernels_.gemm_bf16;
+      case PanelFormat::q8:
+        return kernels_.gemm_q8;
+      case PanelFormat::q4_g128:
+        return kernels_.gemm_q4_g128;
+      case PanelFormat::q4_g32:
+        break;
     }
     return kernels_.gemm_q4_g32;
   }
@@ -264,15 +279,16 @@ class CpuOps final : public Ops {
     i64 kv_head, first, pairs;
   };
 
-  void attend(ConstCube q, const AttentionTask& task, i64 heads, std::span<const Visible> visible, float scale, Cube out,
-              float* scratch) const {
+  void attend(ConstCube q, const AttentionTask& task, i64 heads, std::span<const KeyMask> visible,
+              float scale, Cube out, float* scratch) const {
     const auto& kv = static_cast<const PagedKvCache&>(*task.span->cache);
     const i64 group = heads / kv.shape().heads;
     const float* from[kernels::kAttentionRows];
     float* to[kernels::kAttentionRows];
-    Visible sees[kernels::kAttentionRows];
+    KeyMask sees[kernels::kAttentionRows];
     for (i64 i = 0; i < task.pairs; ++i) {
-      const i64 t = task.span->begin + (task.first + i) / group, h = task.kv_head * group + (task.first + i) % group;
+      const i64 t = task.span->begin + (task.first + i) / group,
+                h = task.kv_head * group + (task.first + i) % group;
       from[i] = q.row(t) + h * q.stride[1];
       to[i] = out.row(t) + h * out.stride[1];
       sees[i] = visible[std::size_t(t)];
@@ -296,11 +312,11 @@ class CpuOps final : public Ops {
   void each_row(i64 rows, i64 columns, const Body& body) const {
     constexpr i64 worth_a_thread = 1 << 14;
     const i64 threads = std::clamp<i64>(rows * columns / worth_a_thread, 1, threads_);
-    Dealer dealer(rows);
+    GuidedSchedule schedule(rows);
     parallel_phases(
         int(std::min(threads, rows)),
         [&](int, int workers) {
-          dealer.each(workers, [&](i64 begin, i64 end) {
+          schedule.each(workers, [&](i64 begin, i64 end) {
             for (i64 i = begin; i < end; ++i) body(i);
           });
         },
@@ -320,7 +336,7 @@ class CpuOps final : public Ops {
 
   kernels::Table kernels_;
   int threads_;
-  Activations activations_;
+  ActivationFormat activations_;
   std::string name_;
   Storage codes_, scales_, sums_;  // the quantised rows of one product
   std::vector<Storage> scratch_ = std::vector<Storage>(std::size_t(threads_));
@@ -328,6 +344,8 @@ class CpuOps final : public Ops {
 
 }  // namespace detail
 
-LA_INLINE std::unique_ptr<Ops> make_cpu_ops(const CpuOptions& options) { return std::make_unique<detail::CpuOps>(options); }
+LA_INLINE std::unique_ptr<Ops> make_cpu_ops(const CpuOptions& options) {
+  return std::make_unique<detail::CpuOps>(options);
+}
 
 }  // namespace la

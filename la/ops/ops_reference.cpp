@@ -1,3 +1,5 @@
+#include "ops_reference.hpp"
+
 #include <cmath>
 #include <cstring>
 #include <numbers>
@@ -7,12 +9,10 @@
 #include "../core/scalar.hpp"
 #include "../core/storage.hpp"
 #include "grid_taps.hpp"
-#include "group_quantizer.hpp"
-#include "int4_panels.hpp"
-#include "ops.hpp"
-#include "packed_weight.hpp"
-#include "stacked.hpp"
-#include "stacked_rows.hpp"
+#include "../weights/group_quantizer.hpp"
+#include "../weights/pack_panel.hpp"
+#include "../weights/packed_weight.hpp"
+#include "../weights/weight_rows.hpp"
 
 namespace la {
 namespace detail {
@@ -29,7 +29,8 @@ struct ReferenceWeight final : Weight {
 
 /// One row of G * D values a token and layer.
 struct ReferenceKvCache final : KvCache {
-  explicit ReferenceKvCache(const KvShape& s) : KvCache(s), k(std::size_t(s.layers)), v(std::size_t(s.layers)) {}
+  explicit ReferenceKvCache(const KvShape& s)
+      : KvCache(s), k(std::size_t(s.layers)), v(std::size_t(s.layers)) {}
   i64 row_size() const noexcept { return shape_.heads * shape_.head_size; }
   void extend(i64 tokens) override { resize(length_ + tokens); }
   void truncate(i64 length) override { resize(length); }
@@ -51,7 +52,7 @@ struct ReferenceKvCache final : KvCache {
 
 class ReferenceOps final : public Ops {
  public:
-  ReferenceOps(int threads, Activations activations)
+  ReferenceOps(int threads, ActivationFormat activations)
       : threads_(threads > 0 ? threads : default_threads()), activations_(activations) {}
 
   std::string_view name() const noexcept override { return "reference"; }
@@ -61,18 +62,23 @@ class ReferenceOps final : public Ops {
     auto storage = std::make_shared<Storage>(bytes);
     return {storage, storage->data()};
   }
-  void upload(const void* host, void* device, std::size_t bytes) override { std::memcpy(device, host, bytes); }
-  void download(const void* device, void* host, std::size_t bytes) override { std::memcpy(host, device, bytes); }
+  void upload(const void* host, void* device, std::size_t bytes) override {
+    std::memcpy(device, host, bytes);
+  }
+  void download(const void* device, void* host, std::size_t bytes) override {
+    std::memcpy(host, device, bytes);
+  }
 
-  std::unique_ptr<Weight> make_weight(std::span<const WeightPart> parts, Weights format) override {
-    const Stacked stacked(parts);
+  std::unique_ptr<Weight> make_weight(std::span<const WeightPart> parts, WeightFormat format) override {
+    const StackShape stacked(parts);
     auto weight = std::make_unique<ReferenceWeight>(stacked.outputs, stacked.inputs);
     const PanelFormat held = PackedWeight::choose_format(parts, format);
-    const StackedRows rows(parts, stacked.inputs);
+    const WeightRows rows(parts, stacked.inputs);
     std::vector<float> scratch;
     for (i64 n = 0; n < stacked.outputs; ++n) {
       float* out = weight->values.data() + n * stacked.inputs;
-      each_input(rows.read(n, 1, scratch)[0], 0, stacked.inputs, [&](i64 k, auto x) { out[k] = to_float(x); });
+      each_input(rows.read(n, 1, scratch)[0], 0, stacked.inputs,
+                 [&](i64 k, auto x) { out[k] = to_float(x); });
     }
     const bool exact = lossless_format(parts) == held || (parts[0].panels && parts[0].panels->format == held);
     if (!exact) round_to(format, weight->values, stacked.inputs);
@@ -92,7 +98,7 @@ class ReferenceOps final : public Ops {
     std::vector<float> in(std::size_t(x.shape[0] * k));
     for (i64 t = 0; t < x.shape[0]; ++t)
       for (i64 j = 0; j < k; ++j) in[std::size_t(t * k + j)] = x(t, j);
-    if (weight.group > 0 && activations_ != Activations::f32) round_activations(in, k, weight.group);
+    if (weight.group > 0 && activations_ != ActivationFormat::f32) round_activations(in, k, weight.group);
     each(x.shape[0] * n, [&](i64 i) {
       const i64 t = i / n, row = i % n;
       const float *a = in.data() + t * k, *b = weight.values.data() + row * k;
@@ -106,7 +112,8 @@ class ReferenceOps final : public Ops {
   void embedding(const Weight& table, std::span<const std::int32_t> ids, Matrix y) override {
     const auto& weight = static_cast<const ReferenceWeight&>(table);
     for (i64 t = 0; t < y.shape[0]; ++t)
-      for (i64 c = 0; c < y.shape[1]; ++c) y(t, c) = weight.values[std::size_t(ids[std::size_t(t)] * table.inputs() + c)];
+      for (i64 c = 0; c < y.shape[1]; ++c)
+        y(t, c) = weight.values[std::size_t(ids[std::size_t(t)] * table.inputs() + c)];
   }
 
   void gather(ConstMatrix x, std::span<const std::int32_t> rows, Matrix y) override {
@@ -124,9 +131,11 @@ class ReferenceOps final : public Ops {
       const i64 channels = x.shape[1];
       double mean = 0, variance = 0;
       for (i64 c = 0; c < channels; ++c) mean += double(x(t, c)) / double(channels);
-      for (i64 c = 0; c < channels; ++c) variance += (double(x(t, c)) - mean) * (double(x(t, c)) - mean) / double(channels);
       for (i64 c = 0; c < channels; ++c)
-        y(t, c) = float((double(x(t, c)) - mean) / std::sqrt(variance + double(eps)) * double(weight(c)) + double(bias(c)));
+        variance += (double(x(t, c)) - mean) * (double(x(t, c)) - mean) / double(channels);
+      for (i64 c = 0; c < channels; ++c)
+        y(t, c) = float((double(x(t, c)) - mean) / std::sqrt(variance + double(eps)) * double(weight(c)) +
+                        double(bias(c)));
     });
   }
 
@@ -199,7 +208,7 @@ class ReferenceOps final : public Ops {
         }
   }
 
-  void attention(ConstCube q, std::span<const KvRows> rows, std::span<const Visible> visible, float scale,
+  void attention(ConstCube q, std::span<const KvRows> rows, std::span<const KeyMask> visible, float scale,
                  Cube out) override {
     for (const KvRows& span : rows) {
       const auto& kv = static_cast<const ReferenceKvCache&>(*span.cache);
@@ -216,17 +225,18 @@ class ReferenceOps final : public Ops {
       for (i64 c = 0; c < x.shape[1]; ++c) max = std::max(max, double(x(t, c)));
       if (max == -INFINITY) max = 0;
       for (i64 c = 0; c < x.shape[1]; ++c) sum += std::exp(double(x(t, c)) - max);
-      for (i64 c = 0; c < x.shape[1]; ++c) x(t, c) = sum == 0 ? 0.0f : float(std::exp(double(x(t, c)) - max) / sum);
+      for (i64 c = 0; c < x.shape[1]; ++c)
+        x(t, c) = sum == 0 ? 0.0f : float(std::exp(double(x(t, c)) - max) / sum);
     });
   }
 
  private:
   /// Each row of k weights as the format holds it.
-  static void round_to(Weights format, std::span<float> rows, i64 k) {
-    if (format == Weights::bf16)
+  static void round_to(WeightFormat format, std::span<float> rows, i64 k) {
+    if (format == WeightFormat::bf16)
       for (float& x : rows) x = to_float(to_bf16(x));
-    if (format == Weights::q8) round_groups<Q8Group>(rows, k, 128);
-    if (format == Weights::q4) round_groups<Q4Group>(rows, k, 32);
+    if (format == WeightFormat::q8) round_groups<Q8Group>(rows, k, 128);
+    if (format == WeightFormat::q4) round_groups<Q4Group>(rows, k, 32);
   }
 
   template <class Group>
@@ -262,14 +272,15 @@ class ReferenceOps final : public Ops {
     });
   }
 
-  static void attend(ConstCube q, const ReferenceKvCache& kv, i64 layer, i64 t, i64 h, Visible visible, float scale,
-                     Cube out) {
+  static void attend(ConstCube q, const ReferenceKvCache& kv, i64 layer, i64 t, i64 h, KeyMask visible,
+                     float scale, Cube out) {
     const i64 size = q.shape[2], g = h / (q.shape[1] / kv.shape().heads);
     const float* k = kv.k[std::size_t(layer)].data() + g * size;
     const float* v = kv.v[std::size_t(layer)].data() + g * size;
     std::vector<i64> keys;
     for (i64 j = 0; j < visible.prefix; ++j) keys.push_back(j);
-    for (i64 j = std::max(visible.prefix, visible.window_begin); j < visible.window_end; ++j) keys.push_back(j);
+    for (i64 j = std::max(visible.prefix, visible.window_begin); j < visible.window_end; ++j)
+      keys.push_back(j);
 
     std::vector<double> p, sum(std::size_t(size), 0.0);
     double max = -INFINITY, total = 0;
@@ -287,12 +298,12 @@ class ReferenceOps final : public Ops {
   }
 
   int threads_;
-  Activations activations_;
+  ActivationFormat activations_;
 };
 
 }  // namespace detail
 
-LA_INLINE std::unique_ptr<Ops> make_reference_ops(int threads, Activations activations) {
+LA_INLINE std::unique_ptr<Ops> make_reference_ops(int threads, ActivationFormat activations) {
   return std::make_unique<detail::ReferenceOps>(threads, activations);
 }
 

@@ -23,15 +23,20 @@ class PagedKvCache final : public KvCache {
   std::size_t own_bytes(i64 tokens, i64 forked) const noexcept override;
 
   /// Writes one token's D values of K and V.
-  void write(i64 layer, i64 head, i64 token, const float* k, i64 k_stride, const float* v, i64 v_stride) noexcept;
+  void write(i64 layer, i64 head, i64 token, const float* k, i64 k_stride, const float* v,
+             i64 v_stride) noexcept;
 
   const float* const* pages() const noexcept { return pointers_.data(); }
   /// Floats from the start of a page to K and to V of a layer and head.
   i64 k_offset(i64 layer, i64 head) const noexcept;
-  i64 v_offset(i64 layer, i64 head) const noexcept { return k_offset(layer, head) + kernels::kPageKeys * shape_.head_size; }
+  i64 v_offset(i64 layer, i64 head) const noexcept {
+    return k_offset(layer, head) + kernels::kPageKeys * shape_.head_size;
+  }
 
  private:
-  i64 padded_head_size() const noexcept { return i64(round_up(std::size_t(shape_.head_size), kernels::kPanel)); }
+  i64 padded_head_size() const noexcept {
+    return i64(round_up(std::size_t(shape_.head_size), kernels::kPanel));
+  }
   i64 page_floats() const noexcept;
   std::shared_ptr<Storage> new_page() const;
   /// A page of this index that nobody else holds.

@@ -6,8 +6,8 @@
 #include <string>
 #include <utility>
 
-#include "../model/session.hpp"
-#include "moments.hpp"
+#include "../session/session.hpp"
+#include "hessian.hpp"
 #include "observing_ops.hpp"
 #include "quantize.hpp"
 
@@ -17,21 +17,22 @@ namespace la::detail {
 class Calibrator {
  public:
   /// By the place of the weight in for_each_weight.
-  using MomentsOf = std::map<std::size_t, Moments>;
+  using MomentsOf = std::map<std::size_t, Hessian>;
 
   /// `replace` gives the weights that are quantised already: those behind them see the inputs that they will get.
-  Calibrator(const std::string& model_dir, const QuantizeOptions& options, const ObservingOps::Replace& replace)
+  Calibrator(const std::string& model_dir, const QuantizeOptions& options,
+             const ObservingOps::Replace& replace)
       : options_(options), session_(open(model_dir, replace)) {}
 
   /// The moments of these weights, whose inputs are given, over all samples. The blocks of the fast mode and the single
   /// steps of the slow one are both seen.
   MomentsOf collect(const std::map<std::size_t, i64>& inputs_of, const std::string& step) {
     moments_.clear();
-    for (const auto& [weight, inputs] : inputs_of) moments_.emplace(weight, Moments(inputs));
+    for (const auto& [weight, inputs] : inputs_of) moments_.emplace(weight, Hessian(inputs));
     for (std::size_t i = 0; i < options_.samples.size(); ++i) {
       if (options_.progress) options_.progress(step, double(i) / double(options_.samples.size()));
       const CalibrationSample& sample = options_.samples[i];
-      const EncodedImage image = session_.encode(sample.picture);
+      const EncodedImage image = session_.encode(sample.image);
       for (Mode mode : {Mode::fast, Mode::slow}) {
         AskOptions ask;
         ask.generation.mode = mode;

@@ -37,7 +37,7 @@ class ObservingOps final : public Ops {
     inner_->download(device, host, bytes);
   }
 
-  std::unique_ptr<Weight> make_weight(std::span<const WeightPart> parts, Weights format) override {
+  std::unique_ptr<Weight> make_weight(std::span<const WeightPart> parts, WeightFormat format) override {
     const std::optional<WeightPart> other = replace_(order_.size());
     auto weight = inner_->make_weight(other ? std::span(&*other, 1) : parts, format);
     order_.emplace(weight.get(), order_.size());
@@ -74,7 +74,7 @@ class ObservingOps final : public Ops {
   void kv_write(KvCache& cache, i64 layer, i64 first, ConstCube k, ConstCube v) override {
     inner_->kv_write(cache, layer, first, k, v);
   }
-  void attention(ConstCube q, std::span<const KvRows> rows, std::span<const Visible> visible, float scale,
+  void attention(ConstCube q, std::span<const KvRows> rows, std::span<const KeyMask> visible, float scale,
                  Cube out) override {
     inner_->attention(q, rows, visible, scale, out);
   }

@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "../core/error.hpp"
-#include "../model/weights.hpp"
-#include "../ops/packed_weight.hpp"
-#include "../ops/stacked.hpp"
+#include "../model/model_weights.hpp"
+#include "../weights/packed_weight.hpp"
+#include "../weights/weight_rows.hpp"
 #include "quantize.hpp"
 
 // What becomes of each weight, decided before any is read.
@@ -46,7 +46,7 @@ inline bool takes_wide_groups(i64 inputs) noexcept {
 }
 
 inline PanelFormat planned_format(const StoredWeight& w, const QuantizeOptions& options, bool wide_groups) {
-  const PanelFormat kept = PackedWeight::choose_format(w.parts, Weights::auto_);
+  const PanelFormat kept = PackedWeight::choose_format(w.parts, WeightFormat::auto_);
   if (!options.parts.contains(w.part)) return kept;
   const bool four = options.format == QuantizeFormat::q4 ||
                     (options.format == QuantizeFormat::mixed && w.part == ModelPart::decoder);
@@ -69,7 +69,7 @@ inline std::vector<PlannedWeight> plan_weights(const Checkpoint& checkpoint, con
   });
   std::vector<PlannedWeight> plan;
   for_each_weight(checkpoint, config, [&](const StoredWeight& w) {
-    const Stacked stacked(w.parts);
+    const StackShape stacked(w.parts);
     PlannedWeight p{w.name,
                     w.part,
                     planned_format(w, options, wide_groups),

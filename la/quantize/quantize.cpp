@@ -118,7 +118,7 @@ class Quantizer {
       std::size_t bytes = 0;
       for (std::size_t i = 0; i < plan_.size(); ++i) {
         if (plan_[i].part != part) continue;
-        const std::size_t own = measured(i) ? Moments::bytes(plan_[i].inputs) : 0;
+        const std::size_t own = measured(i) ? Hessian::bytes(plan_[i].inputs) : 0;
         if (bytes == 0 || bytes + own > kMomentBytes) {
           all.emplace_back();
           bytes = 0;
@@ -171,13 +171,14 @@ class Quantizer {
     return calibrator.collect(inputs_of, step);
   }
 
-  void quantize_one(const StoredWeight& w, const PlannedWeight& plan, const Moments* moments,
+  void quantize_one(const StoredWeight& w, const PlannedWeight& plan, const Hessian* moments,
                     const Staging& staging) const {
     QuantizeErrors errors;
     const auto packed =
-        plan.int4() ? quantize_int4(w.parts, plan.format, moments, threads_, errors)
-                    : PackedWeight::pack(
-                          w.parts, plan.format == PanelFormat::q8 ? Weights::q8 : Weights::auto_, threads_);
+        plan.int4()
+            ? quantize_int4(w.parts, plan.format, moments, threads_, errors)
+            : PackedWeight::pack(
+                  w.parts, plan.format == PanelFormat::q8 ? WeightFormat::q8 : WeightFormat::auto_, threads_);
     staging.put(w.name, *packed, errors);
   }
 

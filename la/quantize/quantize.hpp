@@ -10,7 +10,7 @@
 
 #include "../core/inline.hpp"
 #include "../image/image.hpp"
-#include "../model/weights.hpp"
+#include "../model/model_weights.hpp"
 #include "../text/prompt_text.hpp"
 
 namespace la {
@@ -25,7 +25,7 @@ enum class QuantizeMethod { calibrated, rtn };
 
 /// A question about a picture, to see what inputs the layers get.
 struct CalibrationSample {
-  Image picture;
+  Image image;
   PromptText question;
 };
 

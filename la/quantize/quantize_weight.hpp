@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "../core/parallel.hpp"
-#include "../ops/packed_weight.hpp"
-#include "../ops/panel_codec.hpp"
-#include "../ops/stacked_rows.hpp"
-#include "feedback.hpp"
+#include "../weights/packed_weight.hpp"
+#include "../weights/pack_panel.hpp"
+#include "../weights/weight_rows.hpp"
+#include "gptq.hpp"
 #include "quantize.hpp"
 
 // One linear weight to panels of 4 bits.
@@ -35,9 +35,8 @@ inline QuantizeErrors measure_row(std::span<const float> w, i64 group, const Fee
   };
   QuantizeErrors e;
   e.outputs = h.cost(w);
-  e.rtn =
-      cost(round_row(w, group, [](std::size_t, std::span<const float> part) { return plain_scale(part); }));
-  e.search = cost(round_row(w, group, [&](std::size_t k0, std::span<const float> part) {
+  e.rtn = cost(rtn_row(w, group, [](std::size_t, std::span<const float> part) { return plain_scale(part); }));
+  e.search = cost(rtn_row(w, group, [&](std::size_t k0, std::span<const float> part) {
     return searched_scale(part, h.diagonal.data() + k0);
   }));
   e.feedback = cost(carried);
@@ -54,9 +53,10 @@ inline void add(QuantizeErrors& sum, const QuantizeErrors& e) {
 }
 
 /// All steps of the calibration; what each of them brought is added to `errors`, if given.
-inline Int4Row calibrated_row(std::span<const float> w, i64 group, const Feedback& h, QuantizeErrors* errors) {
+inline Int4Row calibrated_row(std::span<const float> w, i64 group, const Feedback& h,
+                              QuantizeErrors* errors) {
   std::vector<float> rest(w.begin(), w.end());
-  const Int4Row carried = carry_row(rest, group, h);
+  const Int4Row carried = gptq_row(rest, group, h);
   Int4Row refined = carried;
   RowRefiner(w, group, h, refined).run();
   if (errors) add(*errors, measure_row(w, group, h, carried, refined));
@@ -65,13 +65,13 @@ inline Int4Row calibrated_row(std::span<const float> w, i64 group, const Feedbac
 
 /// 4-bit panels of the stacked parts; without moments each group is rounded to nearest.
 inline std::unique_ptr<PackedWeight> quantize_int4(std::span<const WeightPart> parts, PanelFormat format,
-                                                   const Moments* moments, int threads,
+                                                   const Hessian* moments, int threads,
                                                    QuantizeErrors& errors) {
   constexpr i64 kMeasuredEvery = 16;  // rows; the errors are told, not used
-  const Stacked stacked(parts);
+  const StackShape stacked(parts);
   const i64 group = group_size(format);
   auto packed = std::make_unique<PackedWeight>(format, stacked.outputs, stacked.inputs);
-  const StackedRows rows(parts, stacked.inputs);
+  const WeightRows rows(parts, stacked.inputs);
   const std::unique_ptr<Feedback> feedback = moments ? std::make_unique<Feedback>(*moments) : nullptr;
   std::mutex mutex;
   parallel_for(panel_count(stacked.outputs), threads, [&](i64 begin, i64 end, int) {
@@ -85,7 +85,7 @@ inline std::unique_ptr<PackedWeight> quantize_int4(std::span<const WeightPart> p
         each_input(sources[c], 0, stacked.inputs, [&](i64 k, auto x) { w[std::size_t(k)] = to_float(x); });
         const bool measured = feedback && (p * kernels::kPanel + i64(c)) % kMeasuredEvery == 0;
         const Int4Row row = feedback ? calibrated_row(w, group, *feedback, measured ? &sum : nullptr)
-                                     : round_row(w, group, [](std::size_t, std::span<const float> part) {
+                                     : rtn_row(w, group, [](std::size_t, std::span<const float> part) {
                                          return plain_scale(part);
                                        });
         group == 128 ? put_row<128>(row, c, panel) : put_row<32>(row, c, panel);

@@ -8,7 +8,7 @@
 
 #include "../core/error.hpp"
 #include "../io/safetensors_writer.hpp"
-#include "../ops/packed_weight.hpp"
+#include "../weights/packed_weight.hpp"
 #include "quantize.hpp"
 
 // Finished weights, one file each, until all are there: what makes a run resumable.

@@ -9,7 +9,7 @@
 
 #include "../core/pending_file.hpp"
 #include "../io/safetensors_writer.hpp"
-#include "../ops/panel_codec.hpp"
+#include "../weights/pack_panel.hpp"
 #include "plan.hpp"
 #include "staging.hpp"
 

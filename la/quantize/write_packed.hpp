@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "../io/safetensors_writer.hpp"
-#include "../model/find_panels.hpp"
+#include "../weights/packed_file.hpp"
 #include "plan.hpp"
 #include "staging.hpp"
 

@@ -160,8 +160,9 @@ LA_INLINE Bpe::Bpe(const TokenizerFiles& files) : ranks_(files.merges.size()) {
     const std::size_t rank = merges_.size();
     if (merge.left < 0 || merge.right < 0 || merge.result < 0) {
       const std::string& unknown = merge.left < 0 ? left : merge.right < 0 ? right : joined;
-      fail(files.merges_path, ": merge ", rank, " \"", detail::token_start(left), " ", detail::token_start(right),
-           "\": no token \"", detail::token_start(unknown), "\" in ", files.vocabulary_path);
+      fail(files.merges_path, ": merge ", rank, " \"", detail::token_start(left), " ",
+           detail::token_start(right), "\": no token \"", detail::token_start(unknown), "\" in ",
+           files.vocabulary_path);
     }
     const std::uint32_t earlier = ranks_.insert(merge.left, merge.right, std::uint32_t(rank));
     require(earlier == MergeRanks::kNone, files.merges_path, ": merge ", rank, " \"", left, " ", right,
@@ -182,7 +183,8 @@ LA_INLINE void Bpe::encode(std::string_view word, std::vector<std::int32_t>& ids
   };
 
   for (std::int32_t i = 0; i < size; ++i) {
-    symbol(i) = {byte_ids_[static_cast<std::uint8_t>(word[std::size_t(i)])], i - 1, i + 1 < size ? i + 1 : -1};
+    symbol(i) = {byte_ids_[static_cast<std::uint8_t>(word[std::size_t(i)])], i - 1,
+                 i + 1 < size ? i + 1 : -1};
   }
   for (std::int32_t i = 0; i + 1 < size; ++i) consider(i);
 

@@ -67,8 +67,8 @@ inline void require_room(const Tokenizer& tokenizer, const std::vector<Placehold
   for (const Placeholder& placeholder : all) rows += image_rows[std::size_t(placeholder.number - 1)];
   const i64 longest = tokenizer.model_max_length();
   if (rows >= longest)
-    fail_usage("question: ", rows, " tokens of ", all.size(), " images leave no room for text, model_max_length is ",
-               longest);
+    fail_usage("question: ", rows, " tokens of ", all.size(),
+               " images leave no room for text, model_max_length is ", longest);
 }
 
 /// The images that a question does not name, in order.

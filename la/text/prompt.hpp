@@ -8,7 +8,7 @@
 
 #include "../core/inline.hpp"
 #include "../core/tensor.hpp"
-#include "../model/special_tokens.hpp"
+#include "special_tokens.hpp"
 #include "prompt_text.hpp"
 #include "tokenizer.hpp"
 

@@ -28,8 +28,8 @@ inline std::vector<std::string> token_table(const TokenizerFiles& files) {
     bytes_of(id) = from_byte_alphabet(text);
   }
   for (const auto& [text, id] : files.added) {
-    require(bytes_of(id).empty() || bytes_of(id) == text, files.added_path, ": added token \"", text, "\": id ", id,
-            " is that of \"", bytes_of(id), "\" already");
+    require(bytes_of(id).empty() || bytes_of(id) == text, files.added_path, ": added token \"", text,
+            "\": id ", id, " is that of \"", bytes_of(id), "\" already");
     bytes_of(id) = text;
   }
   return bytes;

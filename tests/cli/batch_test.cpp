@@ -11,7 +11,7 @@
 namespace la::test {
 namespace {
 
-std::string picture(const char* name) {
+std::string image(const char* name) {
   return source(std::string("data/pictures/") + name);
 }
 
@@ -44,13 +44,13 @@ Program batch_program(const std::string& requests, const std::string& out,
 
 /// n requests over three pictures, several questions, some of them wrong.
 std::vector<std::string> many_requests(int n) {
-  const std::string pictures[] = {picture("shapes.png"), picture("crowd.png"), picture("letters.png")};
+  const std::string images[] = {image("shapes.png"), image("crowd.png"), image("letters.png")};
   const char* asked[] = {"\"query\":\"ring</c>star\"", "\"task\":\"ground-multi\",\"phrase\":\"red circle\"",
                          "\"task\":\"point\",\"phrase\":\"blue square\"", "\"query\":\"letter\"",
                          "\"task\":\"no-such\""};
   std::vector<std::string> lines;
   for (int i = 0; i < n; ++i) {
-    std::string line = "{\"image\":\"" + pictures[i / 4 % 3] + "\"," + asked[i % 5];
+    std::string line = "{\"image\":\"" + images[i / 4 % 3] + "\"," + asked[i % 5];
     if (i % 3 == 0) line += ",\"id\":\"row " + std::to_string(i) + "\"";
     lines.push_back(line + "}");
   }
@@ -90,10 +90,10 @@ simdjson::dom::element parsed(simdjson::dom::parser& parser, const std::string& 
 TEST_CASE("batch program: a line an answer, in order, with the request's fields and errors of their own") {
   TemporaryDirectory folder;
   const std::string in = folder / "in.jsonl", out = folder / "out.jsonl";
-  write(in, {"{\"image\":\"" + picture("shapes.png") +
+  write(in, {"{\"image\":\"" + image("shapes.png") +
                  "\",\"query\":\"ring</c>star\",\"id\":\"a\",\"more\":[1,{\"x\":null}]}",
              "", "{\"image\":\"/no/such.png\",\"query\":\"ring\",\"id\":7}", "not json",
-             "{\"image\":\"" + picture("crowd.png") + "\",\"task\":\"point\",\"phrase\":\"red circle\"}",
+             "{\"image\":\"" + image("crowd.png") + "\",\"task\":\"point\",\"phrase\":\"red circle\"}",
              "{\"image\":\"x.png\",\"query\":\"a\",\"task\":\"point\",\"phrase\":\"b\"}", "{\"query\":\"a\"}",
              "{\"image\":3,\"query\":\"a\"}", "[]"});
   const Outcome outcome = run(batch_program(in, out));
@@ -163,7 +163,7 @@ TEST_CASE("batch program: an interrupt leaves whole lines, an exit code that say
 TEST_CASE("batch program: an id that comes twice is answered twice, also across runs") {
   TemporaryDirectory folder;
   const std::string in = folder / "in.jsonl", out = folder / "out.jsonl";
-  const std::string one = "{\"image\":\"" + picture("shapes.png") + "\",\"query\":\"ring\",\"id\":1}";
+  const std::string one = "{\"image\":\"" + image("shapes.png") + "\",\"query\":\"ring\",\"id\":1}";
   write(in, {one, one, one});
   CHECK(run(batch_program(in, out)).status == 0);
   const auto lines = lines_of(read_file(out));
@@ -177,12 +177,11 @@ TEST_CASE("batch program: --format coco writes a results file") {
   TemporaryDirectory folder;
   const std::string in = folder / "in.jsonl", out = folder / "results.json",
                     named = folder / "000000000042.png";
-  std::filesystem::copy_file(picture("shapes.png"), named);
-  write(in,
-        {"{\"image\":\"" + named + "\",\"query\":\"ring</c>star\"}",
-         "{\"image\":\"" + picture("crowd.png") + "\",\"image_id\":9,\"category_id\":3,\"query\":\"star\"}",
-         "{\"image\":\"" + picture("crowd.png") + "\",\"task\":\"point\",\"phrase\":\"red circle\"}",
-         "broken"});
+  std::filesystem::copy_file(image("shapes.png"), named);
+  write(in, {"{\"image\":\"" + named + "\",\"query\":\"ring</c>star\"}",
+             "{\"image\":\"" + image("crowd.png") + "\",\"image_id\":9,\"category_id\":3,\"query\":\"star\"}",
+             "{\"image\":\"" + image("crowd.png") + "\",\"task\":\"point\",\"phrase\":\"red circle\"}",
+             "broken"});
   CHECK(run(batch_program(in, out, {"--format", "coco"})).status == 0);
   simdjson::dom::parser parser;
   const std::string text = read_file(out);

@@ -20,20 +20,20 @@ void compile(const std::vector<std::string>& arguments) {
 }  // namespace
 
 TEST_CASE("embed: the example is short, compiles with one plain line and finds what ground finds") {
-  const std::string program = source("examples/embed.cpp"), picture = source("data/pictures/shapes.png");
+  const std::string program = source("examples/embed.cpp"), image = source("data/pictures/shapes.png");
   const std::string text = read_file(program);
   CHECK(std::count(text.begin(), text.end(), '\n') < 40);
 
   TemporaryDirectory here;
   compile({"-O2", "-march=native", program, "-o", here / "embed"});
-  const Outcome outcome = run({{here / "embed", source("data/shapes"), picture, "red circle"}});
+  const Outcome outcome = run({{here / "embed", source("data/shapes"), image, "red circle"}});
   INFO(outcome.err);
   REQUIRE(outcome.status == 0);
   std::array<double, 4> box{};
   REQUIRE(std::sscanf(outcome.out.c_str(), "red circle %lf %lf %lf %lf\n", &box[0], &box[1], &box[2],
                       &box[3]) == 4);
   const std::vector<double> expected =
-      first_box(ground({"--json", "--image", picture, "--phrase", "red circle"}));
+      first_box(ground({"--json", "--image", image, "--phrase", "red circle"}));
   constexpr double kRounding = 0.05;  // one digit behind the point
   for (std::size_t i = 0; i < 4; ++i) CHECK(std::abs(box[i] - expected[i]) <= kRounding + 1e-6);
 

@@ -45,7 +45,7 @@ class Checkpoint {
   TemporaryDirectory path_;
 };
 
-void check_picture_refused(const std::string& bytes, const std::string& reason) {
+void check_image_refused(const std::string& bytes, const std::string& reason) {
   TemporaryDirectory here;
   const std::string path = here / "picture";
   std::ofstream(path, std::ios::binary) << bytes;
@@ -117,16 +117,16 @@ TEST_CASE("ground errors: a question that spells the token of the picture's rows
 TEST_CASE("ground errors: pictures") {
   check_failure(ground({"--image", "/no/such/picture.png"}), 1, {"/no/such/picture.png", "No such file"});
   check_failure(ground({"--image", source("data")}), 1, {source("data")});
-  check_picture_refused("", "empty");
-  check_picture_refused("just words", "not a JPEG, PNG or BMP");
+  check_image_refused("", "empty");
+  check_image_refused("just words", "not a JPEG, PNG or BMP");
   const std::string png = read_file(source("data/pictures/letters.png"));
-  check_picture_refused(png.substr(0, png.size() / 2), "truncated");
+  check_image_refused(png.substr(0, png.size() / 2), "truncated");
   std::string zero = png;
   constexpr std::size_t kWidth = 16;  // in the IHDR chunk
   zero.replace(kWidth, 4, 4, '\0');
-  check_picture_refused(zero, "PNG");
+  check_image_refused(zero, "PNG");
   const std::string jpeg = read_file(source("data/pictures/turned.jpg"));
-  check_picture_refused(jpeg.substr(0, jpeg.size() / 2), "truncated");
+  check_image_refused(jpeg.substr(0, jpeg.size() / 2), "truncated");
 }
 
 TEST_CASE("ground errors: checkpoints") {

@@ -1,7 +1,7 @@
-#include "../../benchmarks/pictures.hpp"
+#include "../../benchmarks/images.hpp"
 #include "ground_answer.hpp"
 #include "la/image/load.hpp"
-#include "la/model/session.hpp"
+#include "la/session/session.hpp"
 
 using namespace la;
 using namespace la::test;
@@ -10,16 +10,16 @@ namespace {
 
 const std::string kQuestion =
     "Locate all the instances that matches the following description: star</c>green star.";
-const std::string kPicture = source("tests/goldens/shapes/images/16.png");
+const std::string kImage = source("tests/goldens/shapes/images/16.png");
 
 /// What the library answers with these options.
 std::vector<std::int32_t> expected(const AskOptions& options) {
   Session session = Session::open(source("data/shapes"));
-  return session.ask(session.encode(load_image(kPicture)), PromptText(kQuestion), options).token_ids;
+  return session.ask(session.encode(load_image(kImage)), PromptText(kQuestion), options).token_ids;
 }
 
 std::vector<std::int32_t> answered(std::vector<std::string> arguments) {
-  arguments.insert(arguments.end(), {"--image", kPicture, "--query", kQuestion});
+  arguments.insert(arguments.end(), {"--image", kImage, "--query", kQuestion});
   return ids_of(std::move(arguments));
 }
 
@@ -147,7 +147,7 @@ TEST_CASE("ground: threads, instruction set, backend and warming up change nothi
 }
 
 TEST_CASE("ground: integer weights find the same thing and say what they are") {
-  const scenes::Box truth = scenes::find(scenes::shapes_picture(), "red circle").box();
+  const scenes::Box truth = scenes::find(scenes::shapes_image(), "red circle").box();
   for (const char* weights : {"q8", "q4"})
     for (const char* activations : {"auto", "f32", "q8"}) {
       CAPTURE(weights);

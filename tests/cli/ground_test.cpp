@@ -1,4 +1,4 @@
-#include "../../benchmarks/pictures.hpp"
+#include "../../benchmarks/images.hpp"
 #include "la/image/load.hpp"
 #include "la/image/write_png.hpp"
 #include "ground_answer.hpp"
@@ -33,7 +33,7 @@ TEST_CASE("ground: a bare run finds the ring of the bundled picture and draws it
   REQUIRE(std::sscanf(outcome.out.c_str(), "ring: box %lf %lf %lf %lf score %lf\n", &box[0], &box[1], &box[2],
                       &box[3], &score) == 5);
   CHECK(std::count(outcome.out.begin(), outcome.out.end(), '\n') == 1);
-  CHECK(iou(box, find(scenes::shapes_picture(), "blue ring").box()) > 0.5);
+  CHECK(iou(box, find(scenes::shapes_image(), "blue ring").box()) > 0.5);
   CHECK(score > 0);
   const Image drawn = load_image(here / "out.png");
   CHECK(drawn.width == 3 * 224);
@@ -49,10 +49,10 @@ TEST_CASE("ground: with any flag nothing is drawn unless asked for") {
 }
 
 TEST_CASE("ground: every thing of the bundled pictures is found by its name") {
-  for (const auto& [picture, scene] :
-       {std::pair{kShapes, scenes::shapes_picture()}, {kCrowd, scenes::crowd_picture()}})
+  for (const auto& [image, scene] :
+       {std::pair{kShapes, scenes::shapes_image()}, {kCrowd, scenes::crowd_image()}})
     for (const scenes::Thing& thing : scene.things) {
-      const Outcome outcome = ground({"--json", "--image", picture, "--phrase", thing.phrase()});
+      const Outcome outcome = ground({"--json", "--image", image, "--phrase", thing.phrase()});
       CHECK_MESSAGE(iou(first_box(outcome), thing.box()) > 0.7, thing.phrase());
     }
 }
@@ -66,8 +66,8 @@ TEST_CASE("ground: --name=value is --name value, and the last of two counts") {
 }
 
 TEST_CASE("ground: every task asks its own question") {
-  const auto ask = [](const char* task, const std::string& phrase, const std::string& picture) {
-    std::vector<std::string> arguments{"--json", "--image", picture, "--task", task};
+  const auto ask = [](const char* task, const std::string& phrase, const std::string& image) {
+    std::vector<std::string> arguments{"--json", "--image", image, "--task", task};
     if (!phrase.empty()) arguments.insert(arguments.end(), {"--phrase", phrase});
     const Outcome outcome = ground(arguments);
     INFO(outcome.err);
@@ -95,7 +95,7 @@ TEST_CASE("ground: every task asks its own question") {
   CHECK(text(items(letters[0])[0], "label") == "U");
   CHECK(text(items(letters[0])[1], "label") == "R");
 
-  const scenes::Thing circle = find(scenes::shapes_picture(), "red circle");
+  const scenes::Thing circle = find(scenes::shapes_image(), "red circle");
   for (const char* task : {"point", "point-gui"}) {
     const Answers point(ask(task, "red circle", kShapes));
     REQUIRE(items(point[0]).size() == 1);
@@ -116,7 +116,7 @@ TEST_CASE("ground: --categories asks for all of them at once") {
   const std::vector<Json> found = items(answers[0]);
   REQUIRE(found.size() == 3);
   for (const Json& item : found)
-    CHECK(iou(numbers(item, "box"), find(scenes::crowd_picture(), text(item, "label")).box()) > 0.7);
+    CHECK(iou(numbers(item, "box"), find(scenes::crowd_image(), text(item, "label")).box()) > 0.7);
 }
 
 TEST_CASE("ground: several phrases are several answers, each as if asked alone") {
@@ -138,13 +138,13 @@ TEST_CASE("ground: a picture from stdin") {
   Program program = ground_program({"--image", "-", "--json", "--phrase", "red circle"});
   program.input = read_file(kShapes);
   const Outcome outcome = run(program);
-  CHECK(iou(first_box(outcome), find(scenes::shapes_picture(), "red circle").box()) > 0.7);
+  CHECK(iou(first_box(outcome), find(scenes::shapes_image(), "red circle").box()) > 0.7);
   CHECK(text(Answers(outcome.out)[0], "image") == "-");
 }
 
 TEST_CASE("ground: a JPEG is turned upright unless --no-exif") {
   const Outcome upright = ground({"--json", "--image", kTurned, "--phrase", "pink diamond"});
-  CHECK(iou(first_box(upright), find(scenes::turned_picture(), "pink diamond").box()) > 0.7);
+  CHECK(iou(first_box(upright), find(scenes::turned_image(), "pink diamond").box()) > 0.7);
   const Outcome stored = ground({"--json", "--image", kTurned, "--phrase", "green cross", "--no-exif"});
   REQUIRE(stored.status == 0);
   const Answers a(upright.out), b(stored.out);
@@ -155,7 +155,7 @@ TEST_CASE("ground: a JPEG is turned upright unless --no-exif") {
 }
 
 TEST_CASE("ground: --max-image-side shrinks the work, boxes stay in the picture's pixels") {
-  scenes::Scene large = scenes::shapes_picture();
+  scenes::Scene large = scenes::shapes_image();
   large.width *= 3;
   large.height *= 3;
   for (scenes::Thing& thing : large.things) thing.x *= 3, thing.y *= 3, thing.radius *= 3;

@@ -3,7 +3,7 @@
 #include <csignal>
 #include <thread>
 
-#include "../image/picture_files.hpp"
+#include "../image/image_files.hpp"
 #include "ground_answer.hpp"
 
 // What people feed to programs: every one of these ends with an exit code and a line that says why.
@@ -49,7 +49,9 @@ std::string error_of(const std::string& line) {
   return std::string(error);
 }
 
-void copy_bundled(const TemporaryDirectory& to) { std::filesystem::copy(source("data/shapes"), to.str()); }
+void copy_bundled(const TemporaryDirectory& to) {
+  std::filesystem::copy(source("data/shapes"), to.str());
+}
 
 }  // namespace
 
@@ -80,14 +82,15 @@ TEST_CASE("hostile: a tokenizer with ids outside the vocabulary") {
   bytes.replace(bytes.find(last), last.size(), "{\"id\": 4000000, \"content\": \"</c>\"");
   std::ofstream(model / "tokenizer.json", std::ios::binary) << bytes;
   for (const char* flag : {"--dry", "--json"})
-    check_failure(ground({"--model-dir", model.str(), flag}), 1,
-                  {model.str(), "expected token ids below vocab_size 1569, found a tokenizer with 4000001 tokens"});
+    check_failure(
+        ground({"--model-dir", model.str(), flag}), 1,
+        {model.str(), "expected token ids below vocab_size 1569, found a tokenizer with 4000001 tokens"});
 }
 
 TEST_CASE("hostile: a checkpoint cut short while batch uses it, error lines and no signal") {
   TemporaryDirectory here;
-  const Outcome made = run({{LA_BUILD_ROOT "/examples/quantize", "--model-dir", source("data/shapes"), "--out",
-                             here / "packed", "--format", "q8"}});
+  const Outcome made = run({{LA_BUILD_ROOT "/examples/quantize", "--model-dir", source("data/shapes"),
+                             "--out", here / "packed", "--format", "q8"}});
   REQUIRE_MESSAGE(made.status == 0, made.err);
   constexpr int kRequests = 400;
   {
@@ -118,7 +121,8 @@ TEST_CASE("hostile: pictures of one pixel and of 1x20000") {
   TemporaryDirectory here;
   std::ofstream(here / "one.png", std::ios::binary) << make_png(1, 1, PngColour::rgb, 8, "abc");
   CHECK(ground({"--image", here / "one.png", "--phrase", "red circle", "--max-tokens", "8"}).status == 0);
-  std::ofstream(here / "tall.png", std::ios::binary) << make_png(1, 20000, PngColour::grey, 8, std::string(20000, 'x'));
+  std::ofstream(here / "tall.png", std::ios::binary)
+      << make_png(1, 20000, PngColour::grey, 8, std::string(20000, 'x'));
   check_failure(ground({"--image", here / "tall.png"}), 1,
                 {"picture of 1x20000 pixels: expected fewer than 512 patches a side, found 2x1430"});
   const Outcome shrunk =
@@ -151,19 +155,16 @@ TEST_CASE("hostile: text that is not UTF-8 is refused with its offset") {
 
 TEST_CASE("hostile: lines of requests") {
   const std::string megabyte(1 << 20, 'e');
-  const auto answers = batch(
-      {request("\"task\":\"point\",\"phrase\":\"red\\u0000circle\""),                    // NUL is a character
-       request("\"task\":\"point\",\"phrase\":\"" + megabyte + "\""),
-       request("\"task\":\"point\",\"phrase\":\"" + std::string(100'000, '<') + "\""),
-       request("\"query\":\"" + std::string(1 << 20, '[') + "\""),
-       "{\"image\":" + std::string(100'000, '[') + std::string(100'000, ']') + "}",
-       std::string(100'000, '['),
-       "{\"image\":\"" + std::string(1 << 20, '/') + "\",\"query\":\"a\"}",
-       "{\"image\":\"a\\u0000b\",\"query\":\"a\"}",
-       "null",
-       request("\"task\":\"point\",\"phrase\":5"),
-       request("\"task\":\"point\",\"phrase\":\"" + std::string(100 << 20, 'e') + "\""),
-       request("\"task\":\"point\",\"phrase\":\"star\"")});
+  const auto answers =
+      batch({request("\"task\":\"point\",\"phrase\":\"red\\u0000circle\""),  // NUL is a character
+             request("\"task\":\"point\",\"phrase\":\"" + megabyte + "\""),
+             request("\"task\":\"point\",\"phrase\":\"" + std::string(100'000, '<') + "\""),
+             request("\"query\":\"" + std::string(1 << 20, '[') + "\""),
+             "{\"image\":" + std::string(100'000, '[') + std::string(100'000, ']') + "}",
+             std::string(100'000, '['), "{\"image\":\"" + std::string(1 << 20, '/') + "\",\"query\":\"a\"}",
+             "{\"image\":\"a\\u0000b\",\"query\":\"a\"}", "null", request("\"task\":\"point\",\"phrase\":5"),
+             request("\"task\":\"point\",\"phrase\":\"" + std::string(100 << 20, 'e') + "\""),
+             request("\"task\":\"point\",\"phrase\":\"star\"")});
   CHECK(error_of(answers[0]) == "");
   CHECK(error_of(answers[1]).find("tokens leave no room for an answer, model_max_length is 2048") !=
         std::string::npos);

@@ -12,22 +12,30 @@ namespace fs = std::filesystem;
 
 /// The same where no file may grow beyond `blocks` of 512 bytes: the write that would fails, as on a full disk.
 Program with_small_disk(Program program, int blocks) {
-  std::vector<std::string> shell{"/bin/sh", "-c", "trap '' XFSZ; ulimit -f " + std::to_string(blocks) + "; exec \"$@\"",
-                                 "sh"};
+  std::vector<std::string> shell{"/bin/sh", "-c",
+                                 "trap '' XFSZ; ulimit -f " + std::to_string(blocks) + "; exec \"$@\"", "sh"};
   program.command.insert(program.command.begin(), shell.begin(), shell.end());
   return program;
 }
 
 Program quantize_program(const std::string& out, std::vector<std::string> more = {}) {
-  std::vector<std::string> command{LA_BUILD_ROOT "/examples/quantize", "--model-dir", source("data/shapes"), "--out", out,
-                                   "--format", "q4", "--method", "rtn"};
+  std::vector<std::string> command{LA_BUILD_ROOT "/examples/quantize",
+                                   "--model-dir",
+                                   source("data/shapes"),
+                                   "--out",
+                                   out,
+                                   "--format",
+                                   "q4",
+                                   "--method",
+                                   "rtn"};
   command.insert(command.end(), more.begin(), more.end());
   return {std::move(command)};
 }
 
 std::vector<std::string> names_in(const std::string& directory) {
   std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(directory)) names.push_back(entry.path().filename().string());
+  for (const auto& entry : fs::directory_iterator(directory))
+    names.push_back(entry.path().filename().string());
   return names;
 }
 
@@ -43,7 +51,8 @@ TEST_CASE("full disk: no half picture") {
   // One that was there stays as it was.
   REQUIRE(ground({"--annotate", target}).status == 0);
   const std::string before = read_file(target);
-  CHECK(run(with_small_disk(ground_program({"--annotate", target, "--phrase", "red circle"}), 16)).status == 1);
+  CHECK(run(with_small_disk(ground_program({"--annotate", target, "--phrase", "red circle"}), 16)).status ==
+        1);
   CHECK(read_file(target) == before);
 }
 
@@ -53,7 +62,8 @@ TEST_CASE("full disk: the answers that fit are whole lines, and --resume goes on
   std::ofstream lines(in);
   for (int i = 0; i < 12; ++i)
     lines << R"({"id": )" << i << R"(, "image": ")" << source("data/pictures/shapes.png")
-          << R"(", "task": "ground-single", "phrase": "red circle"})" << "\n";
+          << R"(", "task": "ground-single", "phrase": "red circle"})"
+          << "\n";
   lines.close();
   const Program batch{{LA_BUILD_ROOT "/examples/batch", "--requests", in, "--out", out}};
   const Outcome full = run(with_small_disk(batch, 3));
@@ -96,7 +106,8 @@ TEST_CASE("interrupt: ground ends at once, with 130 and no half picture") {
   int interrupted = 0;
   for (const int after : {0, 3, 10, 20, 40, 60, 80, 100, 150}) {
     CAPTURE(after);
-    Program program = ground_program({"--annotate", target, "--task", "detect", "--categories", "red circle, blue ring"});
+    Program program =
+        ground_program({"--annotate", target, "--task", "detect", "--categories", "red circle, blue ring"});
     program.interrupt_after = after;
     const int status = run(program).status;
     CHECK((status == 130 || status == 0));
@@ -122,7 +133,8 @@ TEST_CASE("interrupt: a quantize that was ended at any moment is resumed to the 
     interrupted += status == 130;
     const bool written = fs::exists(out + "/model.safetensors");
     if (written) CHECK(read_file(out + "/model.safetensors") == whole);
-    if (!written || fs::exists(out + "/.quantize")) REQUIRE(run(quantize_program(out, {"--resume"})).status == 0);
+    if (!written || fs::exists(out + "/.quantize"))
+      REQUIRE(run(quantize_program(out, {"--resume"})).status == 0);
     CHECK(read_file(out + "/model.safetensors") == whole);
     for (const std::string& name : names_in(out)) CHECK(name.find(".part") == std::string::npos);
   }

@@ -1,12 +1,12 @@
 #include "program.hpp"
 
-#include "../../la/model/memory.hpp"
+#include "../../la/session/memory.hpp"
 
 // The estimate of what a run takes, and the limit that is held against it.
 namespace la::test {
 namespace {
 
-const std::string kPicture = source("data/pictures/shapes.png");
+const std::string kImage = source("data/pictures/shapes.png");
 
 /// The number behind `before` in the line of the estimate.
 double told_megabytes(const std::string& text, const std::string& before) {
@@ -18,17 +18,19 @@ double told_megabytes(const std::string& text, const std::string& before) {
 }  // namespace
 
 TEST_CASE("memory: --dry tells an estimate by part, whose sum is the total") {
-  const Outcome dry = ground({"--dry", "--image", kPicture});
+  const Outcome dry = ground({"--dry", "--image", kImage});
   REQUIRE(dry.status == 0);
   const double total = told_megabytes(dry.out, "picture of 224x168, ");
   const double weights = told_megabytes(dry.out, "weights "), loading = told_megabytes(dry.out, "MB (");
-  const double cache = told_megabytes(dry.out, "keys and values "), work = told_megabytes(dry.out, "workspace ");
+  const double cache = told_megabytes(dry.out, "keys and values "),
+               work = told_megabytes(dry.out, "workspace ");
   const double encoding = told_megabytes(dry.out, "(before them ");
-  const double picture = told_megabytes(dry.out, ", picture "), program = told_megabytes(dry.out, "tokenizer ");
-  CHECK(std::abs(std::max(loading, weights + std::max(cache, encoding) + work) + picture + program - total) < 0.4);  // rounding
+  const double image = told_megabytes(dry.out, ", picture "), program = told_megabytes(dry.out, "tokenizer ");
+  CHECK(std::abs(std::max(loading, weights + std::max(cache, encoding) + work) + image + program - total) <
+        0.4);  // rounding
   const std::uintmax_t file = std::filesystem::file_size(source("data/shapes/model.safetensors"));
   CHECK(weights == doctest::Approx(double(file) / 1e6).epsilon(0.1));
-  const Outcome wide = ground({"--dry", "--image", kPicture, "--weights", "f32"});
+  const Outcome wide = ground({"--dry", "--image", kImage, "--weights", "f32"});
   CHECK(told_megabytes(wide.out, "weights ") > 1.8 * weights);
 }
 
@@ -37,7 +39,7 @@ TEST_CASE("memory: --dry tells an estimate by part, whose sum is the total") {
 TEST_CASE("memory: a run takes about what was estimated") {
   for (const char* format : {"auto", "f32", "q8"}) {
     CAPTURE(format);
-    const std::vector<std::string> arguments{"--image", kPicture, "--weights", format, "--threads", "2"};
+    const std::vector<std::string> arguments{"--image", kImage, "--weights", format, "--threads", "2"};
     std::vector<std::string> dry = arguments;
     dry.push_back("--dry");
     const double estimate = told_megabytes(ground(dry).out, "picture of 224x168, ");
@@ -58,14 +60,14 @@ TEST_CASE("memory: a run takes about what was estimated") {
 #endif
 
 TEST_CASE("memory: --max-memory refuses before anything is loaded, and tells both numbers") {
-  const Outcome refused = ground({"--image", kPicture, "--max-memory", "2MB"});
+  const Outcome refused = ground({"--image", kImage, "--max-memory", "2MB"});
   CHECK(refused.status == 1);
   CHECK(refused.out.empty());
   CHECK(refused.last_error().find("ground: --max-memory: expected at most 2.0 MB, found ") == 0);
   CHECK(told_megabytes(refused.last_error(), "found ") > 2);
-  CHECK(ground({"--image", kPicture, "--max-memory", "2000000"}).status == 1);
-  CHECK(ground({"--image", kPicture, "--dry", "--max-memory", "2MB"}).status == 1);
-  CHECK(ground({"--image", kPicture, "--max-memory", "1GB"}).status == 0);
+  CHECK(ground({"--image", kImage, "--max-memory", "2000000"}).status == 1);
+  CHECK(ground({"--image", kImage, "--dry", "--max-memory", "2MB"}).status == 1);
+  CHECK(ground({"--image", kImage, "--max-memory", "1GB"}).status == 0);
   for (const char* wrong : {"much", "-1", "0", "5KB", "5 MB", "99999999999999999999", "99999999999GB"}) {
     CAPTURE(wrong);
     CHECK(ground({"--max-memory=" + std::string(wrong)}).status == 2);

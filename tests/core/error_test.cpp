@@ -4,7 +4,9 @@
 
 namespace {
 
-std::string message_of(const std::string& text) { return la::Error(text).what(); }
+std::string message_of(const std::string& text) {
+  return la::Error(text).what();
+}
 
 }  // namespace
 
@@ -15,7 +17,8 @@ TEST_CASE("error: what a file says cannot break the line of a message") {
 }
 
 TEST_CASE("error: of a text of 100 MB the two ends are told, cut between characters") {
-  const std::string message = message_of("file: merge \"" + std::string(100'000'000, 'x') + "\": expected two tokens");
+  const std::string message =
+      message_of("file: merge \"" + std::string(100'000'000, 'x') + "\": expected two tokens");
   CHECK(message.size() < 4096);
   CHECK(message.starts_with("file: merge \"xxx"));
   CHECK(message.ends_with("xxx\": expected two tokens"));

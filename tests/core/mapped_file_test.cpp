@@ -65,10 +65,12 @@ TEST_CASE("input file: a whole file is read, and a limit is checked first") {
 TEST_CASE("input file: what is no regular file is refused, and a FIFO is not waited for") {
   TemporaryDirectory directory;
   REQUIRE(::mkfifo((directory / "fifo").c_str(), 0600) == 0);
-  CHECK(error_of([&] { InputFile::open(directory / "fifo"); }) == directory / "fifo: expected a regular file");
+  CHECK(error_of([&] { InputFile::open(directory / "fifo"); }) ==
+        directory / "fifo: expected a regular file");
   CHECK(error_of([&] { InputFile::open(directory.str()); }) == directory.str() + ": expected a regular file");
   CHECK(error_of([&] { InputFile::open("/dev/zero"); }) == "/dev/zero: expected a regular file");
-  CHECK(error_of([&] { InputFile::open(directory / "none"); }) == directory / "none: No such file or directory");
+  CHECK(error_of([&] { InputFile::open(directory / "none"); }) ==
+        directory / "none: No such file or directory");
 }
 
 TEST_CASE("input file: a file cut short between opening and reading is an error") {

@@ -32,8 +32,7 @@ TEST_CASE("parallel: every item is done once, on any number of threads") {
 
 TEST_CASE("parallel: a region ends after all of its threads") {  // what they share lies on its stack
   std::atomic<int> done = 0;
-  for (int round = 0; round < 1000; ++round)
-    la::parallel_for(3, 3, [&](i64, i64, int) { ++done; });
+  for (int round = 0; round < 1000; ++round) la::parallel_for(3, 3, [&](i64, i64, int) { ++done; });
   CHECK(done == 3000);
 }
 
@@ -98,11 +97,11 @@ TEST_CASE("parallel: a dealer gives every item to one worker, in pieces that shr
       CAPTURE(threads);
       std::vector<std::atomic<int>> times(static_cast<std::size_t>(n));
       std::atomic<i64> pieces = 0;
-      la::Dealer dealer(n, 8);
+      la::GuidedSchedule schedule(n, 8);
       la::parallel_phases(
           threads,
           [&](int, int workers) {
-            dealer.each(workers, [&](i64 begin, i64 end) {
+            schedule.each(workers, [&](i64 begin, i64 end) {
               ++pieces;
               CHECK((end - begin >= 8 || end == n));
               for (i64 i = begin; i < end; ++i) ++times[std::size_t(i)];

@@ -30,9 +30,9 @@ TEST_CASE("f16: every value survives the round trip, rounding is to nearest even
   CHECK(to_float(f16{0xfbff}) == -65504.0f);
   CHECK(to_f16(65519.0f).bits == 0x7bff);
   CHECK(to_f16(65520.0f).bits == 0x7c00);
-  CHECK(to_f16(1.0f + 0x1p-11f).bits == 0x3c00);          // halfway: even
+  CHECK(to_f16(1.0f + 0x1p-11f).bits == 0x3c00);  // halfway: even
   CHECK(to_f16(1.0f + 3 * 0x1p-11f).bits == 0x3c02);
-  CHECK(to_f16(0x1p-25f).bits == 0);                      // halfway to the smallest: even
+  CHECK(to_f16(0x1p-25f).bits == 0);  // halfway to the smallest: even
   CHECK(to_f16(0x1.8p-24f).bits == 2);
 }
 

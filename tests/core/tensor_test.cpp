@@ -58,7 +58,8 @@ TEST_CASE("storage: aligned, movable, empty when asked for nothing") {
 
 TEST_CASE("storage: large blocks are aligned to huge pages, writable to their end, and given back at once") {
   constexpr std::size_t kLarge = 64 << 20;
-  for (std::size_t size : {Storage::kMapped - 1, Storage::kMapped, 2 * kHugePage - 1, 2 * kHugePage, kLarge + 1}) {
+  for (std::size_t size :
+       {Storage::kMapped - 1, Storage::kMapped, 2 * kHugePage - 1, 2 * kHugePage, kLarge + 1}) {
     Storage s(size);
     CHECK(reinterpret_cast<std::uintptr_t>(s.data()) % (size >= 2 * kHugePage ? kHugePage : kAlignment) == 0);
     std::memset(s.data(), 1, size);
@@ -85,7 +86,8 @@ TEST_CASE("parallel_for: every item once, in contiguous shares; an error comes o
       });
       for (i64 i = 0; i < n; ++i) REQUIRE(seen[std::size_t(i)] == 1);
     }
-  CHECK_THROWS_AS(parallel_for(4, 2, [](i64, i64, int) { throw std::runtime_error("inside"); }), std::runtime_error);
+  CHECK_THROWS_AS(parallel_for(4, 2, [](i64, i64, int) { throw std::runtime_error("inside"); }),
+                  std::runtime_error);
 }
 
 TEST_CASE("mapped file: whole contents, empty files, errors that name the file") {

@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "fuzz.hpp"
-#include "la/model/answer.hpp"
+#include "la/decoding/answer.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace la;
@@ -25,7 +25,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   AnswerParser parser(special, decode, 640, 480);
   for (std::size_t at = 0; at < ids.size(); ++at)
     if (const auto item = parser.feed(ids[at], probabilities[at])) {
-      fuzz::require_that(i < answer.items.size() && item->box_1000 == answer.items[i].box_1000, "item by item the same");
+      fuzz::require_that(i < answer.items.size() && item->box_1000 == answer.items[i].box_1000,
+                         "item by item the same");
       ++i;
       fuzz::require_that(ids[at] == special.box_end, "an item ends with its bracket");
       fuzz::require_that(item->score >= 0 && item->score <= 1, "a score is a probability");

@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "fuzz.hpp"
-#include "la/model/generation.hpp"
+#include "la/decoding/generation.hpp"
 
 namespace {
 
@@ -50,8 +50,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       fuzz::require_that(++steps <= 64, "an answer ends");
       const auto output = generation.output();
       fuzz::require_that(output.size() == generation.probabilities().size(), "each token has a probability");
-      fuzz::require_that(std::int64_t(output.size()) <= options.max_new_tokens + 5, "an answer keeps its length");
-      for (const std::int32_t id : output) fuzz::require_that(id >= 0 && id < kVocabulary, "tokens are in the vocabulary");
+      fuzz::require_that(std::int64_t(output.size()) <= options.max_new_tokens + 5,
+                         "an answer keeps its length");
+      for (const std::int32_t id : output)
+        fuzz::require_that(id >= 0 && id < kVocabulary, "tokens are in the vocabulary");
     }
     generation.stop_reason();
   });

@@ -21,7 +21,9 @@
 namespace la::fuzz {
 
 /// A file of the source tree, from its root.
-inline std::string source(const std::string& path) { return std::string(LA_SOURCE_ROOT) + "/" + path; }
+inline std::string source(const std::string& path) {
+  return std::string(LA_SOURCE_ROOT) + "/" + path;
+}
 
 inline std::string read_source(const std::string& path) {
   std::ifstream in(source(path), std::ios::binary);

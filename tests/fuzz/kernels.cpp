@@ -50,15 +50,15 @@ Floats copy(const Floats& from, i64 n) {
 }
 
 /// |a - b| is at most `tolerance` times the largest |b|, or `magnitude` where that is more.
-void require_close(const float* got, const float* want, i64 n, double tolerance, double magnitude, const char* kernel,
-                   const char* isa) {
+void require_close(const float* got, const float* want, i64 n, double tolerance, double magnitude,
+                   const char* kernel, const char* isa) {
   for (i64 i = 0; i < n; ++i)
     if (!std::isnan(want[i])) magnitude = std::max(magnitude, std::abs(double(want[i])));
   for (i64 i = 0; i < n; ++i) {
     const bool both = std::isnan(got[i]) && std::isnan(want[i]);
     if (both || std::abs(double(got[i]) - double(want[i])) <= tolerance * magnitude + 1e-30) continue;
-    std::fprintf(stderr, "%s: element %lld of %lld: %s has %.9g, scalar %.9g\n", kernel, static_cast<long long>(i),
-                 static_cast<long long>(n), isa, double(got[i]), double(want[i]));
+    std::fprintf(stderr, "%s: element %lld of %lld: %s has %.9g, scalar %.9g\n", kernel,
+                 static_cast<long long>(i), static_cast<long long>(n), isa, double(got[i]), double(want[i]));
     fuzz::require_that(false, kernel);
   }
 }
@@ -76,7 +76,8 @@ const std::vector<Table>& tables() {
 
 /// call(table, out) for every table; each must come close to scalar's.
 template <class Call>
-void compare(Problem& p, const char* kernel, i64 n, double tolerance, const Call& call, double magnitude = 0) {
+void compare(Problem& p, const char* kernel, i64 n, double tolerance, const Call& call,
+             double magnitude = 0) {
   const Floats start = p.floats(n);
   const Floats want = copy(start, n);
   call(tables()[0], want.get());
@@ -96,14 +97,17 @@ void gemm(Problem& p) {
   for (std::size_t i = 0; i < bf16.size(); ++i) bf16[i] = to_bf16(w[i]).bits;
   const Storage scratch(kernels::kGemmScratch * sizeof(float));
   // A sum of K products of unit normals is about the root of K; where it cancels, its errors do not.
-  compare(p, half ? "gemm_bf16" : "gemm_f32", (m - 1) * ldc + n, 3e-6, [&](const Table& t, float* c) {
-    kernels::Gemm g;
-    g.a = a.get(), g.lda = lda, g.bias = biased ? bias.get() : nullptr, g.c = c, g.ldc = ldc;
-    g.panels = half ? static_cast<const void*>(bf16.data()) : w.get();
-    g.m = m, g.n = n, g.k = k, g.scratch = scratch.as<float>();
-    g.store = adds ? kernels::Store::add : kernels::Store::overwrite;
-    (half ? t.gemm_bf16 : t.gemm_f32)(g);
-  }, std::sqrt(double(k)));
+  compare(
+      p, half ? "gemm_bf16" : "gemm_f32", (m - 1) * ldc + n, 3e-6,
+      [&](const Table& t, float* c) {
+        kernels::Gemm g;
+        g.a = a.get(), g.lda = lda, g.bias = biased ? bias.get() : nullptr, g.c = c, g.ldc = ldc;
+        g.panels = half ? static_cast<const void*>(bf16.data()) : w.get();
+        g.m = m, g.n = n, g.k = k, g.scratch = scratch.as<float>();
+        g.store = adds ? kernels::Store::add : kernels::Store::overwrite;
+        (half ? t.gemm_bf16 : t.gemm_f32)(g);
+      },
+      std::sqrt(double(k)));
 }
 
 template <class Block>
@@ -121,20 +125,23 @@ void fill(Block& block, Problem& p) {
 
 /// Integer products must be the same bits; dequantised ones close.
 template <class Block>
-void quantized(Problem& p, kernels::GemmKernel* Table::*dequantised, kernels::QGemmKernel* Table::*integer) {
+void quantized(Problem& p, kernels::GemmKernel* Table::*dequantized, kernels::QGemmKernel* Table::*integer) {
   const i64 m = p.size(24), n = p.size(60), k = p.size(400), groups = (k + Block::kGroup - 1) / Block::kGroup;
   const bool biased = p.flag(), adds = p.flag();
   const Storage panels(std::size_t((n + 15) / 16 * groups) * sizeof(Block));
   for (i64 i = 0; i < (n + 15) / 16 * groups; ++i) fill(panels.as<Block>()[i], p);
   const Floats a = p.floats(m * k), bias = p.floats(n);
   const Storage scratch(kernels::kGemmScratch * sizeof(float));
-  compare(p, "gemm of integers", m * n, 3e-6, [&](const Table& t, float* c) {
-    kernels::Gemm g;
-    g.a = a.get(), g.lda = k, g.bias = biased ? bias.get() : nullptr, g.c = c, g.ldc = n;
-    g.panels = panels.data(), g.m = m, g.n = n, g.k = k, g.scratch = scratch.as<float>();
-    g.store = adds ? kernels::Store::add : kernels::Store::overwrite;
-    (t.*dequantised)(g);
-  }, std::sqrt(double(k)));
+  compare(
+      p, "gemm of integers", m * n, 3e-6,
+      [&](const Table& t, float* c) {
+        kernels::Gemm g;
+        g.a = a.get(), g.lda = k, g.bias = biased ? bias.get() : nullptr, g.c = c, g.ldc = n;
+        g.panels = panels.data(), g.m = m, g.n = n, g.k = k, g.scratch = scratch.as<float>();
+        g.store = adds ? kernels::Store::add : kernels::Store::overwrite;
+        (t.*dequantized)(g);
+      },
+      std::sqrt(double(k)));
   const i64 stride = groups * Block::kGroup;
   compare(p, "integer product", m * n, 0, [&](const Table& t, float* c) {
     const Storage q(std::size_t(m * stride));
@@ -142,7 +149,8 @@ void quantized(Problem& p, kernels::GemmKernel* Table::*dequantised, kernels::QG
     for (i64 row = 0; row < m; ++row) {
       kernels::QuantizeRow r;
       r.x = a.get() + row * k, r.k = k, r.group = Block::kGroup;
-      r.q = q.as<std::int8_t>() + row * stride, r.scale = scale.get() + row * groups, r.sum = sum.get() + row * groups;
+      r.q = q.as<std::int8_t>() + row * stride, r.scale = scale.get() + row * groups,
+      r.sum = sum.get() + row * groups;
       t.quantize(r);
     }
     kernels::QGemm g;
@@ -163,7 +171,7 @@ void attention(Problem& p) {
     storage.push_back(p.floats(kernels::kPageKeys * (d + padded)));
     page.push_back(storage.back().get());
   }
-  std::vector<kernels::Visible> visible;
+  std::vector<kernels::KeyMask> visible;
   for (i64 r = 0; r < rows; ++r) {
     const auto prefix = std::int32_t(p.bits() % std::uint32_t(keys + 1));
     const auto begin = std::int32_t(prefix + std::int32_t(p.bits() % std::uint32_t(keys - prefix + 1)));
@@ -171,16 +179,19 @@ void attention(Problem& p) {
   }
   const Floats queries = p.floats(rows * d, 2);
   const Storage scratch(std::size_t(kernels::attention_scratch(d)) * sizeof(float));
-  compare(p, "attention", rows * d, 1e-5, [&](const Table& t, float* out) {
-    std::vector<const float*> q;
-    std::vector<float*> to;
-    for (i64 r = 0; r < rows; ++r) q.push_back(queries.get() + r * d), to.push_back(out + r * d);
-    kernels::Attention a;
-    a.q = q.data(), a.out = to.data(), a.visible = visible.data(), a.rows = rows, a.d = d;
-    a.pages = page.data(), a.v_offset = kernels::kPageKeys * d, a.scale = 1 / std::sqrt(float(d));
-    a.scratch = scratch.as<float>();
-    t.attention(a);
-  }, 1);
+  compare(
+      p, "attention", rows * d, 1e-5,
+      [&](const Table& t, float* out) {
+        std::vector<const float*> q;
+        std::vector<float*> to;
+        for (i64 r = 0; r < rows; ++r) q.push_back(queries.get() + r * d), to.push_back(out + r * d);
+        kernels::Attention a;
+        a.q = q.data(), a.out = to.data(), a.visible = visible.data(), a.rows = rows, a.d = d;
+        a.pages = page.data(), a.v_offset = kernels::kPageKeys * d, a.scale = 1 / std::sqrt(float(d));
+        a.scratch = scratch.as<float>();
+        t.attention(a);
+      },
+      1);
 }
 
 void elementwise(Problem& p) {
@@ -190,25 +201,33 @@ void elementwise(Problem& p) {
   const float *x = a.get(), *y = b.get(), *z = c.get();
   switch (which) {
     case 0:
-      return compare(p, "layer_norm", n, 1e-5, [&](const Table& t, float* o) { t.layer_norm(x, y, z, 1e-5f, n, o); }, 3);
+      return compare(
+          p, "layer_norm", n, 1e-5, [&](const Table& t, float* o) { t.layer_norm(x, y, z, 1e-5f, n, o); }, 3);
     case 1:
-      return compare(p, "rms_norm", n, 1e-5, [&](const Table& t, float* o) { t.rms_norm(x, y, 1e-6f, n, o); }, 1);
+      return compare(
+          p, "rms_norm", n, 1e-5, [&](const Table& t, float* o) { t.rms_norm(x, y, 1e-6f, n, o); }, 1);
     // Near x = -3, 1 + erf and 1 + tanh cancel: errors are to be seen beside x.
     case 2:
-      return compare(p, "gelu_tanh", n, 2e-6, [&](const Table& t, float* o) { t.gelu_tanh(x, n, o); }, 1);
+      return compare(
+          p, "gelu_tanh", n, 2e-6, [&](const Table& t, float* o) { t.gelu_tanh(x, n, o); }, 1);
     case 3:
-      return compare(p, "gelu_erf", n, 2e-6, [&](const Table& t, float* o) { t.gelu_erf(x, n, o); }, 1);
+      return compare(
+          p, "gelu_erf", n, 2e-6, [&](const Table& t, float* o) { t.gelu_erf(x, n, o); }, 1);
     case 4:
-      return compare(p, "swiglu", n, 2e-6, [&](const Table& t, float* o) { t.swiglu(x, y, n, o); }, 1);
+      return compare(
+          p, "swiglu", n, 2e-6, [&](const Table& t, float* o) { t.swiglu(x, y, n, o); }, 1);
     case 5:
       return compare(p, "add", n, 0, [&](const Table& t, float* o) { t.add(x, y, n, o); });
     case 6:
       return compare(p, "softmax", n, 3e-6, [&](const Table& t, float* o) { t.softmax(o, n); });
     default:
-      return compare(p, "rope", even, 2e-6, [&](const Table& t, float* o) {
-        t.rope_halves(o, x, y, even);
-        t.rope_interleaved(o, y, x, even);
-      }, 9);
+      return compare(
+          p, "rope", even, 2e-6,
+          [&](const Table& t, float* o) {
+            t.rope_halves(o, x, y, even);
+            t.rope_interleaved(o, y, x, even);
+          },
+          9);
   }
 }
 

@@ -20,7 +20,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                            image.pixels.size() == std::size_t(3 * image.width * image.height),
                        "a picture has its pixels, within the limit");
     const Image small = limit_side(image, 1 + std::int64_t(size % 97));
-    fuzz::require_that(std::max(small.width, small.height) <= 1 + std::int64_t(size % 97), "a side keeps its limit");
+    fuzz::require_that(std::max(small.width, small.height) <= 1 + std::int64_t(size % 97),
+                       "a side keeps its limit");
     ProcessorConfig config;
     config.in_token_limit = 1 + std::int64_t(size % 64);
     const Patches patches = preprocess(image, config);

@@ -1,6 +1,6 @@
 // Text through the bundled tokenizer, literal and interpreted, and through the prompt's templates.
 #include "fuzz.hpp"
-#include "la/model/special_tokens.hpp"
+#include "la/text/special_tokens.hpp"
 #include "la/text/prompt.hpp"
 #include "la/text/task.hpp"
 #include "la/text/tokenizer.hpp"

@@ -19,7 +19,8 @@ void restore() {
   directory().write("vocab.json", vocabulary);
   directory().write("merges.txt", "#version: 0.2\na b\nab c\n");
   directory().write("tokenizer_config.json", R"({"model_max_length": 77})");
-  for (const char* name : {"tokenizer.json", "added_tokens.json"}) std::filesystem::remove(directory() / name);
+  for (const char* name : {"tokenizer.json", "added_tokens.json"})
+    std::filesystem::remove(directory() / name);
 }
 
 }  // namespace
@@ -37,7 +38,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       const std::vector<std::int32_t> ids = tokenizer.encode(PromptText(text, reading));
       for (const std::int32_t id : ids)
         fuzz::require_that(id >= 0 && id < tokenizer.vocabulary_size(), "ids are inside the vocabulary");
-      if (reading == Reading::literal) fuzz::require_that(tokenizer.decode(ids) == text, "a text survives the round trip");
+      if (reading == Reading::literal)
+        fuzz::require_that(tokenizer.decode(ids) == text, "a text survives the round trip");
     }
   });
   return 0;

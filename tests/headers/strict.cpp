@@ -2,4 +2,6 @@
 #include "la/la.hpp"
 #include "la/quantize/quantize.hpp"
 
-int main() { return 0; }
+int main() {
+  return 0;
+}

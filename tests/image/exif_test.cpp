@@ -3,7 +3,7 @@
 #include <la/image/load.hpp>
 
 #include "../support.hpp"
-#include "picture_files.hpp"
+#include "image_files.hpp"
 
 using namespace la::test;
 

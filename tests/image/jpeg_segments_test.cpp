@@ -1,7 +1,7 @@
 #include <la/image/jpeg_segments.hpp>
 
 #include "../support.hpp"
-#include "picture_files.hpp"
+#include "image_files.hpp"
 
 using namespace la::test;
 
@@ -41,8 +41,10 @@ TEST_CASE("jpeg: segments are found across fill bytes and entropy-coded data") {
 }
 
 TEST_CASE("jpeg: Huffman tables of more than 256 codes are found wherever they are") {
-  const std::string full = '\x10' + std::string("\xff\x01", 2) + std::string(14, '\0') + std::string(256, 'v');
-  const std::string over = '\x10' + std::string("\xff\x02", 2) + std::string(14, '\0') + std::string(257, 'v');
+  const std::string full =
+      '\x10' + std::string("\xff\x01", 2) + std::string(14, '\0') + std::string(256, 'v');
+  const std::string over =
+      '\x10' + std::string("\xff\x02", 2) + std::string(14, '\0') + std::string(257, 'v');
   const std::string jpeg = make_jpeg(la::Image(8, 8));
   CHECK(fits(jpeg));
   CHECK(fits(huffman_segment(full)));

@@ -5,7 +5,7 @@
 #include <fstream>
 
 #include "../support.hpp"
-#include "picture_files.hpp"
+#include "image_files.hpp"
 
 using namespace la::test;
 
@@ -43,7 +43,8 @@ TEST_CASE("load: colour types of PNG become RGB") {
 }
 
 TEST_CASE("load: samples of 1, 2 and 4 bits") {
-  CHECK(pixels_of(make_png(3, 1, PngColour::grey, 1, "\xa0")) == Pixels{255, 255, 255, 0, 0, 0, 255, 255, 255});
+  CHECK(pixels_of(make_png(3, 1, PngColour::grey, 1, "\xa0")) ==
+        Pixels{255, 255, 255, 0, 0, 0, 255, 255, 255});
   CHECK(pixels_of(make_png(2, 1, PngColour::grey, 2, "\x60")) == Pixels{85, 85, 85, 170, 170, 170});
   CHECK(pixels_of(make_png(2, 1, PngColour::grey, 4, "\x1f")) == Pixels{17, 17, 17, 255, 255, 255});
   const std::string palette = png_chunk("PLTE", std::string("\x01\x02\x03\x04\x05\x06", 6));
@@ -52,9 +53,11 @@ TEST_CASE("load: samples of 1, 2 and 4 bits") {
 
 TEST_CASE("load: a palette's index beyond its colours, and a palette that is not there") {
   const std::string palette = png_chunk("PLTE", std::string("\x01\x02\x03", 3));
-  const std::string beyond = error_of(make_png(2, 1, PngColour::palette, 8, std::string("\0\xff", 2), palette));
+  const std::string beyond =
+      error_of(make_png(2, 1, PngColour::palette, 8, std::string("\0\xff", 2), palette));
   CHECK((beyond == "no error" || beyond.starts_with("picture: ")));
-  CHECK(error_of(make_png(1, 1, PngColour::palette, 8, std::string(1, '\0'))).starts_with("picture: damaged"));
+  CHECK(
+      error_of(make_png(1, 1, PngColour::palette, 8, std::string(1, '\0'))).starts_with("picture: damaged"));
 }
 
 TEST_CASE("load: interlaced PNG") {
@@ -75,8 +78,8 @@ TEST_CASE("load: JPEG of one, three and four components") {
     return Pixels(image.pixels.begin(), image.pixels.begin() + 3);
   };
   CHECK(colour(make_flat_jpeg({77})) == Pixels{77, 77, 77});
-  CHECK(colour(make_flat_jpeg({100, 128, 128})) == Pixels{100, 100, 100});       // YCbCr
-  CHECK(colour(make_flat_jpeg({10, 20, 30}, 0)) == Pixels{10, 20, 30});          // RGB, as Adobe marks it
+  CHECK(colour(make_flat_jpeg({100, 128, 128})) == Pixels{100, 100, 100});  // YCbCr
+  CHECK(colour(make_flat_jpeg({10, 20, 30}, 0)) == Pixels{10, 20, 30});     // RGB, as Adobe marks it
   // CMYK as Adobe stores it, inverted: each channel times black.
   CHECK(colour(make_flat_jpeg({255, 0, 128, 255}, 0)) == Pixels{255, 0, 128});
   CHECK(colour(make_flat_jpeg({255, 200, 100, 51}, 0)) == Pixels{51, 40, 20});
@@ -245,18 +248,20 @@ TEST_CASE("load: a file that cannot hold its pixels is refused before they are a
   // 16000 x 16000 pixels are within the limit, and would be 2.4 GB while a JPEG of them is decoded.
   const std::string png = make_png(1, 1, PngColour::rgb, 8, "abc");
   const std::string large = png.substr(0, 16) + big_endian(16000, 4) + big_endian(16000, 4) + png.substr(24);
-  CHECK(error_of(large) == "picture: truncated PNG, " + std::to_string(large.size()) +
-                               " bytes cannot hold 16000x16000 pixels");
-  CHECK(error_of(bmp_header(16000, 16000, 0)) == "picture: truncated BMP, 54 bytes cannot hold 16000x16000 pixels");
+  CHECK(error_of(large) ==
+        "picture: truncated PNG, " + std::to_string(large.size()) + " bytes cannot hold 16000x16000 pixels");
+  CHECK(error_of(bmp_header(16000, 16000, 0)) ==
+        "picture: truncated BMP, 54 bytes cannot hold 16000x16000 pixels");
   std::string jpeg = make_flat_jpeg({77});
   jpeg.replace(jpeg.find("\xff\xc0") + 5, 4, big_endian(16000, 2) + big_endian(16000, 2));
-  CHECK(error_of(jpeg) == "picture: truncated JPEG, " + std::to_string(jpeg.size()) +
-                              " bytes cannot hold 16000x16000 pixels");
+  CHECK(error_of(jpeg) ==
+        "picture: truncated JPEG, " + std::to_string(jpeg.size()) + " bytes cannot hold 16000x16000 pixels");
 }
 
 TEST_CASE("load: PNG data that expands beyond its pixels is refused") {
   const std::string bomb = png_of_rows(1, 1, PngColour::rgb, 8, false, std::string(1'000'000, '\0'));
-  CHECK(error_of(bomb) == "no error");  // as much as the file itself has: more rows than needed are passed over
+  CHECK(error_of(bomb) ==
+        "no error");  // as much as the file itself has: more rows than needed are passed over
   // Deflate of zeros: one literal, then copies of 258 bytes, thirteen bits each.
   std::string bits = "11000110000";  // the last block, of fixed codes, and the literal 0
   for (int i = 0; i < 100'000; ++i) bits += "1100010100000";  // length 258, distance 1
@@ -268,8 +273,8 @@ TEST_CASE("load: PNG data that expands beyond its pixels is refused") {
     data += char(byte);
   }
   const std::string header = big_endian(1, 4) + big_endian(1, 4) + std::string("\x08\x02\0\0\0", 5);
-  const std::string expanding = "\x89PNG\r\n\x1a\n" + png_chunk("IHDR", header) + png_chunk("IDAT", data) +
-                                png_chunk("IEND", "");
+  const std::string expanding =
+      "\x89PNG\r\n\x1a\n" + png_chunk("IHDR", header) + png_chunk("IDAT", data) + png_chunk("IEND", "");
   CHECK(expanding.size() < 200'000);  // 25.8 MB expanded
   CHECK(error_of(expanding) == "picture: damaged PNG: more data than its pixels take");
 }
@@ -285,9 +290,11 @@ TEST_CASE("load: a PNG chunk that claims more than the file has is refused witho
 TEST_CASE("load: a PNG may have chunks of data without any") {
   const std::string png = make_png(2, 2, PngColour::rgb, 8, "abcdefabcdef"), none = png_chunk("IDAT", "");
   const std::size_t data = png.find("IDAT") - 4, end = png.find("IEND") - 4;
-  const std::string padded = png.substr(0, data) + none + png.substr(data, end - data) + none + png.substr(end);
+  const std::string padded =
+      png.substr(0, data) + none + png.substr(data, end - data) + none + png.substr(end);
   CHECK(decode(padded).pixels == decode(png).pixels);
-  CHECK(error_of(png.substr(0, data) + none + png.substr(end)) == "picture: damaged or unsupported PNG: no IDAT");
+  CHECK(error_of(png.substr(0, data) + none + png.substr(end)) ==
+        "picture: damaged or unsupported PNG: no IDAT");
 }
 
 TEST_CASE("load: a JPEG of very many scans is refused") {

@@ -114,9 +114,9 @@ TEST_CASE("json: a file larger than the limit is refused before it is read") {
   la::test::TemporaryDirectory directory;
   std::ofstream(directory / "large.json") << "{";
   std::filesystem::resize_file(directory / "large.json", (std::uintmax_t{256} << 20) + 1);  // sparse
-  CHECK_THROWS_WITH_AS(la::JsonFile::open(directory / "large.json"),
-                       (directory / "large.json" +
-                        ": expected a JSON file of at most 268435456 bytes, found 268435457")
-                           .c_str(),
-                       la::Error);
+  CHECK_THROWS_WITH_AS(
+      la::JsonFile::open(directory / "large.json"),
+      (directory / "large.json" + ": expected a JSON file of at most 268435456 bytes, found 268435457")
+          .c_str(),
+      la::Error);
 }

@@ -182,7 +182,8 @@ TEST_CASE("safetensors: the order of the header is free, that of the offsets is 
       R"({"a":)" + tensor("U8", "[1]", "[1,2]") + R"(,"b":)" + tensor("U8", "[1]", "[0,1]") + "}", 2);
   const auto file = la::SafetensorsFile::open(path);
   CHECK(file.find("a")->bytes.data() == file.find("b")->bytes.data() + 1);
-  check_error(file_with(R"({"a":)" + tensor("U8", "[1]", "[2,1]") + "}", 2), "data_offsets that begin at 0, found 2");
+  check_error(file_with(R"({"a":)" + tensor("U8", "[1]", "[2,1]") + "}", 2),
+              "data_offsets that begin at 0, found 2");
 }
 
 TEST_CASE("safetensors: bytes behind the last tensor") {

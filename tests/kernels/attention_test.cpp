@@ -4,7 +4,7 @@
 namespace la::test {
 namespace {
 
-using kernels::Visible;
+using kernels::KeyMask;
 
 /// Random keys and values of one head in pages, as kernels::Attention reads them.
 struct Pages {
@@ -26,8 +26,8 @@ struct Pages {
   std::vector<const float*> pointers;
 };
 
-std::vector<float> run(kernels::AttentionKernel* kernel, const Pages& pages, const std::vector<float>& queries, i64 d,
-                       const std::vector<Visible>& visible) {
+std::vector<float> run(kernels::AttentionKernel* kernel, const Pages& pages,
+                       const std::vector<float>& queries, i64 d, const std::vector<KeyMask>& visible) {
   const i64 rows = i64(visible.size());
   std::vector<Guarded<float>> out;
   std::vector<const float*> q;
@@ -57,23 +57,25 @@ std::vector<float> run(kernels::AttentionKernel* kernel, const Pages& pages, con
   return result;
 }
 
-std::vector<Visible> full(i64 rows, i64 keys) { return std::vector<Visible>(std::size_t(rows), {int(keys), 0, 0}); }
+std::vector<KeyMask> full(i64 rows, i64 keys) {
+  return std::vector<KeyMask>(std::size_t(rows), {int(keys), 0, 0});
+}
 
-std::vector<Visible> causal(i64 rows, i64 keys) {
-  std::vector<Visible> v;
+std::vector<KeyMask> causal(i64 rows, i64 keys) {
+  std::vector<KeyMask> v;
   for (i64 r = 0; r < rows; ++r) v.push_back({int(keys - rows + r + 1), 0, 0});
   return v;
 }
 
 /// A block step: causal rows, then six that see all but the last real token, and each other.
-std::vector<Visible> window(i64 real, i64 keys) {
+std::vector<KeyMask> window(i64 real, i64 keys) {
   const i64 length = keys - 6;
-  std::vector<Visible> v = causal(real, length);
+  std::vector<KeyMask> v = causal(real, length);
   for (int j = 0; j < 6; ++j) v.push_back({int(length - 1), int(length), int(keys)});
   return v;
 }
 
-void check(i64 d, i64 keys, const std::vector<Visible>& visible) {
+void check(i64 d, i64 keys, const std::vector<KeyMask>& visible) {
   CAPTURE(d);
   CAPTURE(keys);
   CAPTURE(visible.size());
@@ -88,16 +90,19 @@ void check(i64 d, i64 keys, const std::vector<Visible>& visible) {
     const auto got = run(kernel, pages, queries, d, visible);
     REQUIRE(relative_error(got, want) < 5e-6);
     for (std::size_t r = 0; r < visible.size(); r += 1 + visible.size() / 5) {
-      const std::vector<float> one(queries.begin() + long(r * std::size_t(d)), queries.begin() + long((r + 1) * std::size_t(d)));
+      const std::vector<float> one(queries.begin() + long(r * std::size_t(d)),
+                                   queries.begin() + long((r + 1) * std::size_t(d)));
       const auto alone = run(kernel, pages, one, d, {visible[r]});
-      REQUIRE(std::memcmp(alone.data(), got.data() + r * std::size_t(d), std::size_t(d) * sizeof(float)) == 0);
+      REQUIRE(std::memcmp(alone.data(), got.data() + r * std::size_t(d), std::size_t(d) * sizeof(float)) ==
+              0);
     }
   }
 }
 
 }  // namespace
 
-TEST_CASE("attention: full, causal and block-window rows agree with the scalar reference, alone the same bits") {
+TEST_CASE(
+    "attention: full, causal and block-window rows agree with the scalar reference, alone the same bits") {
   for (i64 d : {1, 8, 16, 24, 40, 72, 80, 128}) {
     check(d, 1, full(1, 1));
     check(d, 63, full(7, 63));
@@ -115,7 +120,7 @@ TEST_CASE("attention: hidden keys have no influence, whatever they hold") {
   Pages pages(134, 24, noise);
   std::vector<float> queries(24);
   noise.fill(queries);
-  const std::vector<Visible> sees{{60, 128, 134}};
+  const std::vector<KeyMask> sees{{60, 128, 134}};
   for (const kernels::Isa* isa : runnable_isas()) {
     CAPTURE(isa->name);
     kernels::AttentionKernel* kernel = kernels::select_isa(isa->name).attention;
@@ -132,13 +137,15 @@ TEST_CASE("attention: hidden keys have no influence, whatever they hold") {
   }
 }
 
-TEST_CASE("attention: a row that sees nothing is zeros, a NaN query stays in its row, large scores do not overflow") {
+TEST_CASE(
+    "attention: a row that sees nothing is zeros, a NaN query stays in its row, large scores do not "
+    "overflow") {
   Noise noise(6);
   const Pages pages(100, 16, noise);
   std::vector<float> queries(4 * 16, 0.5f);
   for (int i = 0; i < 16; ++i) queries[std::size_t(16 + i)] = NAN;
   for (int i = 0; i < 16; ++i) queries[std::size_t(32 + i)] = 1e20f;
-  const std::vector<Visible> sees{{0, 0, 0}, {100, 0, 0}, {100, 0, 0}, {100, 0, 0}};
+  const std::vector<KeyMask> sees{{0, 0, 0}, {100, 0, 0}, {100, 0, 0}, {100, 0, 0}};
   for (const kernels::Isa* isa : runnable_isas()) {
     CAPTURE(isa->name);
     const auto got = run(kernels::select_isa(isa->name).attention, pages, queries, 16, sees);

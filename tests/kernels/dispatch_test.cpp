@@ -57,7 +57,7 @@ TEST_CASE("dispatch: without a wish the first that this CPU runs, with one exact
   CHECK(kernels::select_isa("best").isa == runnable_isas()[0]->name);
   for (const kernels::Isa* isa : runnable_isas()) {
     CHECK(kernels::select_isa(isa->name).isa == isa->name);
-    const IsaWish wish(std::string(isa->name).c_str());
+    const IsaWish requested(std::string(isa->name).c_str());
     CHECK(kernels::select_isa().isa == isa->name);
     CHECK(kernels::select_isa("best").isa == isa->name);
     CHECK(kernels::select_isa("scalar").isa ==
@@ -71,7 +71,7 @@ TEST_CASE("dispatch: a set that is unknown or cannot run is an error which lists
   CHECK(unknown.find("--isa") != std::string::npos);
   for (const kernels::Isa* isa : runnable_isas()) CHECK(unknown.find(isa->name) != std::string::npos);
   {
-    const IsaWish wish("mmx");
+    const IsaWish requested("mmx");
     CHECK(failure("").find("LA_ISA") != std::string::npos);
   }
   for (const kernels::Isa& isa : kernels::built_in_isas()) {

@@ -53,8 +53,11 @@ TEST_CASE("rope: every ISA agrees with the scalar reference for any even head si
 TEST_CASE("activations: every ISA agrees with the scalar reference on odd sizes") {
   for (i64 n : kSizes) {
     for (auto entry : {&kernels::Table::gelu_tanh, &kernels::Table::gelu_erf})
-      check("gelu", n, n, 1e-6, [n, entry](const kernels::Table& t, float* x, float* y) { (t.*entry)(x, n, y); });
-    check("swiglu", 2 * n, n, 1e-6, [n](const kernels::Table& t, float* x, float* y) { t.swiglu(x, x + n, n, y); }, 10);
+      check("gelu", n, n, 1e-6,
+            [n, entry](const kernels::Table& t, float* x, float* y) { (t.*entry)(x, n, y); });
+    check(
+        "swiglu", 2 * n, n, 1e-6,
+        [n](const kernels::Table& t, float* x, float* y) { t.swiglu(x, x + n, n, y); }, 10);
     check("add", 2 * n, n, 0, [n](const kernels::Table& t, float* x, float* y) { t.add(x, x + n, n, y); });
     check("softmax", n, n, 2e-6, [n](const kernels::Table& t, float* x, float* y) {
       for (i64 i = 0; i < n; ++i) y[i] = x[i];
@@ -64,11 +67,14 @@ TEST_CASE("activations: every ISA agrees with the scalar reference on odd sizes"
 }
 
 TEST_CASE("elementwise: NaN, infinities and denormals behave as the reference") {
-  const std::vector<float> special{NAN, INFINITY, -INFINITY, 0.0f, -0.0f, 1e-41f, -1e-41f, 100.0f, -100.0f, 1e30f, -1e30f};
+  const std::vector<float> special{NAN,     INFINITY, -INFINITY, 0.0f,  -0.0f, 1e-41f,
+                                   -1e-41f, 100.0f,   -100.0f,   1e30f, -1e30f};
   const i64 n = i64(special.size());
   const std::vector<float> ones(special.size(), 1.0f);
   const auto same = [](float a, float b) {
-    return std::isnan(b) ? std::isnan(a) : std::isinf(b) ? a == b : std::abs(a - b) <= 1e-6f * std::max(1.0f, std::abs(b));
+    return std::isnan(b)   ? std::isnan(a)
+           : std::isinf(b) ? a == b
+                           : std::abs(a - b) <= 1e-6f * std::max(1.0f, std::abs(b));
   };
   const kernels::Table scalar = kernels::select_isa("scalar");
   for (const kernels::Isa* isa : runnable_isas()) {

@@ -34,8 +34,9 @@ std::vector<W> pack(const std::vector<float>& w, i64 n, i64 k) {
 }
 
 /// Runs a kernel on the rows [m0, m0 + m) of A with odd strides and misaligned rows, checks the guards.
-std::vector<float> run(kernels::GemmKernel* kernel, const GemmCase& c, const void* panels, const std::vector<float>& a,
-                       const std::vector<float>& bias, const std::vector<float>& old, i64 m0, i64 m) {
+std::vector<float> run(kernels::GemmKernel* kernel, const GemmCase& c, const void* panels,
+                       const std::vector<float>& a, const std::vector<float>& bias,
+                       const std::vector<float>& old, i64 m0, i64 m) {
   const i64 lda = c.k + 3, ldc = c.n + 5;
   Guarded<float> in(m * lda, 1), out(m * ldc, 3);
   for (i64 i = 0; i < m; ++i) {
@@ -84,7 +85,8 @@ void check(const GemmCase& c, kernels::GemmKernel* kernels::Table::*entry) {
     for (i64 m = 0; m < c.m; ++m)
       for (i64 n = 0; n < c.n; ++n) {
         // A chain of K fused multiply-adds errs by at most about K eps sum |a w|; the scalar sums in double.
-        double bound = 2 + std::abs(double(bias[std::size_t(n)])) + std::abs(double(old[std::size_t(m * c.n + n)]));
+        double bound =
+            2 + std::abs(double(bias[std::size_t(n)])) + std::abs(double(old[std::size_t(m * c.n + n)]));
         for (i64 k = 0; k < c.k; ++k)
           bound += std::abs(double(a[std::size_t(m * c.k + k)]) * double(w[std::size_t(n * c.k + k)]));
         bound *= 6e-8 * double(c.k + 4) * 0.5;
@@ -102,11 +104,32 @@ void check(const GemmCase& c, kernels::GemmKernel* kernels::Table::*entry) {
 }
 
 const GemmCase kCases[] = {
-    {1, 1, 1},    {1, 16, 1},   {1, 17, 5},    {1, 64, 33},  {1, 130, 300}, {2, 15, 7},    {3, 33, 64},   {5, 48, 257},
-    {6, 16, 256}, {7, 31, 255}, {11, 100, 20}, {12, 161, 72}, {13, 47, 513}, {16, 40, 600}, {17, 40, 600}, {18, 16, 256},
-    {31, 129, 259}, {61, 70, 100}, {241, 20, 300}, {250, 7, 513}, {481, 18, 17},
-    {4, 40, 40, kernels::Store::add}, {29, 33, 300, kernels::Store::add}, {245, 33, 30, kernels::Store::add},
-    {3, 20, 40, kernels::Store::overwrite, false}, {40, 20, 270, kernels::Store::add, false},
+    {1, 1, 1},
+    {1, 16, 1},
+    {1, 17, 5},
+    {1, 64, 33},
+    {1, 130, 300},
+    {2, 15, 7},
+    {3, 33, 64},
+    {5, 48, 257},
+    {6, 16, 256},
+    {7, 31, 255},
+    {11, 100, 20},
+    {12, 161, 72},
+    {13, 47, 513},
+    {16, 40, 600},
+    {17, 40, 600},
+    {18, 16, 256},
+    {31, 129, 259},
+    {61, 70, 100},
+    {241, 20, 300},
+    {250, 7, 513},
+    {481, 18, 17},
+    {4, 40, 40, kernels::Store::add},
+    {29, 33, 300, kernels::Store::add},
+    {245, 33, 30, kernels::Store::add},
+    {3, 20, 40, kernels::Store::overwrite, false},
+    {40, 20, 270, kernels::Store::add, false},
 };
 
 }  // namespace

@@ -19,7 +19,8 @@ namespace la::test {
 template <class T>
 class Guarded {
  public:
-  explicit Guarded(i64 size, int misalign = 0) : size_(size), values_(std::size_t(size + 2 * kGuard + misalign), guard()) {
+  explicit Guarded(i64 size, int misalign = 0)
+      : size_(size), values_(std::size_t(size + 2 * kGuard + misalign), guard()) {
     start_ = kGuard + misalign;
   }
   T* data() { return values_.data() + start_; }

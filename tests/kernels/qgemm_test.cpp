@@ -248,7 +248,7 @@ void check_integer(const QCase& c, kernels::QGemmKernel* Table::*entry) {
 
 /// Products with f32 activations are gemm_f32's, bit by bit, on the weights written out as floats.
 template <class Block>
-void check_dequantised(const QCase& c, kernels::GemmKernel* Table::*entry) {
+void check_dequantized(const QCase& c, kernels::GemmKernel* Table::*entry) {
   CAPTURE(to_string(c));
   const Problem<Block> p(c);
   std::vector<float> panels(std::size_t((c.n + 15) / 16 * 16 * c.k));
@@ -271,7 +271,7 @@ void check_dequantised(const QCase& c, kernels::GemmKernel* Table::*entry) {
 
 /// Half scales of every kind: subnormal, largest, infinite.
 template <class Block>
-void check_scales(kernels::GemmKernel* Table::*dequantised, kernels::QGemmKernel* Table::*integer) {
+void check_scales(kernels::GemmKernel* Table::*dequantized, kernels::QGemmKernel* Table::*integer) {
   Problem<Block> p(QCase{3, 16, Block::kGroup});
   const std::uint16_t kinds[] = {0x0001, 0x83ff, 0x0400, 0x7bff, 0xfbff, 0x8000, 0x7c00, 0xfc00};
   for (int c = 0; c < 16; ++c) p.panels.template as<Block>()->scale[c] = kinds[c % 8];
@@ -279,7 +279,7 @@ void check_scales(kernels::GemmKernel* Table::*dequantised, kernels::QGemmKernel
     CAPTURE(isa->name);
     const Table table = kernels::select_isa(isa->name);
     const auto got = run(table.*integer, p, 0, 3);
-    const auto f32 = run(table.*dequantised, p, p.panels.data(), 0, 3);
+    const auto f32 = run(table.*dequantized, p, p.panels.data(), 0, 3);
     for (i64 m = 0; m < 3; ++m)
       for (i64 n = 0; n < 16; ++n) {
         const std::size_t at = std::size_t(m * 16 + n);
@@ -306,9 +306,9 @@ TEST_CASE("qgemm q4_g32: every ISA gives the contract's bits, row by row") {
 
 TEST_CASE("gemm q8, q4: the bits of gemm_f32 on dequantised weights") {
   for (const QCase& c : kCases) {
-    check_dequantised<Q8Block>(c, &Table::gemm_q8);
-    check_dequantised<Q4Block<128>>(c, &Table::gemm_q4_g128);
-    check_dequantised<Q4Block<32>>(c, &Table::gemm_q4_g32);
+    check_dequantized<Q8Block>(c, &Table::gemm_q8);
+    check_dequantized<Q4Block<128>>(c, &Table::gemm_q4_g128);
+    check_dequantized<Q4Block<32>>(c, &Table::gemm_q4_g32);
   }
 }
 

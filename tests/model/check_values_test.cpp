@@ -15,7 +15,8 @@ std::vector<NonFiniteValues> values_of(const std::string& directory) {
 }
 
 /// Puts bytes into the data of a tensor, `at` bytes from its start.
-void overwrite(const std::string& directory, const std::string& name, std::size_t at, const std::string& bytes) {
+void overwrite(const std::string& directory, const std::string& name, std::size_t at,
+               const std::string& bytes) {
   std::string path;
   std::streamoff offset = 0;
   {
@@ -32,7 +33,9 @@ void overwrite(const std::string& directory, const std::string& name, std::size_
   REQUIRE(file.good());
 }
 
-std::string bf16_bytes(std::uint16_t bits) { return {char(bits & 0xff), char(bits >> 8)}; }
+std::string bf16_bytes(std::uint16_t bits) {
+  return {char(bits & 0xff), char(bits >> 8)};
+}
 
 /// A copy of the bundled checkpoint.
 struct Copy {
@@ -49,7 +52,8 @@ TEST_CASE("check values: the small checkpoints are finite") {
 
 TEST_CASE("check values: infinities and NaN are counted by tensor, the first one is told") {
   const Copy copy;
-  const std::string head = "language_model.model.embed_tokens.weight", norm = "language_model.model.norm.weight";
+  const std::string head = "language_model.model.embed_tokens.weight",
+                    norm = "language_model.model.norm.weight";
   constexpr std::uint16_t kNan = 0x7fc1, kMinusInfinity = 0xff80, kLargest = 0x7f7f;
   overwrite(copy.directory.str(), head, 2 * (3 * 192 + 5), bf16_bytes(kNan) + bf16_bytes(kMinusInfinity));
   overwrite(copy.directory.str(), head, 2 * 1568 * 192, bf16_bytes(kNan));
@@ -69,21 +73,22 @@ TEST_CASE("check values: every float type; integers may have any bits") {
     std::string bytes;
     i64 size, count, first;
   };
-  const auto bytes_of = [](auto... x) { return (std::string(reinterpret_cast<const char*>(&x), sizeof x) + ...); };
+  const auto bytes_of = [](auto... x) {
+    return (std::string(reinterpret_cast<const char*>(&x), sizeof x) + ...);
+  };
   const std::string ones(8, '\xff');  // a NaN of every type
-  const std::vector<Stored> tensors{
-      {"F64", bytes_of(1e308, double(INFINITY)), 2, 1, 1},
-      {"F32", bytes_of(3e38f, 1e-40f, -INFINITY, float(NAN)), 4, 2, 2},
-      {"F16", bytes_of(std::uint16_t{0x7bff}, std::uint16_t{0xfc00}), 2, 1, 1},
-      {"BF16", ones, 4, 4, 0},
-      {"I32", ones, 2, 0, 0},
-      {"U8", ones, 8, 0, 0}};
+  const std::vector<Stored> tensors{{"F64", bytes_of(1e308, double(INFINITY)), 2, 1, 1},
+                                    {"F32", bytes_of(3e38f, 1e-40f, -INFINITY, float(NAN)), 4, 2, 2},
+                                    {"F16", bytes_of(std::uint16_t{0x7bff}, std::uint16_t{0xfc00}), 2, 1, 1},
+                                    {"BF16", ones, 4, 4, 0},
+                                    {"I32", ones, 2, 0, 0},
+                                    {"U8", ones, 8, 0, 0}};
   const Copy copy;  // and a shard of these beside its tensors
   std::string header = "{", data, index = "{\"weight_map\":{";
   for (const Stored& t : tensors) {
     header += std::string(header.size() > 1 ? ",\"" : "\"") + t.dtype + R"(":{"dtype":")" + t.dtype +
-              R"(","shape":[)" + std::to_string(t.size) + R"(],"data_offsets":[)" + std::to_string(data.size()) + "," +
-              std::to_string(data.size() + t.bytes.size()) + "]}";
+              R"(","shape":[)" + std::to_string(t.size) + R"(],"data_offsets":[)" +
+              std::to_string(data.size()) + "," + std::to_string(data.size() + t.bytes.size()) + "]}";
     data += t.bytes;
     index += std::string("\"") + t.dtype + "\":\"types.safetensors\",";
   }
@@ -91,8 +96,7 @@ TEST_CASE("check values: every float type; integers may have any bits") {
   const std::uint64_t length = header.size();
   std::ofstream(copy.directory / "types.safetensors", std::ios::binary) << bytes_of(length) << header << data;
   const auto rest = SafetensorsFile::open(copy.directory / "model.safetensors");
-  for (const auto& [name, tensor] : rest.tensors())
-    index += "\"" + name + "\":\"rest.safetensors\",";
+  for (const auto& [name, tensor] : rest.tensors()) index += "\"" + name + "\":\"rest.safetensors\",";
   index.back() = '}';
   std::filesystem::rename(copy.directory / "model.safetensors", copy.directory / "rest.safetensors");
   std::ofstream(copy.directory / "model.safetensors.index.json") << index << "}";
@@ -101,8 +105,8 @@ TEST_CASE("check values: every float type; integers may have any bits") {
   CHECK(found.size() == 4);
   for (const NonFiniteValues& values : found) {
     CAPTURE(values.tensor);
-    const auto stored =
-        std::find_if(tensors.begin(), tensors.end(), [&](const Stored& t) { return values.tensor == t.dtype; });
+    const auto stored = std::find_if(tensors.begin(), tensors.end(),
+                                     [&](const Stored& t) { return values.tensor == t.dtype; });
     REQUIRE(stored != tensors.end());
     CHECK(values.count == stored->count);
     CHECK(values.first == std::vector<i64>{stored->first});

@@ -352,7 +352,8 @@ TEST_CASE("config: a string of 100 MB and a key of 100 MB are refused in short")
     const OddConfig config;
     config.replace("config.json", R"("hidden_size": 80)", R"("hidden_size": ")" + long_text + R"(")");
     const std::string error = config.error("config.json");
-    CHECK(error.starts_with(R"(text_config.hidden_size: expected an integer in [1, 262144], found "xxxxxxxx)"));
+    CHECK(
+        error.starts_with(R"(text_config.hidden_size: expected an integer in [1, 262144], found "xxxxxxxx)"));
     CHECK(error.size() < 200);
   }
   {
@@ -380,7 +381,8 @@ TEST_CASE("config: a quantisation that cannot be") {
   const std::vector<std::pair<std::string, std::string>> cases{
       {R"({"bits": 0, "group_size": 128})", "bits: expected an integer in [1, 16], found 0"},
       {R"({"bits": 4, "group_size": -2})", "group_size: expected an integer in [-1, 262144], found -2"},
-      {R"({"bits": 4, "group_size": 1e9})", "group_size: expected an integer in [-1, 262144], found 1000000000.0"},
+      {R"({"bits": 4, "group_size": 1e9})",
+       "group_size: expected an integer in [-1, 262144], found 1000000000.0"},
       {R"({"bits": 4})", "group_size is missing"},
       {R"({"bits": 4, "group_size": 32, "sym": "yes"})", R"(sym: expected true or false, found "yes")"},
       {R"([])", "expected an object, found an array"}};

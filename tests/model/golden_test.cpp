@@ -7,8 +7,10 @@
 #include "../../la/image/load.hpp"
 #include "../../la/io/safetensors.hpp"
 #include "../../la/model/language.hpp"
-#include "../../la/model/session.hpp"
+#include "../../la/session/session.hpp"
 #include "../../la/model/vision.hpp"
+#include "../../la/ops/ops_cpu.hpp"
+#include "../../la/ops/ops_reference.hpp"
 #include "../support.hpp"
 
 // What the reference implementation computes, stage by stage and token by token, on every backend and ISA.
@@ -107,7 +109,8 @@ void check_answers(const SessionOptions& options) {
       CHECK(result.stop == (ended ? StopReason::eos : StopReason::max_tokens));
       same += result.token_ids == g.answer_ids;
     }
-    MESSAGE(session.ops().name(), ", ", std::string(suite.name), ": ", same, " of ", goldens.size(), " answers identical");
+    MESSAGE(session.ops().name(), ", ", std::string(suite.name), ": ", same, " of ", goldens.size(),
+            " answers identical");
   }
 }
 
@@ -128,13 +131,15 @@ std::vector<float> to_host(Ops& ops, ConstMatrix view) {
 /// The stages of one golden, each from the real output of the one before.
 void check_stages(const Suite& suite, const SessionOptions& options) {
   constexpr double tolerance = 2e-4;
-  const std::string folder = source(std::string("tests/goldens/") + suite.name), directory = source(suite.checkpoint);
+  const std::string folder = source(std::string("tests/goldens/") + suite.name),
+                    directory = source(suite.checkpoint);
   const auto goldens = load_goldens(folder);
   const auto tensors = SafetensorsFile::open(folder + "/tensors.safetensors");
   const ModelConfig config = ModelConfig::load(directory);
-  const auto ops = options.backend == Backend::reference ? make_reference_ops() : make_cpu_ops({0, options.isa});
+  const auto ops =
+      options.backend == Backend::reference ? make_reference_ops() : make_cpu_ops({0, options.isa});
   const Checkpoint checkpoint = Checkpoint::open(directory);
-  const ModelWeights weights = load_weights(checkpoint, config, *ops, Weights::auto_);
+  const ModelWeights weights = load_weights(checkpoint, config, *ops, WeightFormat::auto_);
   VisionModel vision(config.vision, weights.vision, *ops);
   LanguageModel language(config.text, config.tokens.mask, weights.language, *ops);
   Workspace workspace(*ops);
@@ -165,11 +170,11 @@ void check_stages(const Suite& suite, const SessionOptions& options) {
     const ImageRows image{projected, first};
     for (const bool block : {false, true}) {
       const auto cache = language.make_cache();
-      const Feed feed{cache.get(), prompt, std::span(&image, 1), block};
+      const SequenceInput feed{cache.get(), prompt, std::span(&image, 1), block};
       const Matrix logits = workspace.matrix(LanguageModel::logit_rows(feed), config.text.vocab_size);
       language.forward(std::span(&feed, 1), workspace, logits);
-      CHECK(relative_error(to_host(*ops, logits), stored(tensors, name + (block ? "logits_mtp" : "logits_ar"))) <=
-            tolerance);
+      CHECK(relative_error(to_host(*ops, logits),
+                           stored(tensors, name + (block ? "logits_mtp" : "logits_ar"))) <= tolerance);
       CHECK(cache->length() == i64(prompt.size()));
     }
   }
@@ -202,7 +207,8 @@ TEST_CASE("model: cpu and reference agree op by op") {
     Session session = Session::open(source(suite.checkpoint), options);
     for (std::size_t k : {std::size_t{0}, std::size_t{1}, std::size_t{2}}) {
       const EncodedImage image = session.encode(load_image(goldens[k].image));
-      CHECK(session.ask(image, PromptText(goldens[k].question), goldens[k].options).token_ids == goldens[k].answer_ids);
+      CHECK(session.ask(image, PromptText(goldens[k].question), goldens[k].options).token_ids ==
+            goldens[k].answer_ids);
     }
   }
 }

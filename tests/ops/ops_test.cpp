@@ -1,4 +1,7 @@
 #include "../../la/ops/ops.hpp"
+#include "../../la/ops/ops_check.hpp"
+#include "../../la/ops/ops_cpu.hpp"
+#include "../../la/ops/ops_reference.hpp"
 
 #include <numeric>
 #include <random>
@@ -29,7 +32,8 @@ struct Stored {
     for (i64 s : shape) n *= s;
     for (float x : noise(n)) {
       const std::uint16_t half = type == DType::bf16 ? to_bf16(x).bits : to_f16(x).bits;
-      const auto* p = type == DType::f32 ? reinterpret_cast<const std::byte*>(&x) : reinterpret_cast<const std::byte*>(&half);
+      const auto* p = type == DType::f32 ? reinterpret_cast<const std::byte*>(&x)
+                                         : reinterpret_cast<const std::byte*>(&half);
       bytes.insert(bytes.end(), p, p + size_of(type));
     }
     tensor = {"weight", type, std::move(shape), bytes, &file};
@@ -38,12 +42,15 @@ struct Stored {
   StoredTensor tensor;
 };
 
-Matrix view(std::vector<float>& values, i64 rows, i64 columns) { return {values.data(), {rows, columns}}; }
+Matrix view(std::vector<float>& values, i64 rows, i64 columns) {
+  return {values.data(), {rows, columns}};
+}
 
 void run_all_ops(Ops& ops) {
   const MappedFile no_file;
   for (const DType type : {DType::f32, DType::bf16, DType::f16})
-    for (const Weights format : {Weights::auto_, Weights::f32, Weights::bf16, Weights::q8, Weights::q4})
+    for (const WeightFormat format :
+         {WeightFormat::auto_, WeightFormat::f32, WeightFormat::bf16, WeightFormat::q8, WeightFormat::q4})
       for (const i64 tokens : {1, 5, 37}) {
         const Stored a({19, 33}, type, no_file), b({30, 33}, type, no_file), bias({30}, DType::f32, no_file);
         const WeightPart parts[] = {{&a.tensor, nullptr}, {&b.tensor, &bias.tensor}};
@@ -102,7 +109,7 @@ void run_attention(Ops& ops) {
   a->extend(50);
   for (i64 layer = 0; layer < 3; ++layer) ops.kv_write(*a, layer, 100, mk.rows(0, 50), mv.rows(0, 50));
 
-  std::vector<Visible> visible;
+  std::vector<KeyMask> visible;
   for (int t = 0; t < long_rows; ++t) visible.push_back({t + 1, 0, 0});
   for (int t = 0; t < 5; ++t) visible.push_back({t + 1, 0, 0});
   for (int t = 0; t < 6; ++t) visible.push_back({4, 5, 11});
@@ -139,20 +146,31 @@ class BrokenOps final : public Ops {
   std::shared_ptr<std::byte> allocate(std::size_t n) override { return real_->allocate(n); }
   void upload(const void* h, void* d, std::size_t n) override { real_->upload(h, d, n); }
   void download(const void* d, void* h, std::size_t n) override { real_->download(d, h, n); }
-  std::unique_ptr<Weight> make_weight(std::span<const WeightPart> p, Weights f) override { return real_->make_weight(p, f); }
+  std::unique_ptr<Weight> make_weight(std::span<const WeightPart> p, WeightFormat f) override {
+    return real_->make_weight(p, f);
+  }
   std::unique_ptr<KvCache> make_kv_cache(const KvShape& s) override { return real_->make_kv_cache(s); }
   void linear(ConstMatrix x, const Weight& w, Matrix y, Store s) override { real_->linear(x, w, y, s); }
-  void embedding(const Weight& t, std::span<const std::int32_t> i, Matrix y) override { real_->embedding(t, i, y); }
+  void embedding(const Weight& t, std::span<const std::int32_t> i, Matrix y) override {
+    real_->embedding(t, i, y);
+  }
   void gather(ConstMatrix x, std::span<const std::int32_t> r, Matrix y) override { real_->gather(x, r, y); }
   void add(ConstMatrix a, ConstMatrix b, Matrix y) override { real_->add(a, b, y); }
-  void layer_norm(ConstMatrix x, ConstVector w, ConstVector b, float e, Matrix y) override { real_->layer_norm(x, w, b, e, y); }
-  void rms_norm(ConstMatrix x, ConstVector w, float e, Matrix y) override { real_->rms_norm(x, w, e * 100, y); }
+  void layer_norm(ConstMatrix x, ConstVector w, ConstVector b, float e, Matrix y) override {
+    real_->layer_norm(x, w, b, e, y);
+  }
+  void rms_norm(ConstMatrix x, ConstVector w, float e, Matrix y) override {
+    real_->rms_norm(x, w, e * 100, y);
+  }
   void rope(Cube x, ConstMatrix c, ConstMatrix s, Rope l) override { real_->rope(x, c, s, l); }
   void gelu(ConstMatrix x, Gelu k, Matrix y) override { real_->gelu(x, k, y); }
   void swiglu(ConstMatrix g, Matrix y) override { real_->swiglu(g, y); }
   void bicubic_grid(ConstCube g, Cube y) override { real_->bicubic_grid(g, y); }
-  void kv_write(KvCache& c, i64 l, i64 f, ConstCube k, ConstCube v) override { real_->kv_write(c, l, f, k, v); }
-  void attention(ConstCube q, std::span<const KvRows> r, std::span<const Visible> v, float s, Cube o) override {
+  void kv_write(KvCache& c, i64 l, i64 f, ConstCube k, ConstCube v) override {
+    real_->kv_write(c, l, f, k, v);
+  }
+  void attention(ConstCube q, std::span<const KvRows> r, std::span<const KeyMask> v, float s,
+                 Cube o) override {
     real_->attention(q, r, v, s, o);
   }
   void softmax(Matrix x) override { real_->softmax(x); }
@@ -182,12 +200,15 @@ TEST_CASE("ops: weights that cannot be packed are refused by name") {
   other.tensor.name = "other";
   bias.tensor.name = "bias";
   const WeightPart mixed[] = {{&good.tensor, nullptr}, {&other.tensor, nullptr}};
-  CHECK_THROWS_WITH_AS(ops->make_weight(mixed, Weights::auto_), doctest::Contains("tensor other: expected 8 inputs"), Error);
+  CHECK_THROWS_WITH_AS(ops->make_weight(mixed, WeightFormat::auto_),
+                       doctest::Contains("tensor other: expected 8 inputs"), Error);
   const WeightPart biased{&good.tensor, &bias.tensor};
-  CHECK_THROWS_WITH_AS(ops->make_weight(std::span(&biased, 1), Weights::auto_), doctest::Contains("tensor bias: expected 4"), Error);
+  CHECK_THROWS_WITH_AS(ops->make_weight(std::span(&biased, 1), WeightFormat::auto_),
+                       doctest::Contains("tensor bias: expected 4"), Error);
   good.tensor.dtype = DType::i32;
   const WeightPart integers{&good.tensor, nullptr};
-  CHECK_THROWS_WITH_AS(ops->make_weight(std::span(&integers, 1), Weights::auto_), doctest::Contains("F32, F16 or BF16, found I32"), Error);
+  CHECK_THROWS_WITH_AS(ops->make_weight(std::span(&integers, 1), WeightFormat::auto_),
+                       doctest::Contains("F32, F16 or BF16, found I32"), Error);
 }
 
 }  // namespace la::test

@@ -5,8 +5,8 @@
 #include <random>
 #include <vector>
 
-#include "../../la/ops/packed_weight.hpp"
-#include "../../la/ops/panel_codec.hpp"
+#include "../../la/weights/packed_weight.hpp"
+#include "../../la/weights/pack_panel.hpp"
 
 // Weights of random numbers in panels of any format.
 namespace la::test {

@@ -3,6 +3,7 @@
 
 #include "../../kernels/dispatch.hpp"
 #include "../../la/ops/ops.hpp"
+#include "../../la/ops/ops_cpu.hpp"
 #include "../support.hpp"
 #include "packed_panels.hpp"
 
@@ -42,7 +43,7 @@ std::vector<float> values_of(const PackedWeight& w) {
 
 /// Checks y = x W^T. What may be off: with f32 activations a chain of K roundings; with 8-bit ones half a step of
 /// each input too, amax of its group / 254.
-void check_product(ConstMatrix x, const PackedWeight& w, ConstMatrix y, Activations activations) {
+void check_product(ConstMatrix x, const PackedWeight& w, ConstMatrix y, ActivationFormat activations) {
   const std::vector<float> values = values_of(w);
   const i64 group = group_size(w.panel_format()), inputs = w.inputs();
   for (i64 t = 0; t < x.shape[0]; ++t)
@@ -61,7 +62,7 @@ void check_product(ConstMatrix x, const PackedWeight& w, ConstMatrix y, Activati
         rounding += weights * largest / 254;
       }
       const double chain = double(inputs + 4) * 0x1p-24 * (magnitude + rounding);
-      const double allowed = chain + (activations == Activations::q8 ? rounding : 0);
+      const double allowed = chain + (activations == ActivationFormat::q8 ? rounding : 0);
       CAPTURE(t);
       CAPTURE(n);
       REQUIRE(std::abs(double(y(t, n)) - sum) <= allowed);
@@ -73,7 +74,7 @@ void check_product(ConstMatrix x, const PackedWeight& w, ConstMatrix y, Activati
 TEST_CASE("quantised ops: a product is that of the dequantised weight, on every ISA, for odd sizes") {
   for (const kernels::Isa& isa : kernels::built_in_isas()) {
     if (!isa.supported()) continue;
-    for (Activations activations : {Activations::f32, Activations::q8}) {
+    for (ActivationFormat activations : {ActivationFormat::f32, ActivationFormat::q8}) {
       CpuOptions options;
       options.isa = isa.name;
       options.activations = activations;
@@ -115,7 +116,7 @@ TEST_CASE("quantised ops: a table's rows are its dequantised values, bit for bit
 
 TEST_CASE("quantised ops: a tied head multiplies with the rows that the table gives") {
   CpuOptions options;
-  options.activations = Activations::f32;
+  options.activations = ActivationFormat::f32;
   const auto ops = make_cpu_ops(options);
   for (PanelFormat format : kIntegers) {
     const PanelSize size{49, 96};

@@ -1,4 +1,5 @@
 #include "../../la/ops/workspace.hpp"
+#include "../../la/ops/ops_cpu.hpp"
 
 #include "../support.hpp"
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "../../la/io/json.hpp"
-#include "../../la/model/find_int4.hpp"
+#include "../../la/weights/int4_checkpoint.hpp"
 #include "../support.hpp"
 
 // The weights of make_fixtures.py.

@@ -4,10 +4,11 @@
 
 #include "../../la/core/error.hpp"
 #include "../../la/image/load.hpp"
-#include "../../la/model/find_int4.hpp"
-#include "../../la/model/session.hpp"
-#include "../../la/ops/packed_weight.hpp"
+#include "../../la/weights/int4_checkpoint.hpp"
+#include "../../la/session/session.hpp"
+#include "../../la/weights/packed_weight.hpp"
 #include "../../la/text/task.hpp"
+#include "../../la/ops/ops_cpu.hpp"
 #include "../support.hpp"
 
 namespace la::test {
@@ -38,7 +39,7 @@ std::vector<float> rows_of(const Weight& w) {
   return rows;
 }
 
-ModelWeights weights_of(const std::string& directory, Ops& ops, Weights format = Weights::auto_) {
+ModelWeights weights_of(const std::string& directory, Ops& ops, WeightFormat format = WeightFormat::auto_) {
   return load_weights(Checkpoint::open(directory), ModelConfig::load(directory), ops, format);
 }
 
@@ -50,7 +51,7 @@ TEST_CASE("quantize: a packed file gives the answers of the same rounding while 
   const QuantizeSummary s = quantize(source(kBundled), out, options_of(QuantizeFormat::q8));
   CHECK(s.bytes < s.source_bytes);
   SessionOptions rounded;
-  rounded.weights = Weights::q8;
+  rounded.weights = WeightFormat::q8;
   CHECK(ask(out).token_ids == ask(source(kBundled), rounded).token_ids);
   CHECK(Session::open(out).weight_format() == "q8");
 }
@@ -61,7 +62,7 @@ TEST_CASE("quantize: the packed file is mapped, its panels where they lie in the
   quantize(source(kBundled), out, options_of(QuantizeFormat::mixed));
   const auto ops = make_cpu_ops();
   const Checkpoint checkpoint = Checkpoint::open(out);
-  const ModelWeights w = load_weights(checkpoint, ModelConfig::load(out), *ops, Weights::auto_);
+  const ModelWeights w = load_weights(checkpoint, ModelConfig::load(out), *ops, WeightFormat::auto_);
   const auto& down = static_cast<const PackedWeight&>(*w.language.layers[0].down);
   CHECK(down.panel_format() == PanelFormat::q4_g32);
   CHECK(down.panels(0) ==
@@ -75,7 +76,7 @@ TEST_CASE("quantize: mapped weights outlive the checkpoint, and can be widened")
   const std::string out = directory / "q4";
   quantize(source(kBundled), out, options_of(QuantizeFormat::q4));
   const auto ops = make_cpu_ops();
-  const ModelWeights mapped = weights_of(out, *ops), wide = weights_of(out, *ops, Weights::f32);
+  const ModelWeights mapped = weights_of(out, *ops), wide = weights_of(out, *ops, WeightFormat::f32);
   CHECK(mapped.language.embedding->format() == "q4");
   CHECK(wide.language.embedding->format() == "f32");
   CHECK(rows_of(*mapped.language.embedding) == rows_of(*wide.language.embedding));
@@ -131,8 +132,8 @@ TEST_CASE("quantize: 4-bit integers give the ids of their dequantised values as 
   options.layout = QuantizeLayout::gptq;
   quantize(source(kBundled), out, options);
   SessionOptions integers, floats;
-  integers.activations = Activations::f32;
-  floats.weights = Weights::f32;
+  integers.activations = ActivationFormat::f32;
+  floats.weights = WeightFormat::f32;
   CHECK(ask(out, integers).token_ids == ask(out, floats).token_ids);
 }
 

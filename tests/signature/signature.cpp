@@ -30,22 +30,23 @@ struct Question {
   const char* what;
 };
 
-struct Picture {
+struct ImageSource {
   const char* file;
   Question questions[3];
 };
 
 using la::Task;
 
-constexpr Picture kPictures[] = {
+constexpr ImageSource kImages[] = {
     {"shapes.png",
-     {{Task::ground_single, "object"}, {Task::detect, "red circle</c>blue ring"}, {Task::point, "green star"}}},
+     {{Task::ground_single, "object"},
+      {Task::detect, "red circle</c>blue ring"},
+      {Task::point, "green star"}}},
     {"crowd.png",
      {{Task::ground_single, "purple star"},
       {Task::detect, "red circle</c>blue square</c>yellow cross"},
       {Task::ground_gui, "green hexagon"}}},
-    {"letters.png",
-     {{Task::detect_text, ""}, {Task::ground_text, "R"}, {Task::point_gui, "U"}}},
+    {"letters.png", {{Task::detect_text, ""}, {Task::ground_text, "R"}, {Task::point_gui, "U"}}},
     {"turned.jpg",
      {{Task::ground_single, "pink diamond"},
       {Task::ground_multi, "green cross"},
@@ -57,9 +58,9 @@ std::uint64_t signature(const std::string& data, std::string_view isa) {
   options.isa = isa;
   la::Session session = la::Session::open(data + "/shapes", options);
   Hash hash;
-  for (const Picture& picture : kPictures) {
-    const la::EncodedImage image = session.encode(la::load_image(data + "/pictures/" + picture.file));
-    for (const Question& question : picture.questions)
+  for (const ImageSource& image : kImages) {
+    const la::EncodedImage image = session.encode(la::load_image(data + "/pictures/" + image.file));
+    for (const Question& question : image.questions)
       for (const la::Mode mode : {la::Mode::slow, la::Mode::fast, la::Mode::hybrid}) {
         la::AskOptions ask;
         ask.generation.mode = mode;

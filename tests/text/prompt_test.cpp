@@ -229,7 +229,8 @@ TEST_CASE("prompt: a megabyte of text, of blanks, of marks and of brackets") {
   while (hangul.size() < kSize) hangul += "\u1100\u1161";
   for (const std::string& text : {std::string(kSize, 'e'), std::string(kSize, ' '), std::string(kSize, '<'),
                                   std::string(kSize, '\n'), std::string(kSize, '\''), marks, hangul}) {
-    const la::Prompt literal = la::build_prompt(shapes(), special(), la::question(la::Task::point, text), std::vector<i64>{1});
+    const la::Prompt literal =
+        la::build_prompt(shapes(), special(), la::question(la::Task::point, text), std::vector<i64>{1});
     const la::Prompt read = prompt(text, {1});
     CHECK(literal.ids.size() > 100);
     CHECK(read.ids.size() > 100);
@@ -241,7 +242,8 @@ TEST_CASE("prompt: images that fill the sequence are refused with the numbers, b
                     "question: 2048 tokens of 1 images leave no room for text, model_max_length is 2048");
   std::string many;
   for (int i = 0; i < 100'000; ++i) many += "<image-1>";
-  check_usage_error(many, {60'000},
-                    "question: 6000000000 tokens of 100000 images leave no room for text, model_max_length is 2048");
+  check_usage_error(
+      many, {60'000},
+      "question: 6000000000 tokens of 100000 images leave no room for text, model_max_length is 2048");
   CHECK(prompt("x", {2047}).ids.size() > 2047);
 }

@@ -257,9 +257,15 @@ TEST_CASE("tokenizer files: rules that are not implemented are refused") {
 TEST_CASE("tokenizer files: depth bombs are refused, in every file") {
   const std::string bomb = R"({"x":)" + std::string(1'000'000, '[') + std::string(1'000'000, ']') + "}";
   CHECK(has(Checkpoint().write("tokenizer.json", bomb).error(), "tokenizer.json: not valid JSON"));
-  CHECK(has(Checkpoint().write("vocab.json", bomb).write("merges.txt", "").error(), "vocab.json: not valid JSON"));
-  CHECK(has(Checkpoint().separate("", "").write("added_tokens.json", bomb).error(), "added_tokens.json: not valid JSON"));
-  CHECK(Checkpoint().separate("", "").write("tokenizer_config.json", bomb).error().starts_with("tokenizer_config.json: "));
+  CHECK(has(Checkpoint().write("vocab.json", bomb).write("merges.txt", "").error(),
+            "vocab.json: not valid JSON"));
+  CHECK(has(Checkpoint().separate("", "").write("added_tokens.json", bomb).error(),
+            "added_tokens.json: not valid JSON"));
+  CHECK(Checkpoint()
+            .separate("", "")
+            .write("tokenizer_config.json", bomb)
+            .error()
+            .starts_with("tokenizer_config.json: "));
 }
 
 TEST_CASE("tokenizer files: texts of 100 MB are refused in short, or are tokens like any other") {
@@ -268,7 +274,8 @@ TEST_CASE("tokenizer files: texts of 100 MB are refused in short, or are tokens 
   CHECK(merge.starts_with("merges.txt: merge 0 \"xxx"));
   CHECK(has(merge, "no token \""));
   CHECK(merge.size() < 4096);
-  CHECK(has(Checkpoint().separate("", long_text).error(), "merges.txt: expected at most 67108864 bytes, found 100000000"));
+  CHECK(has(Checkpoint().separate("", long_text).error(),
+            "merges.txt: expected at most 67108864 bytes, found 100000000"));
   const std::string damaged = Checkpoint().separate(",\"" + long_text + "\":-1", "").error();
   CHECK(has(damaged, "expected an integer in [0, 4194303], found -1"));
   CHECK(damaged.size() < 4096);
@@ -286,6 +293,7 @@ TEST_CASE("tokenizer files: the largest id is no allocation beyond its limit") {
   files.write("added_tokens.json", R"({"<x>":4194304})");
   CHECK(has(files.error(), "expected an integer in [0, 4194303], found 4194304"));
   files.write("added_tokens.json", "{}")
-      .write("tokenizer_config.json", R"({"model_max_length":9,"added_tokens_decoder":{"4194304":{"content":"<x>"}}})");
+      .write("tokenizer_config.json",
+             R"({"model_max_length":9,"added_tokens_decoder":{"4194304":{"content":"<x>"}}})");
   CHECK(has(files.error(), "expected an id from 0 to 4194303, found 4194304"));
 }

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "../core/inline.hpp"
+#include "sampling.hpp"
+#include "../text/special_tokens.hpp"
+
+namespace la {
+
+/// How answers are decoded: one token a step, a block of six a step, or blocks with single tokens for a box
+/// that is in doubt.
+enum class Mode { slow, fast, hybrid };
+
+/// All that reading a block needs to know of one row of probabilities.
+struct BlockRow {
+  Candidate token;                ///< drawn, or the most probable when greedy
+  std::array<Candidate, 5> best;  ///< falling, the lower id first among equals
+  float box_start = 0, box_end = 0, ref_start = 0, none = 0, null = 0, end = 0;  ///< of these special tokens
+};
+using BlockRows = std::array<BlockRow, kBlockSize>;
+
+/// error: a special token is outside the vocabulary
+BlockRow summarize_row(std::span<const float> probabilities, const SpecialTokens& special,
+                       const Sampling& sampling, Random& random);
+
+using BlockTokens = std::array<Candidate, kBlockSize>;
+
+/// The six tokens as a box or as a ref, from the probabilities and not from the drawn tokens; nothing when
+/// the block is neither. A coordinate in doubt (hybrid only) is read as id 0.
+std::optional<BlockTokens> read_block(const BlockRows& rows, const SpecialTokens& special, Mode mode);
+
+enum class BlockType { coord_box, point_box, empty_box, error_box, text, end };
+
+/// What a block adds to the answer. A derived token (the `</box>` of an empty box, the `<|im_end|>` for a
+/// null) keeps the probability of the token whose place it takes.
+struct BlockOutput {
+  BlockType type = BlockType::text;
+  std::vector<Candidate> tokens;
+  bool switches_to_ar() const noexcept { return type == BlockType::error_box; }
+  bool ends() const noexcept { return type == BlockType::end; }
+};
+
+/// The pattern of six tokens, from read_block() or else each row's own token, and the output it stands for.
+BlockOutput classify_block(const BlockTokens& tokens, const SpecialTokens& special, Mode mode);
+
+/// read_block(), else each row's own token; then classify_block().
+BlockOutput decode_block(const BlockRows& rows, const SpecialTokens& special, Mode mode);
+
+}  // namespace la
+
+#if !defined(LA_COMPILED)
+#include "block.cpp"
+#endif

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "../core/inline.hpp"
+#include "ops.hpp"
+
+namespace la {
+
+struct CpuOptions {
+  int threads = 0;         ///< 0: default_threads()
+  std::string_view isa{};  ///< see kernels::select_isa
+  ActivationFormat activations = ActivationFormat::auto_;
+};
+
+/// Threads and vector kernels.
+std::unique_ptr<Ops> make_cpu_ops(const CpuOptions& options = {});
+
+}  // namespace la
+
+#if !defined(LA_COMPILED)
+#include "ops_cpu.cpp"
+#endif

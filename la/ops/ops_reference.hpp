@@ -1,0 +1,18 @@
+#pragma once
+
+#include <memory>
+
+#include "../core/inline.hpp"
+#include "ops.hpp"
+
+namespace la {
+
+/// Plain loops, double accumulators, one sum after the other: the oracle and the documentation.
+std::unique_ptr<Ops> make_reference_ops(int threads = 0,
+                                        ActivationFormat activations = ActivationFormat::auto_);
+
+}  // namespace la
+
+#if !defined(LA_COMPILED)
+#include "ops_reference.cpp"
+#endif

@@ -1,0 +1,108 @@
+#include "engine.hpp"
+
+#include <utility>
+
+#include "../core/error.hpp"
+#include "../image/patches.hpp"
+#include "../image/resize.hpp"
+#include "../io/checkpoint.hpp"
+#include "../ops/ops_check.hpp"
+#include "../ops/ops_cpu.hpp"
+#include "../ops/ops_reference.hpp"
+#include "../core/stopwatch.hpp"
+
+namespace la {
+namespace detail {
+
+inline std::unique_ptr<Ops> make_ops(const SessionOptions& options) {
+  const auto cpu = [&] { return make_cpu_ops({options.threads, options.isa, options.activations}); };
+  switch (options.backend) {
+    case Backend::reference:
+      return make_reference_ops(options.threads, options.activations);
+    case Backend::check:
+      return make_check_ops(cpu(), make_reference_ops(options.threads, options.activations));
+    case Backend::cpu:
+      break;
+  }
+  return cpu();
+}
+
+}  // namespace detail
+
+LA_INLINE void check_vocabulary(const Tokenizer& tokenizer, const ModelConfig& config) {
+  require(tokenizer.vocabulary_size() <= config.text.vocab_size, config.directory,
+          ": expected token ids below vocab_size ", config.text.vocab_size, ", found a tokenizer with ",
+          tokenizer.vocabulary_size(), " tokens");
+}
+
+LA_INLINE Engine::Engine(const std::string& directory, const SessionOptions& options)
+    : config(ModelConfig::load(directory)),
+      tokenizer(Tokenizer::load(directory)),
+      ops(options.wrap_ops ? options.wrap_ops(detail::make_ops(options)) : detail::make_ops(options)),
+      weights(load(directory, options)),
+      activations(options.activations),
+      kv_budget(options.kv_budget_bytes),
+      vision(config.vision, weights.vision, *ops),
+      language(config.text, config.tokens.mask, weights.language, *ops),
+      workspace(*ops),
+      images(options.image_cache_bytes),
+      prefixes(options.kept_prefixes) {}
+
+LA_INLINE ModelWeights Engine::load(const std::string& directory, const SessionOptions& options) const {
+  check_vocabulary(tokenizer, config);
+  const Checkpoint checkpoint = Checkpoint::open(directory);
+  check_weights(checkpoint, config);  // everything, before minutes go into packing
+  return load_weights(checkpoint, config, *ops, options.weights, options.progress);
+}
+
+LA_INLINE EncodedImage Engine::encode(const Image& image, i64 max_side, bool shared) {
+  const ImageKey key = shared ? key_of(image, max_side) : ImageKey{};
+  const std::lock_guard lock(mutex);
+  if (shared) {
+    if (auto found = images.find(key)) {
+      ++statistics.vision_hits;
+      found->preprocess_seconds = found->vision_seconds = 0;
+      return *found;
+    }
+  }
+  const EncodedImage encoded = run_vision(image, max_side);
+  ++statistics.vision_runs;
+  if (shared) images.keep(key, encoded);
+  return encoded;
+}
+
+LA_INLINE EncodedImage Engine::run_vision(const Image& image, i64 max_side) {
+  Stopwatch watch;
+  EncodedImage encoded;
+  encoded.width = image.width;
+  encoded.height = image.height;
+  Patches patches = max_side > 0 ? preprocess(limit_side(image, max_side), config.processor)
+                                 : preprocess(image, config.processor);
+  encoded.grid_h = patches.grid_h;
+  encoded.grid_w = patches.grid_w;
+  encoded.preprocess_seconds = watch.lap();
+
+  const i64 count = patches.grid_h * patches.grid_w, channels = config.text.hidden_size;
+  const i64 rows = count / (config.vision.merge * config.vision.merge);
+  weights.require_whole();
+  const Workspace::Scope scope(workspace);
+  const Matrix features = workspace.matrix(count, config.vision.hidden_size);
+  vision.encode(std::move(patches), workspace, features);
+  encoded.memory = ops->allocate(std::size_t(rows * channels) * sizeof(float));
+  const Matrix projected(reinterpret_cast<float*>(encoded.memory.get()), {rows, channels});
+  project(weights.projector, features, encoded.grid_w, *ops, workspace, projected);
+  weights.require_whole();
+  encoded.rows = projected;
+  encoded.vision_seconds = watch.lap();
+  return encoded;
+}
+
+LA_INLINE Statistics Engine::totals() {
+  const std::lock_guard lock(mutex);
+  Statistics all = statistics;
+  all.kv_bytes = kv_budget.used();
+  all.peak_kv_bytes = kv_budget.peak();
+  return all;
+}
+
+}  // namespace la

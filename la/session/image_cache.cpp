@@ -1,0 +1,51 @@
+#include "image_cache.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace la {
+namespace detail {
+
+/// One step of a 64-bit hash. source: MurmurHash3's 64-bit finaliser
+inline std::uint64_t mix_image_bits(std::uint64_t h, std::uint64_t value) noexcept {
+  h ^= value;
+  h = (h ^ (h >> 33)) * 0xff51afd7ed558ccdu;
+  h = (h ^ (h >> 33)) * 0xc4ceb9fe1a85ec53u;
+  return h ^ (h >> 33);
+}
+
+}  // namespace detail
+
+LA_INLINE ImageKey key_of(const Image& image, i64 max_side) {
+  ImageKey key{{0x9e3779b97f4a7c15u, 0xd1b54a32d192ed03u}, image.width, image.height, max_side};
+  const std::size_t size = image.pixels.size();
+  for (std::size_t at = 0; at < size; at += 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, image.pixels.data() + at, std::min<std::size_t>(8, size - at));
+    key.hash[0] = detail::mix_image_bits(key.hash[0], word);
+    key.hash[1] = detail::mix_image_bits(key.hash[1], word + 0x9e3779b97f4a7c15u);
+  }
+  return key;
+}
+
+LA_INLINE std::optional<EncodedImage> ImageCache::find(const ImageKey& key) {
+  for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
+    if (entry->key != key) continue;
+    entries_.splice(entries_.begin(), entries_, entry);
+    return entry->image;
+  }
+  return std::nullopt;
+}
+
+LA_INLINE void ImageCache::keep(const ImageKey& key, const EncodedImage& image) {
+  const std::size_t bytes = std::size_t(image.rows.size()) * sizeof(float);
+  if (bytes > limit_) return;
+  entries_.push_front({key, image, bytes});
+  used_ += bytes;
+  while (used_ > limit_) {
+    used_ -= entries_.back().bytes;
+    entries_.pop_back();
+  }
+}
+
+}  // namespace la

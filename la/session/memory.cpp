@@ -1,0 +1,119 @@
+#include "memory.hpp"
+
+#include <algorithm>
+
+#include "../core/parallel.hpp"
+#include "../image/patches.hpp"
+#include "../image/resize.hpp"
+#include "../weights/packed_weight.hpp"
+#include "../ops/paged_kv_cache.hpp"
+#include "../weights/weight_rows.hpp"
+#include "../model/language.hpp"
+#include "../model/vision.hpp"
+#include "../model/model_weights.hpp"
+
+namespace la {
+namespace detail {
+
+/// Bytes of the file that are mapped while this part is packed.
+inline std::size_t stored_bytes(const WeightPart& part) noexcept {
+  std::size_t bytes = 0;
+  if (part.weight) bytes += part.weight->bytes.size();
+  if (part.int4)
+    for (const StoredTensor* t : {part.int4->qweight, part.int4->qzeros, part.int4->scales})
+      if (t) bytes += t->bytes.size();
+  return bytes;
+}
+
+/// weights, loading and the widest integer rows that the decoder's layers may quantise.
+inline void estimate_weights(const Checkpoint& checkpoint, const ModelConfig& config, WeightFormat format,
+                             MemoryEstimate& estimate) {
+  for_each_weight(checkpoint, config, [&](const StoredWeight& stored) {
+    const StackShape stacked(stored.parts);
+    const PanelFormat chosen = PackedWeight::choose_format(stored.parts, format);
+    estimate.weights += std::size_t(panel_count(stacked.outputs)) * panel_bytes(chosen, stacked.inputs);
+    std::size_t source = 0;
+    for (const WeightPart& part : stored.parts) {
+      if (part.bias) estimate.weights += std::size_t(part.bias->size()) * sizeof(float);
+      source += stored_bytes(part);
+    }
+    estimate.loading = std::max(estimate.loading, estimate.weights + source);
+  });
+  const VisionConfig& v = config.vision;
+  const TextConfig& t = config.text;
+  const i64 norms = v.layers * 4 * v.hidden_size + 2 * v.hidden_size + 2 * v.merge * v.merge * v.hidden_size +
+                    (2 * t.layers + 1) * t.hidden_size;
+  const std::size_t vectors = std::size_t(v.grid_h * v.grid_w * v.hidden_size + norms) * sizeof(float);
+  estimate.weights += vectors;
+  estimate.loading += vectors;
+}
+
+/// Floats of the forward passes' intermediate results, see VisionModel, project and LanguageModel.
+inline i64 workspace_floats(const ModelConfig& config, i64 patches, i64 prompt, i64 logit_rows) noexcept {
+  const VisionConfig& v = config.vision;
+  const TextConfig& t = config.text;
+  const i64 merge = v.merge * v.merge, chunk = std::min(kVisionChunk, patches);
+  const i64 block =
+      patches * v.head_dim + chunk * (2 * v.hidden_size + std::max(v.hidden_size, v.intermediate_size));
+  const i64 project = std::min(kVisionChunk, patches / merge) * (merge * v.hidden_size + t.hidden_size);
+  const i64 vision = patches * v.hidden_size + std::max(block, project);
+  const i64 tokens = std::min(kPrefillChunk, prompt) + logit_rows;
+  const i64 qkv = (t.heads + 2 * t.kv_heads) * t.head_dim;
+  const i64 language = logit_rows * (t.vocab_size + t.hidden_size) +
+                       tokens * (2 * t.hidden_size + t.head_dim + qkv + 3 * t.intermediate_size);
+  return std::max(vision, language) + logit_rows * t.vocab_size;  // the host's copy of the logits
+}
+
+/// Bytes of rows quantised to 8 bits, with a scale and a sum for each 128.
+inline std::size_t quantized_rows(const ModelConfig& config, i64 patches, i64 prompt) noexcept {
+  const VisionConfig& v = config.vision;
+  const i64 merge = v.merge * v.merge;
+  const i64 widest =
+      std::max({std::min(kVisionChunk, patches) * std::max(v.hidden_size, v.intermediate_size),
+                std::min(kVisionChunk, patches / merge) * merge * v.hidden_size,
+                (std::min(kPrefillChunk, prompt) + kBlockSize) * config.text.intermediate_size});
+  return std::size_t(widest + widest / 16);
+}
+
+}  // namespace detail
+
+LA_INLINE MemoryEstimate estimate_memory(const Checkpoint& checkpoint, const ModelConfig& config,
+                                         const MemoryPlan& plan) {
+  const VisionConfig& v = config.vision;
+  const TextConfig& t = config.text;
+  const PixelSize read = plan.max_side > 0 ? limited_size(plan.width, plan.height, plan.max_side)
+                                           : PixelSize{plan.width, plan.height};
+  const SizePlan size = plan_size(read.width, read.height, config.processor);
+  const i64 patches = size.grid_h * size.grid_w, rows = patches / (v.merge * v.merge);
+  const i64 prompt = rows + plan.question_tokens;
+
+  MemoryEstimate estimate;
+  detail::estimate_weights(checkpoint, config, plan.weights, estimate);
+
+  // Questions share the prompt up to where they differ. Its last page is kept once more, for the next question.
+  const PagedKvCache text({t.layers, t.kv_heads, t.head_dim}), vision({1, v.heads, v.head_dim});
+  const i64 own = plan.question_tokens + plan.max_new_tokens + kBlockSize + kernels::kPageKeys;
+  estimate.kv_cache = text.own_bytes(rows, 0) + std::size_t(plan.questions) * text.own_bytes(own, 0);
+  // The patches are let go before the first keys are there.
+  const i64 patch_values = patches * 3 * v.patch_size * v.patch_size;
+  estimate.encoding = std::max(vision.own_bytes(patches, 0), std::size_t(patch_values) * sizeof(float));
+
+  const int threads = plan.threads > 0 ? plan.threads : default_threads();
+  const i64 scratch = std::max({kernels::kGemmScratch, kernels::attention_scratch(t.head_dim),
+                                kernels::attention_scratch(v.head_dim)});
+  estimate.workspace =
+      std::size_t(detail::workspace_floats(config, patches, prompt, plan.questions * kBlockSize) +
+                  threads * scratch) *
+          sizeof(float) +
+      detail::quantized_rows(config, patches, prompt);
+
+  // Its decoder has the pixels twice more; the heap may keep what it held.
+  estimate.image =
+      3 * std::size_t(3 * plan.width * plan.height) + std::size_t(rows * t.hidden_size) * sizeof(float);
+
+  // Measured: 8 MB of code, libraries and heap, and 200 bytes a token for texts, merges and the files they come from.
+  estimate.program = (std::size_t{8} << 20) + 200 * std::size_t(t.vocab_size);
+  return estimate;
+}
+
+}  // namespace la

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include "../core/inline.hpp"
+#include "../io/checkpoint.hpp"
+#include "../ops/ops.hpp"
+#include "../model/config.hpp"
+
+namespace la {
+
+/// What is going to run: a model, on one picture with some questions at once.
+struct MemoryPlan {
+  WeightFormat weights = WeightFormat::auto_;
+  int threads = 0;            ///< 0: default_threads()
+  i64 width = 0, height = 0;  ///< of the picture, in pixels
+  i64 max_side = 0;           ///< larger pictures are shrunk to this. 0: never
+  i64 questions = 1;
+  i64 question_tokens = 128;  ///< of each prompt, beside the picture's
+  i64 max_new_tokens = 512;
+};
+
+/// Bytes of main memory that a run on the cpu backend will take, told from the checkpoint's headers alone.
+struct MemoryEstimate {
+  std::size_t weights =
+      0;  ///< as they will be packed, or where they lie in a packed file, when all are in use
+  std::size_t loading =
+      0;  ///< most that packed weights, and the stored one that is being packed, take together
+  std::size_t encoding =
+      0;  ///< what a picture takes only while it is encoded: its patches, then its keys and values
+  std::size_t kv_cache = 0;   ///< keys and values of the prompt and the longest answer
+  std::size_t workspace = 0;  ///< intermediate results, logits, and the threads' own memory
+  std::size_t image = 0;      ///< pixels, decoded, and encoded rows
+  std::size_t program = 0;    ///< code, tokenizer and tables, roughly
+
+  /// Loading comes first, then encoding, then the prompt; each gives back what only it took.
+  std::size_t total() const noexcept {
+    return program + image + std::max(loading, weights + workspace + std::max(encoding, kv_cache));
+  }
+};
+
+/// error: as check_weights and plan_size
+MemoryEstimate estimate_memory(const Checkpoint& checkpoint, const ModelConfig& config,
+                               const MemoryPlan& plan);
+
+}  // namespace la
+
+#if !defined(LA_COMPILED)
+#include "memory.cpp"
+#endif

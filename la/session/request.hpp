@@ -1,0 +1,105 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "../core/error.hpp"
+#include "../core/tensor.hpp"
+#include "../image/image.hpp"
+#include "../image/load.hpp"
+#include "../text/prompt.hpp"
+#include "../decoding/answer.hpp"
+#include "../decoding/generation.hpp"
+
+// What goes into a session and what comes out of it.
+namespace la {
+
+/// A picture after the vision tower, ready for any number of questions. A handle: copies share the rows, which outlive
+/// the session's own cache.
+struct EncodedImage {
+  i64 width = 0, height = 0;          ///< of the picture as given; boxes are in its pixels
+  i64 grid_h = 0, grid_w = 0;         ///< patches before merging
+  std::shared_ptr<std::byte> memory;  ///< holds rows, in the session's backend
+  ConstMatrix rows;                   ///< [grid_h * grid_w / 4, C] projected
+  /// What this encoding cost; both 0 when it was still there from an earlier one.
+  double preprocess_seconds = 0, vision_seconds = 0;
+};
+
+struct AskOptions {
+  GenerationOptions generation;
+  PromptStyle prompt_style = PromptStyle::processor;
+  /// The picture, from 0, whose pixels boxes are in. By default the one that the question names, by `<image-K>` or
+  /// `<image K>`, if it names exactly one; else the first. (A question that shows a crop names both pictures.)
+  std::optional<i64> boxes_on;
+  /// Called with each item as soon as its `</box>` is decoded.
+  std::function<void(const Item&)> on_item;
+  /// Called with the logits of each step, before sampling changes them. It must not use the session.
+  std::function<void(ConstMatrix)> on_logits;
+  /// Ends the answer before its next step, with StopReason::cancelled and what was found so far.
+  std::stop_token stop;
+};
+
+/// A file, pixels, or what Session::encode made of them.
+using ImageSource = std::variant<std::string, Image, EncodedImage>;
+
+/// One question about one or more pictures. Pictures are read and encoded when its turn comes.
+struct Request {
+  std::vector<ImageSource> images;
+  PromptText question;
+  AskOptions options;
+  LoadOptions load;  ///< of pictures given as files
+  i64 max_side = 0;  ///< see Session::encode
+};
+
+struct Result {
+  std::vector<Item> items;
+  std::string query;                    ///< the question asked
+  std::string answer;                   ///< text of all generated ids, special tokens included
+  std::vector<std::int32_t> token_ids;  ///< all generated ids
+  StopReason stop = StopReason::eos;
+  i64 width = 0, height = 0;  ///< of the picture that boxes are on
+  i64 prompt_tokens = 0;
+  i64 shared_tokens = 0;  ///< of the prompt, whose keys and values were there already
+  i64 forward_steps = 0, switches_to_ar = 0;
+  double preprocess_seconds = 0, vision_seconds = 0;  ///< of all pictures
+  double prefill_seconds = 0;         ///< until the first tokens: prompt and first step together
+  double decode_seconds = 0;          ///< all other steps, those of other rows of the batch included
+  std::vector<std::string> warnings;  ///< pieces of the answer that were skipped
+
+  /// Of the steps after the first; 0 when there was none.
+  double tokens_per_second = 0;
+  /// Why there is no answer; empty when there is one. Only batch() fills it, ask() throws.
+  std::string error;
+  ErrorKind error_kind = ErrorKind::failed;
+
+  bool ok() const noexcept { return error.empty(); }
+};
+
+struct BatchOptions {
+  i64 batch_size = 8;        ///< rows that run at once
+  bool share_vision = true;  ///< use and fill the session's cache of encoded pictures
+  bool share_prefix = true;  ///< fork keys and values of prompts that start alike
+  /// Called with each item as soon as its `</box>` is decoded, and with each result as soon as it is there; the index
+  /// is that of the request. From the thread that called batch().
+  std::function<void(i64 index, const Item&)> on_item;
+  std::function<void(i64 index, const Result&)> on_result;
+};
+
+/// Totals of a session.
+struct Statistics {
+  i64 vision_runs = 0, vision_hits = 0;      ///< pictures encoded, and found in the cache
+  i64 prompt_tokens = 0, shared_tokens = 0;  ///< of all prompts, and those of them that a fork brought
+  i64 passes = 0, rows = 0,
+      max_rows = 0;        ///< forward passes that gave logits, their rows, the most in one pass
+  i64 prefill_passes = 0;  ///< forward passes over prompts alone
+  i64 waits = 0;           ///< times a row did not fit the budget at once
+  std::size_t kv_bytes = 0, peak_kv_bytes = 0;  ///< reserved for keys and values
+};
+
+}  // namespace la

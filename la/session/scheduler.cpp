@@ -1,0 +1,244 @@
+#include "scheduler.hpp"
+
+#include <algorithm>
+
+namespace la {
+namespace detail {
+
+/// Tokens that several prompts must share before a pass of its own over them pays.
+inline constexpr i64 kWorthAPass = 16;
+
+}  // namespace detail
+
+LA_INLINE void Scheduler::run(const RequestSource& source, const Sink& sink) {
+  for (;;) {
+    const std::uint64_t releases = engine_.kv_budget.releases();
+    pull(source, sink);
+    admit();
+    if (!running_.empty()) {
+      step();
+    } else if (!waiting_.empty() && !waiting_.front().sequence->finished()) {
+      engine_.kv_budget.wait(releases,
+                             waiting_.front().sequence->stop());  // the rows of other threads have it all
+    }
+    deliver(sink);
+    if (!more_ && running_.empty() && waiting_.empty()) return;
+  }
+}
+
+LA_INLINE void Scheduler::pull(const RequestSource& source, const Sink& sink) {
+  while (more_ && i64(running_.size() + waiting_.size()) < options_.batch_size) {
+    if (std::optional<Request> request = source())
+      prepare(std::move(*request), sink);
+    else
+      more_ = false;
+  }
+}
+
+LA_INLINE void Scheduler::prepare(Request request, const Sink& sink) {
+  const i64 index = pulled_++;
+  Result nothing;
+  nothing.query = request.question.text();
+  nothing.stop = StopReason::cancelled;
+  if (request.options.stop.stop_requested()) return sink(index, {std::move(nothing), nullptr});
+  Sequence::OnItem on_item;
+  if (options_.on_item) on_item = [this, index](const Item& item) { options_.on_item(index, item); };
+  std::exception_ptr failure;
+  try {
+    waiting_.push_back({index, std::make_unique<Sequence>(engine_, std::move(request), options_.share_vision,
+                                                          std::move(on_item))});
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (failure) sink(index, {std::move(nothing), failure});
+}
+
+/// Lets waiting rows run in their order while they fit.
+LA_INLINE void Scheduler::admit() {
+  const std::lock_guard lock(engine_.mutex);
+  engine_.prefixes.trim();
+  while (!waiting_.empty()) {
+    Sequence& sequence = *waiting_.front().sequence;
+    if (sequence.stop_requested()) sequence.cancel();
+    try {
+      if (!sequence.finished() && !admit(sequence)) {
+        ++engine_.statistics.waits;
+        break;
+      }
+    } catch (...) {
+      sequence.fail(std::current_exception());
+    }
+    running_.push_back(std::move(waiting_.front()));
+    waiting_.pop_front();
+  }
+  engine_.prefixes.trim();
+}
+
+LA_INLINE bool Scheduler::admit(Sequence& sequence) {
+  if (options_.share_prefix) prefill_common(sequence);
+  for (;;) {
+    PrefixCache::Match match;
+    if (options_.share_prefix) match = engine_.prefixes.find(sequence.prompt());
+    if (auto charge = engine_.kv_budget.take(sequence.kv_bytes(match.tokens))) {
+      sequence.start(std::move(*charge), match);
+      engine_.statistics.prompt_tokens += i64(sequence.prompt().ids.size());
+      engine_.statistics.shared_tokens += match.tokens;
+      return true;
+    }
+    if (engine_.prefixes.drop_oldest(match.prefix)) continue;
+    if (!match.prefix || !running_.empty()) return false;
+    engine_.prefixes.drop(PrefixCache::Handle(match.prefix));  // alone it may fit
+  }
+}
+
+/// The start that this row has in common with another waiting one is computed once, for all of them to fork.
+LA_INLINE void Scheduler::prefill_common(Sequence& sequence) {
+  const PromptView prompt = sequence.prompt();
+  i64 common = 0;
+  for (const Entry& other : waiting_)
+    if (other.sequence.get() != &sequence)
+      common = std::max(common, common_prefix(prompt, other.sequence->prompt()));
+  common = std::min(common, i64(prompt.ids.size()) - 1);
+  const PrefixCache::Match match = engine_.prefixes.find(prompt);
+  if (common < match.tokens + detail::kWorthAPass) return;
+  const std::size_t bytes = sequence.cache().own_bytes(common, 0);
+  while (!engine_.kv_budget.fits(bytes + sequence.kv_bytes(common)))
+    if (!engine_.prefixes.drop_oldest(match.prefix)) return;
+  auto charge = engine_.kv_budget.take(bytes);
+  if (!charge) return;
+
+  auto prefix = std::make_shared<Prefix>();
+  prefix->charge = std::move(*charge);
+  prefix->cache = match.prefix ? match.prefix->cache->fork(match.tokens) : engine_.language.make_cache();
+  prefix->ids.assign(prompt.ids.begin(), prompt.ids.begin() + common);
+  prefix->images.assign(prompt.images.begin(), prompt.images.end());
+  SequenceInput input = sequence.input();
+  input.cache = prefix->cache.get();
+  engine_.language.prefill(input, common, engine_.workspace);
+  ++engine_.statistics.prefill_passes;
+  engine_.prefixes.keep(std::move(prefix));
+}
+
+/// One forward pass, and what its rows make of it.
+LA_INLINE void Scheduler::step() {
+  for (Entry& entry : running_)
+    if (entry.sequence->stop_requested()) entry.sequence->cancel();
+  std::vector<Sequence*> pass;
+  {
+    const std::lock_guard lock(engine_.mutex);
+    pass = choose();
+    try {
+      if (!pass.empty()) forward(pass);
+    } catch (...) {
+      for (Sequence* sequence : pass) sequence->fail(std::current_exception());
+    }
+  }
+  // Callbacks are called without the mutex: they may use the session.
+  const i64 vocabulary = engine_.config.text.vocab_size;
+  float* next = host_.data();
+  for (Sequence* sequence : pass) {
+    if (sequence->finished()) continue;
+    const i64 rows = LanguageModel::logit_rows(sequence->input());
+    try {
+      sequence->accept(Matrix(next, {rows, vocabulary}), engine_.ops->threads());
+    } catch (...) {
+      sequence->fail(std::current_exception());
+    }
+    next += rows * vocabulary;
+  }
+}
+
+/// The rows of the next pass. Rows that are decoding come first; prompts join up to a chunk of tokens in all. A prompt
+/// longer than a chunk gets ahead by one chunk in a pass of its own, so that others need not wait for all of it.
+LA_INLINE std::vector<Sequence*> Scheduler::choose() {
+  std::vector<Sequence*> pass;
+  i64 prompt_tokens = 0;
+  for (Entry& entry : running_) {
+    Sequence& sequence = *entry.sequence;
+    if (sequence.finished()) continue;
+    if (!sequence.in_prompt()) {
+      pass.push_back(&sequence);
+    } else if (sequence.uncached() > kPrefillChunk) {
+      if (prompt_tokens > 0) continue;
+      try {
+        const SequenceInput input = sequence.input();
+        engine_.language.prefill(input, input.cache->length() + kPrefillChunk, engine_.workspace);
+        ++engine_.statistics.prefill_passes;
+      } catch (...) {
+        sequence.fail(std::current_exception());
+      }
+      prompt_tokens += kPrefillChunk;
+    } else if (prompt_tokens == 0 || prompt_tokens + sequence.uncached() <= kPrefillChunk) {
+      prompt_tokens += sequence.uncached();
+      pass.push_back(&sequence);
+    }
+  }
+  return pass;
+}
+
+LA_INLINE void Scheduler::forward(const std::vector<Sequence*>& pass) {
+  std::vector<SequenceInput> inputs;
+  i64 rows = 0;
+  for (const Sequence* sequence : pass) {
+    inputs.push_back(sequence->input());
+    rows += LanguageModel::logit_rows(inputs.back());
+  }
+  Ops& ops = *engine_.ops;
+  const i64 vocabulary = engine_.config.text.vocab_size;
+  const Workspace::Scope scope(engine_.workspace);
+  const Matrix logits = engine_.workspace.matrix(rows, vocabulary);
+  engine_.weights.require_whole();  // where the weights' file was cut short, before it is read and after
+  engine_.language.forward(inputs, engine_.workspace, logits);
+  engine_.weights.require_whole();
+  host_.resize(std::size_t(logits.size()));
+  const auto download = [&] { ops.download(logits.data, host_.data(), host_.size() * sizeof(float)); };
+
+  if (std::any_of(pass.begin(), pass.end(),
+                  [](const Sequence* sequence) { return sequence->wants_logits(); }))
+    download();
+  i64 first = 0;
+  for (std::size_t i = 0; i < pass.size(); ++i) {
+    const i64 count = LanguageModel::logit_rows(inputs[i]);
+    if (pass[i]->wants_logits())
+      pass[i]->show_logits(Matrix(host_.data() + first * vocabulary, {count, vocabulary}));
+    if (pass[i]->plain()) ops.softmax(logits.rows(first, count));
+    if (pass[i]->in_prompt() && options_.share_prefix) keep_prefix(*pass[i]);
+    first += count;
+  }
+  download();
+
+  Statistics& s = engine_.statistics;
+  ++s.passes;
+  s.rows += i64(pass.size());
+  s.max_rows = std::max(s.max_rows, i64(pass.size()));
+}
+
+/// The prompt stays for the next question on its pictures, unless what is kept already served most of it.
+LA_INLINE void Scheduler::keep_prefix(const Sequence& sequence) {
+  const PromptView prompt = sequence.prompt();
+  const i64 length = i64(prompt.ids.size());
+  if (engine_.prefixes.capacity() == 0 || 2 * sequence.shared_tokens() > length) return;
+  auto charge = engine_.kv_budget.take(sequence.cache().own_bytes(length, 0));
+  if (!charge) return;
+  auto prefix = std::make_shared<Prefix>();
+  prefix->charge = std::move(*charge);
+  prefix->cache = sequence.cache().fork(length);
+  prefix->ids.assign(prompt.ids.begin(), prompt.ids.end());
+  prefix->images.assign(prompt.images.begin(), prompt.images.end());
+  engine_.prefixes.keep(std::move(prefix));
+  engine_.prefixes.trim();
+}
+
+LA_INLINE void Scheduler::deliver(const Sink& sink) {
+  const auto ended = std::stable_partition(running_.begin(), running_.end(),
+                                           [](const Entry& entry) { return !entry.sequence->finished(); });
+  std::vector<Entry> done(std::make_move_iterator(ended), std::make_move_iterator(running_.end()));
+  running_.erase(ended, running_.end());
+  for (Entry& entry : done) {
+    Sequence::Outcome outcome = entry.sequence->take_outcome();
+    entry.sequence.reset();  // its keys and values go before the next row comes
+    sink(entry.index, std::move(outcome));
+  }
+}
+
+}  // namespace la

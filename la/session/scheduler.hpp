@@ -1,0 +1,60 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "../core/inline.hpp"
+#include "sequence.hpp"
+
+namespace la {
+
+/// The next request, or nothing when there are no more. It is called when a place is free.
+using RequestSource = std::function<std::optional<Request>()>;
+
+/// Keeps up to batch_size rows running. Each step is one forward pass over all of them, rows in blocks and rows that
+/// take one token at a time together; a row that ends is replaced at once. What a row computes does not depend on the
+/// others. Several schedulers may work on one engine: it is theirs in turn, pass by pass.
+class Scheduler {
+ public:
+  /// Takes what becomes of each request, by its number in the order of the source; ends come in any order.
+  using Sink = std::function<void(i64 index, Sequence::Outcome&&)>;
+
+  Scheduler(Engine& engine, const BatchOptions& options) : engine_(engine), options_(options) {}
+
+  /// Until the source is empty and every row has ended. An error in a request is its own outcome.
+  void run(const RequestSource& source, const Sink& sink);
+
+ private:
+  struct Entry {
+    i64 index;
+    std::unique_ptr<Sequence> sequence;
+  };
+
+  void pull(const RequestSource& source, const Sink& sink);
+  void prepare(Request request, const Sink& sink);
+  void admit();
+  bool admit(Sequence& sequence);
+  void prefill_common(Sequence& sequence);
+  void step();
+  std::vector<Sequence*> choose();
+  void forward(const std::vector<Sequence*>& pass);
+  void keep_prefix(const Sequence& sequence);
+  void deliver(const Sink& sink);
+
+  Engine& engine_;
+  const BatchOptions& options_;
+  std::deque<Entry> waiting_;  // prepared, and not admitted
+  std::vector<Entry> running_;
+  i64 pulled_ = 0;
+  bool more_ = true;
+  std::vector<float> host_;  // logits or probabilities of one pass
+};
+
+}  // namespace la
+
+#if !defined(LA_COMPILED)
+#include "scheduler.cpp"
+#endif

@@ -1,0 +1,123 @@
+#include "sequence.hpp"
+
+#include <algorithm>
+
+#include "../core/error.hpp"
+#include "../image/load.hpp"
+#include "../text/named_image.hpp"
+
+namespace la {
+
+LA_INLINE Sequence::Sequence(Engine& engine, Request request, bool share_vision, OnItem on_item)
+    : tokenizer_(engine.tokenizer), options_(std::move(request.options)), on_item_(std::move(on_item)) {
+  result_.query = request.question.text();
+  if (request.images.empty()) fail_usage("request: expected at least one picture");
+  const i64 images = i64(request.images.size());
+  const i64 target = options_.boxes_on ? *options_.boxes_on : named_image(result_.query, images).value_or(0);
+  if (target < 0 || target >= images)
+    fail_usage("boxes_on: expected one of ", images, " pictures, counted from 0, found ", target);
+  encode(engine, request, share_vision);
+
+  std::vector<i64> row_counts;
+  for (const EncodedImage& image : images_) row_counts.push_back(image.rows.shape[0]);
+  Prompt prompt =
+      build_prompt(tokenizer_, engine.config.tokens, request.question, row_counts, options_.prompt_style);
+  place(prompt.images);
+  const i64 length = i64(prompt.ids.size()), longest = tokenizer_.model_max_length();
+  generation_ =
+      std::make_unique<Generation>(engine.config.tokens, options_.generation, std::move(prompt.ids), longest);
+  const EncodedImage& shown = images_[std::size_t(target)];
+  const auto decode_label = [&tokenizer = tokenizer_](std::span<const std::int32_t> ids) {
+    return tokenizer.decode(ids);
+  };
+  parser_ =
+      std::make_unique<AnswerParser>(engine.config.tokens, decode_label, int(shown.width), int(shown.height));
+  result_.width = shown.width;
+  result_.height = shown.height;
+  result_.prompt_tokens = length;
+
+  // The last step starts below the limit and adds its window.
+  max_tokens_ = length + std::min(options_.generation.max_new_tokens, longest - length) + kBlockSize;
+  cache_ = engine.language.make_cache();
+  if (kv_bytes(0) > engine.kv_budget.limit())
+    fail_usage("kv_budget_bytes: a prompt of ", length, " tokens and ", max_tokens_ - length - kBlockSize,
+               " new ones take ", kv_bytes(0), " bytes, the budget is ", engine.kv_budget.limit());
+}
+
+LA_INLINE void Sequence::encode(Engine& engine, Request& request, bool share_vision) {
+  for (ImageSource& source : request.images) {
+    if (const auto* path = std::get_if<std::string>(&source)) source = load_image(*path, request.load);
+    if (const auto* image = std::get_if<Image>(&source))
+      source = engine.encode(*image, request.max_side, share_vision);
+    images_.push_back(std::get<EncodedImage>(source));
+    result_.preprocess_seconds += images_.back().preprocess_seconds;
+    result_.vision_seconds += images_.back().vision_seconds;
+  }
+}
+
+LA_INLINE void Sequence::place(const std::vector<ImageSpan>& spans) {
+  for (const ImageSpan& span : spans) {
+    const EncodedImage& image = images_[std::size_t(span.image)];
+    image_rows_.push_back({image.rows, span.first});
+    placed_.push_back({image.memory, span.first, span.count});
+  }
+}
+
+LA_INLINE SequenceInput Sequence::input() const noexcept {
+  return {cache_.get(), generation_->sequence(), image_rows_,
+          generation_->next_step() == Generation::Step::block};
+}
+
+LA_INLINE void Sequence::start(KvBudget::Charge charge, const PrefixCache::Match& match) {
+  charge_ = std::move(charge);
+  if (match.prefix) {
+    prefix_ = match.prefix;
+    cache_ = prefix_->cache->fork(match.tokens);
+    result_.shared_tokens = match.tokens;
+  }
+  watch_.lap();
+}
+
+LA_INLINE void Sequence::accept(Matrix rows, int threads) {
+  if (plain())
+    generation_->accept_probabilities(rows);
+  else
+    generation_->accept(rows, threads);
+  parse();
+  if (generation_->forward_steps() == 1) {
+    result_.prefill_seconds = watch_.lap();
+    first_tokens_ = generation_->output().size();
+  } else {
+    result_.decode_seconds += watch_.lap();
+  }
+}
+
+LA_INLINE void Sequence::parse() {
+  for (; parsed_ < generation_->output().size(); ++parsed_) {
+    const auto item = parser_->feed(generation_->output()[parsed_], generation_->probabilities()[parsed_]);
+    if (!item) continue;
+    result_.items.push_back(*item);
+    if (options_.on_item) options_.on_item(*item);
+    if (on_item_) on_item_(*item);
+  }
+}
+
+LA_INLINE Sequence::Outcome Sequence::take_outcome() {
+  if (failure_) {
+    Result nothing;
+    nothing.query = result_.query;
+    return {std::move(nothing), failure_};
+  }
+  parser_->finish();
+  result_.warnings = parser_->warnings();
+  result_.token_ids.assign(generation_->output().begin(), generation_->output().end());
+  result_.answer = tokenizer_.decode(result_.token_ids);
+  result_.stop = generation_->finished() ? generation_->stop_reason() : StopReason::cancelled;
+  result_.forward_steps = generation_->forward_steps();
+  result_.switches_to_ar = generation_->switches_to_ar();
+  if (result_.decode_seconds > 0)
+    result_.tokens_per_second = double(result_.token_ids.size() - first_tokens_) / result_.decode_seconds;
+  return {std::move(result_), nullptr};
+}
+
+}  // namespace la

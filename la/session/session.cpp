@@ -1,0 +1,128 @@
+#include "session.hpp"
+
+#include <filesystem>
+#include <new>
+
+#include "../core/error.hpp"
+#include "../io/hub.hpp"
+
+namespace la {
+namespace detail {
+
+inline std::string session_directory(const std::string& directory_or_id) {
+  if (std::filesystem::is_directory(directory_or_id)) return directory_or_id;
+  const HubSnapshot snapshot = find_hub_snapshot(directory_or_id);
+  if (!snapshot.directory)
+    fail(directory_or_id, ": expected a directory or a cached model id; ", snapshot.explanation);
+  return *snapshot.directory;
+}
+
+/// The message, never empty: an empty one would look like success.
+inline void describe_failure(const std::exception_ptr& failure, Result& result) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const Error& error) {
+    result.error = error.what();
+    result.error_kind = error.kind();
+  } catch (const std::bad_alloc&) {
+    result.error = "out of memory";
+  } catch (const std::exception& error) {
+    result.error = error.what();
+  } catch (...) {
+  }
+  if (result.error.empty()) result.error = "failed";
+}
+
+}  // namespace detail
+
+LA_INLINE Session::Session(std::unique_ptr<Engine> engine) : engine_(std::move(engine)) {}
+LA_INLINE Session::Session(Session&&) noexcept = default;
+LA_INLINE Session& Session::operator=(Session&&) noexcept = default;
+LA_INLINE Session::~Session() = default;
+
+LA_INLINE Session Session::open(const std::string& directory_or_id, const SessionOptions& options) {
+  return Session(std::make_unique<Engine>(detail::session_directory(directory_or_id), options));
+}
+
+LA_INLINE EncodedImage Session::encode(const Image& image, i64 max_side) {
+  return engine_->encode(image, max_side, true);
+}
+
+LA_INLINE Result Session::ground(const EncodedImage& image, std::string_view phrase,
+                                 const AskOptions& options) {
+  return ask(image, question(Task::ground_single, phrase), options);
+}
+
+LA_INLINE Result Session::detect(const EncodedImage& image, std::string_view categories,
+                                 const AskOptions& options) {
+  return ask(image, question(Task::detect, detect_categories(categories)), options);
+}
+
+LA_INLINE Result Session::point(const EncodedImage& image, std::string_view phrase,
+                                const AskOptions& options) {
+  return ask(image, question(Task::point, phrase), options);
+}
+
+LA_INLINE Result Session::ask(std::span<const EncodedImage> images, const PromptText& question,
+                              const AskOptions& options) {
+  std::optional<Request> request(std::in_place);
+  request->images.assign(images.begin(), images.end());
+  request->question = question;
+  request->options = options;
+  Sequence::Outcome outcome;
+  const BatchOptions alone{.batch_size = 1, .on_item = {}, .on_result = {}};
+  Scheduler(*engine_, alone)
+      .run([&] { return std::exchange(request, std::nullopt); },
+           [&](i64, Sequence::Outcome&& only) { outcome = std::move(only); });
+  if (outcome.failure) std::rethrow_exception(outcome.failure);
+  return std::move(outcome.result);
+}
+
+LA_INLINE std::vector<Result> Session::batch(std::span<const Request> requests, const BatchOptions& options) {
+  std::vector<Result> results(requests.size());
+  std::size_t next = 0;
+  BatchOptions collect = options;
+  collect.on_result = [&](i64 index, const Result& result) {
+    results[std::size_t(index)] = result;
+    if (options.on_result) options.on_result(index, result);
+  };
+  const auto source = [&] { return next < requests.size() ? std::optional(requests[next++]) : std::nullopt; };
+  batch(source, collect);
+  return results;
+}
+
+LA_INLINE void Session::batch(const RequestSource& source, const BatchOptions& options) {
+  if (options.batch_size < 1) fail_usage("batch_size: expected 1 or more, found ", options.batch_size);
+  Scheduler(*engine_, options).run(source, [&](i64 index, Sequence::Outcome&& outcome) {
+    if (outcome.failure) detail::describe_failure(outcome.failure, outcome.result);
+    if (options.on_result) options.on_result(index, outcome.result);
+  });
+}
+
+LA_INLINE Statistics Session::statistics() const {
+  return engine_->totals();
+}
+LA_INLINE const ModelConfig& Session::config() const noexcept {
+  return engine_->config;
+}
+LA_INLINE const Tokenizer& Session::tokenizer() const noexcept {
+  return engine_->tokenizer;
+}
+LA_INLINE Ops& Session::ops() noexcept {
+  return *engine_->ops;
+}
+LA_INLINE std::string_view Session::weight_format() const noexcept {
+  return engine_->weights.language.layers[0].qkv->format();
+}
+LA_INLINE std::string_view Session::activation_format() const noexcept {
+  const std::string_view weights = weight_format();
+  return (weights == "q8" || weights == "q4") && engine_->activations != ActivationFormat::f32 ? "q8" : "f32";
+}
+LA_INLINE std::size_t Session::weight_bytes() const noexcept {
+  return engine_->weights.bytes;
+}
+LA_INLINE const std::vector<std::string>& Session::warnings() const noexcept {
+  return engine_->weights.warnings;
+}
+
+}  // namespace la

@@ -1,0 +1,205 @@
+#include <thread>
+
+#include "../../la/image/load.hpp"
+#include "../../la/image/resize.hpp"
+#include "../../la/text/named_image.hpp"
+#include "../../la/session/session.hpp"
+#include "../support.hpp"
+
+namespace la::test {
+namespace {
+
+Image golden_image(const char* name) {
+  return load_image(source(std::string("tests/goldens/shapes/images/") + name + ".png"));
+}
+
+Session open(SessionOptions options = {}) {
+  if (options.threads == 0) options.threads = 1;
+  return Session::open(source("data/shapes"), options);
+}
+
+AskOptions tokens(i64 max) {
+  AskOptions options;
+  options.generation.max_new_tokens = max;
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("session: a picture that comes again is not encoded again") {
+  Session session = open();
+  const EncodedImage first = session.encode(golden_image("00")), again = session.encode(golden_image("00"));
+  CHECK(again.memory == first.memory);
+  CHECK(again.vision_seconds == 0);
+  CHECK(first.vision_seconds > 0);
+  Image changed = golden_image("00");
+  changed.pixels.back() ^= 1;
+  CHECK(session.encode(changed).memory != first.memory);
+  CHECK(session.encode(golden_image("00"), 100).memory != first.memory);
+  CHECK(session.encode(golden_image("00"), 100).width == first.width);
+  CHECK(session.statistics().vision_runs == 3);
+  CHECK(session.statistics().vision_hits == 2);
+}
+
+TEST_CASE("session: the cache of pictures keeps to its bytes, and handles outlive it") {
+  SessionOptions options;
+  Session measure = open();
+  const std::size_t bytes = std::size_t(measure.encode(golden_image("00")).rows.size()) * sizeof(float);
+  options.image_cache_bytes = 2 * bytes;
+  Session session = open(options);
+  const EncodedImage kept = session.encode(golden_image("00"));
+  Image other = golden_image("00");
+  for (int i = 0; i < 2; ++i) {
+    other.pixels[0] = std::uint8_t(other.pixels[0] + 1);
+    session.encode(other);
+  }
+  CHECK(session.encode(golden_image("00")).memory != kept.memory);
+  CHECK(session.statistics().vision_runs == 4);
+  CHECK(session.ground(kept, "red circle", tokens(12)).token_ids.size() > 0);
+
+  options.image_cache_bytes = 0;
+  Session off = open(options);
+  CHECK(off.encode(golden_image("00")).memory != off.encode(golden_image("00")).memory);
+}
+
+TEST_CASE("session: the next question on a picture starts from the last one's prompt") {
+  Session session = open();
+  SessionOptions forgetful;
+  forgetful.kept_prefixes = 0;
+  Session fresh = open(forgetful);
+  const EncodedImage image = session.encode(golden_image("00")), same = fresh.encode(golden_image("00"));
+  const Result first = session.ground(image, "green cross", tokens(24));
+  CHECK(first.shared_tokens == 0);
+  for (const char* phrase : {"pink ring", "green cross", "orange diamond"}) {
+    const Result next = session.ground(image, phrase, tokens(24)),
+                 alone = fresh.ground(same, phrase, tokens(24));
+    CHECK(next.shared_tokens > next.prompt_tokens / 2);
+    CHECK(next.shared_tokens < next.prompt_tokens);
+    CHECK(alone.shared_tokens == 0);
+    CHECK(next.token_ids == alone.token_ids);
+  }
+  // Another picture in its place shares no more than the words before it.
+  const Result other = session.ground(session.encode(golden_image("03")), "green cross", tokens(4));
+  CHECK(other.shared_tokens < 20);
+}
+
+TEST_CASE("session: what is kept of a picture goes with it") {
+  SessionOptions options;
+  options.image_cache_bytes = 0;
+  Session session = open(options);
+  {
+    const EncodedImage image = session.encode(golden_image("00"));
+    session.ground(image, "green cross", tokens(4));
+    CHECK(session.statistics().kv_bytes > 0);
+  }
+  const EncodedImage image = session.encode(golden_image("03"));
+  CHECK(session.ground(image, "green cross", tokens(4)).shared_tokens == 0);
+}
+
+TEST_CASE("session: several threads get the answers that each gets alone") {
+  const char* names[] = {"00", "01", "03"};
+  const char* phrases[] = {"green cross", "ring", "red circle"};
+  SessionOptions options;
+  // Room for two rows: the others wait for their turn.
+  Session sizes = open();
+  sizes.ground(sizes.encode(golden_image("00")), "green cross", tokens(24));
+  options.kv_budget_bytes = sizes.statistics().peak_kv_bytes;
+  Session session = open(options);
+  std::vector<std::vector<std::int32_t>> want;
+  for (int i = 0; i < 3; ++i) {
+    Session alone = open();
+    want.push_back(alone.ground(alone.encode(golden_image(names[i])), phrases[i], tokens(24)).token_ids);
+  }
+  std::vector<std::vector<std::int32_t>> got(9);
+  std::vector<std::thread> threads;
+  for (std::size_t t = 0; t < 3; ++t)
+    threads.emplace_back([&, t] {
+      for (std::size_t k = 0; k < 3; ++k) {
+        const std::size_t i = (t + k) % 3;
+        if (t == 2) {  // this one by batch
+          Request request;
+          request.images.push_back(golden_image(names[i]));
+          request.question = question(Task::ground_single, phrases[i]);
+          request.options = tokens(24);
+          got[t * 3 + i] = session.batch(std::span(&request, 1))[0].token_ids;
+        } else {
+          got[t * 3 + i] = session.ground(session.encode(golden_image(names[i])), phrases[i], tokens(24)).token_ids;
+        }
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  for (std::size_t t = 0; t < 3; ++t)
+    for (std::size_t i = 0; i < 3; ++i) CHECK(got[t * 3 + i] == want[i]);
+  CHECK(session.statistics().vision_runs == 3);
+  CHECK(session.statistics().peak_kv_bytes <= options.kv_budget_bytes);
+}
+
+TEST_CASE("session: another thread may cancel an answer") {
+  Session session = open();
+  const EncodedImage image = session.encode(golden_image("00"));
+  std::stop_source stop;
+  AskOptions options = tokens(4096);
+  options.generation.mode = Mode::slow;
+  options.generation.stop = StopPolicy::official;
+  options.generation.sampling.temperature = 50;  // never comes to an end by itself
+  options.stop = stop.get_token();
+  i64 steps = 0;
+  options.on_logits = [&](ConstMatrix) {
+    if (++steps == 3) std::thread([&] { stop.request_stop(); }).join();
+  };
+  const Result result = session.ask(image, PromptText("what?"), options);
+  CHECK(result.stop == StopReason::cancelled);
+  CHECK(result.token_ids.size() == 3);
+  CHECK(session.ground(image, "green cross", tokens(24)).token_ids.size() > 4);
+}
+
+TEST_CASE("session: a callback may ask the session itself") {
+  Session session = open();
+  const EncodedImage image = session.encode(golden_image("00"));
+  AskOptions options = tokens(32);
+  std::vector<i64> nested;
+  options.on_item = [&](const Item&) {
+    nested.push_back(i64(session.ground(image, "pink ring", tokens(8)).token_ids.size()));
+  };
+  const Result outer = session.detect(image, "green cross, pink ring, orange diamond", options);
+  CHECK(outer.items.size() == nested.size());
+  CHECK(nested.size() > 0);
+}
+
+TEST_CASE("session: boxes are on the first picture unless the question names another") {
+  CHECK(named_image("where is it?", 2) == std::nullopt);
+  CHECK(named_image("where is it in <image-2>?", 2) == 1);
+  CHECK(named_image("where is it in <image 2>?", 2) == 1);
+  CHECK(named_image("what <image-2> shows, in <image-1>", 2) == std::nullopt);
+  CHECK(named_image("<image-2> and <image-2>", 2) == 1);
+  CHECK(named_image("<image-3> <image-0> <image-> <image <image-1", 2) == std::nullopt);
+  CHECK(named_image("<image-99999999999999999999999>", 2) == std::nullopt);
+
+  Session session = open();
+  const EncodedImage images[] = {session.encode(golden_image("00")),
+                                 session.encode(resize_bicubic(golden_image("00"), 448, 448))};
+  const auto width = [&](const char* text, AskOptions options = tokens(24)) {
+    return session.ask(images, PromptText(text), options).width;
+  };
+  const i64 first = images[0].width;
+  CHECK(width("Point to: green cross.") == first);
+  CHECK(width("Point to: green cross in <image-2>.") == 448);
+  CHECK(width("Point to: what <image-2> shows in <image-1>.") == first);
+  AskOptions chosen = tokens(8);
+  chosen.boxes_on = 1;
+  CHECK(width("Point to: green cross.", chosen) == 448);
+  chosen.boxes_on = 2;
+  CHECK_THROWS_WITH_AS(width("x", chosen), "boxes_on: expected one of 2 pictures, counted from 0, found 2",
+                       Error);
+  CHECK_THROWS_AS(session.ask(std::span<const EncodedImage>(), PromptText("x")), Error);
+}
+
+TEST_CASE("session: the pictures of a prompt do not see each other, whatever order they were encoded in") {
+  Session session = open(), other = open();
+  const EncodedImage a[] = {session.encode(golden_image("00")), session.encode(golden_image("03"))};
+  const EncodedImage second = other.encode(golden_image("03")), b[] = {other.encode(golden_image("00")), second};
+  const PromptText text("Locate all the instances that match the following description: red circle.");
+  CHECK(session.ask(a, text, tokens(24)).token_ids == other.ask(b, text, tokens(24)).token_ids);
+}
+
+}  // namespace la::test
