@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <functional>
@@ -19,13 +20,19 @@ class Flags {
 
   /// A flag with a value. `value` and `help` are for --help.
   void text(std::string name, std::string value, std::string help, SetText set) {
-    flags_.push_back({std::move(name), std::move(value), std::move(help), std::move(set)});
+    flags_.push_back({std::move(name), std::move(value), std::move(help), std::move(set), false});
+  }
+  /// One that may be given several times.
+  void texts(std::string name, std::string value, std::string help, std::vector<std::string>& out) {
+    flags_.push_back({std::move(name), std::move(value), std::move(help),
+                      [&out](const std::string& v) { out.push_back(v); }, true});
   }
   void text(std::string name, std::string value, std::string help, std::string& out) {
     text(std::move(name), std::move(value), std::move(help), [&out](const std::string& v) { out = v; });
   }
   void on(std::string name, std::string help, bool& out) {
-    flags_.push_back({std::move(name), "", std::move(help), [&out](const std::string&) { out = true; }});
+    flags_.push_back(
+        {std::move(name), "", std::move(help), [&out](const std::string&) { out = true; }, true});
   }
   template <class Number>
   void number(std::string name, std::string help, Number& out, Number min, Number max) {
@@ -34,12 +41,17 @@ class Flags {
          [&out, copy, min, max](const std::string& v) { out = parse_number<Number>(copy, v, min, max); });
   }
 
-  /// error: (usage) an unknown flag, a missing, empty or unexpected value, an argument that is no flag
+  /// error: (usage) an unknown flag, a flag given twice that takes one value, a missing, empty or unexpected
+  /// value, an argument that is no flag
   void parse(int argc, char** argv) const {
+    std::vector<const Flag*> given;
     for (int i = 1; i < argc; ++i) {
       const std::string_view argument = argv[i];
       const std::size_t equals = argument.find('=');
       const Flag& flag = find(argument.substr(0, equals));
+      if (!flag.repeats && std::find(given.begin(), given.end(), &flag) != given.end())
+        fail_usage(flag.name, ": expected once, found again");
+      given.push_back(&flag);
       const bool inline_value = equals != std::string_view::npos;
       std::string value(inline_value ? argument.substr(equals + 1) : "");
       if (flag.value.empty()) {
@@ -75,6 +87,7 @@ class Flags {
   struct Flag {
     std::string name, value, help;
     SetText set;
+    bool repeats = false;  ///< whether it may be given again
   };
 
   const Flag& find(std::string_view name) const {

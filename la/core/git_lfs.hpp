@@ -11,6 +11,7 @@ inline bool is_git_lfs_pointer(std::string_view bytes) noexcept {
 }
 
 /// For messages: "expected weights, found ..."
-inline constexpr const char* kGitLfsPointer = "a Git LFS pointer in place of the file, which `git lfs pull` fetches";
+inline constexpr const char* kGitLfsPointer =
+    "a Git LFS pointer in place of the file, which `git lfs pull` fetches";
 
 }  // namespace la

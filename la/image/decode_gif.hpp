@@ -65,19 +65,21 @@ class GifDecoder {
     GifByteType* block = nullptr;  // its length, then its bytes
     check(DGifGetExtension(gif_.get(), &code, &block));
     GraphicsControlBlock control;
-    if (code == GRAPHICS_EXT_FUNC_CODE && block && DGifExtensionToGCB(block[0], block + 1, &control) == GIF_OK)
+    if (code == GRAPHICS_EXT_FUNC_CODE && block &&
+        DGifExtensionToGCB(block[0], block + 1, &control) == GIF_OK)
       transparent_ = control.TransparentColor;
     while (block) check(DGifGetExtensionNext(gif_.get(), &block));
   }
 
   /// The colours of all indices: grey where the file has no colour, as in PIL; white where it is transparent.
-  std::array<GifColorType, 256> colours() const noexcept {
-    std::array<GifColorType, 256> colours;
-    for (std::size_t i = 0; i < colours.size(); ++i) colours[i] = {GifByteType(i), GifByteType(i), GifByteType(i)};
+  std::array<GifColorType, 256> colors() const noexcept {
+    std::array<GifColorType, 256> colors;
+    for (std::size_t i = 0; i < colors.size(); ++i)
+      colors[i] = {GifByteType(i), GifByteType(i), GifByteType(i)};
     const ColorMapObject* map = gif_->Image.ColorMap ? gif_->Image.ColorMap : gif_->SColorMap;
-    if (map) std::copy_n(map->Colors, std::clamp(map->ColorCount, 0, 256), colours.begin());
-    if (transparent_ != NO_TRANSPARENT_COLOR) colours[std::size_t(transparent_)] = {255, 255, 255};
-    return colours;
+    if (map) std::copy_n(map->Colors, std::clamp(map->ColorCount, 0, 256), colors.begin());
+    if (transparent_ != NO_TRANSPARENT_COLOR) colors[std::size_t(transparent_)] = {255, 255, 255};
+    return colors;
   }
 
   Image decode_frame() {
@@ -88,7 +90,7 @@ class GifDecoder {
     const i64 canvas_width = std::max(i64{gif_->SWidth}, left + width);
     const i64 canvas_height = std::max(i64{gif_->SHeight}, top + height);
     file_.check_size(canvas_width, canvas_height);
-    const std::array<GifColorType, 256> palette = colours();
+    const std::array<GifColorType, 256> palette = colors();
     const auto put = [&](std::uint8_t* to, std::size_t index) {
       to[0] = palette[index].Red;
       to[1] = palette[index].Green;
@@ -104,7 +106,8 @@ class GifDecoder {
     static constexpr std::array<Pass, 4> kInterlaced{{{0, 8}, {4, 8}, {2, 4}, {1, 2}}};
     static constexpr std::array<Pass, 1> kPlain{{{0, 1}}};
     std::vector<GifPixelType> line(std::size_t(width), GifPixelType{});
-    for (const Pass& pass : frame.Interlace ? std::span<const Pass>(kInterlaced) : std::span<const Pass>(kPlain))
+    for (const Pass& pass :
+         frame.Interlace ? std::span<const Pass>(kInterlaced) : std::span<const Pass>(kPlain))
       for (i64 y = pass.first; y < height; y += pass.step) {
         check(DGifGetLine(gif_.get(), line.data(), int(width)));
         std::uint8_t* to = image.row(top + y) + 3 * left;
@@ -120,7 +123,9 @@ class GifDecoder {
   std::unique_ptr<GifFileType, Close> gif_;
 };
 
-inline Image decode_gif(const ImageFile& file) { return GifDecoder(file).decode(); }
+inline Image decode_gif(const ImageFile& file) {
+  return GifDecoder(file).decode();
+}
 
 }  // namespace la::detail
 

@@ -40,8 +40,8 @@ inline Image decode_heif(const ImageFile& file) {
   if (!context) throw std::bad_alloc();
   constexpr i64 kMaxSide = 32768;
   heif_context_set_maximum_image_size_limit(context.get(), int(std::min(kMaxSide, file.options.max_pixels)));
-  check_heif(file, heif_context_read_from_memory_without_copy(context.get(), file.bytes.data(), file.bytes.size(),
-                                                              nullptr));
+  check_heif(file, heif_context_read_from_memory_without_copy(context.get(), file.bytes.data(),
+                                                              file.bytes.size(), nullptr));
   heif_image_handle* found = nullptr;
   check_heif(file, heif_context_get_primary_image_handle(context.get(), &found));
   const HeifPointer<const heif_image_handle> handle(found, heif_image_handle_release);

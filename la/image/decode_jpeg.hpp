@@ -116,7 +116,9 @@ class JpegDecoder {
   jpeg_decompress_struct info_{};
 };
 
-inline Image decode_jpeg(const ImageFile& file) { return JpegDecoder(file).decode(); }
+inline Image decode_jpeg(const ImageFile& file) {
+  return JpegDecoder(file).decode();
+}
 
 }  // namespace la::detail
 

@@ -63,8 +63,9 @@ inline i64 max_pixels_per_byte(ImageFormat format) noexcept {
 
 /// error: fewer bytes than pixels of that number need
 inline void check_pixels_fit(const ImageFile& file, i64 width, i64 height) {
-  require(width * height <= i64(file.bytes.size()) * max_pixels_per_byte(file.format), file.name, ": truncated ",
-          name_of(file.format), ", ", file.bytes.size(), " bytes cannot hold ", width, "x", height, " pixels");
+  require(width * height <= i64(file.bytes.size()) * max_pixels_per_byte(file.format), file.name,
+          ": truncated ", name_of(file.format), ", ", file.bytes.size(), " bytes cannot hold ", width, "x",
+          height, " pixels");
 }
 
 /// A progressive JPEG has about ten; each takes the time of all its pixels, however short it is.
@@ -72,7 +73,8 @@ inline constexpr std::size_t kMaxJpegScans = 100;
 
 inline void check_jpeg_scans(const ImageFile& file) {
   const std::size_t scans = count_jpeg_scans(file.bytes);
-  require(scans <= kMaxJpegScans, file.name, ": expected a JPEG of at most ", kMaxJpegScans, " scans, found ", scans);
+  require(scans <= kMaxJpegScans, file.name, ": expected a JPEG of at most ", kMaxJpegScans, " scans, found ",
+          scans);
 }
 
 /// error: what stb_image would not refuse, or not for the reason
@@ -81,7 +83,8 @@ inline void check_png_chunks(const ImageFile& file) {
   bool ended = false;
   for (bool first = true; const auto chunk = next_png_chunk(file.bytes, at); first = false) {
     require(!first || chunk->type != "CgBI", file.name,
-            ": a PNG in Apple's own variant (CgBI), whose colours are stored another way: expected a standard PNG");
+            ": a PNG in Apple's own variant (CgBI), whose colours are stored another way: expected a "
+            "standard PNG");
     if (chunk->payload.size() < chunk->length) file.fail_truncated();
     ended = chunk->type == "IEND";
     if (ended) break;
@@ -96,7 +99,8 @@ inline void check_png_chunks(const ImageFile& file) {
 inline void check_bmp_compression(const ImageFile& file) {
   constexpr std::size_t kCompression = 30;
   constexpr unsigned kBitFields = 3;
-  if (file.bytes.size() < kCompression + 4 || file.bytes[14] == std::byte{12}) return;  // the first kind has none
+  if (file.bytes.size() < kCompression + 4 || file.bytes[14] == std::byte{12})
+    return;  // the first kind has none
   const unsigned compression = std::to_integer<unsigned>(file.bytes[kCompression]);
   require(compression == 0 || compression == kBitFields, file.name,
           compression <= 2 ? ": a run-length encoded BMP: " : ": a compressed BMP: ",

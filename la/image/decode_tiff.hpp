@@ -28,14 +28,14 @@ class TiffDecoder {
  public:
   explicit TiffDecoder(const ImageFile& file) : file_(file) {
     const std::unique_ptr<TIFFOpenOptions, void (*)(TIFFOpenOptions*)> options(TIFFOpenOptionsAlloc(),
-                                                                                TIFFOpenOptionsFree);
+                                                                               TIFFOpenOptionsFree);
     if (!options) throw std::bad_alloc();
     constexpr tmsize_t kSlack = tmsize_t{1} << 24;
     TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), 4 * file.options.max_pixels + kSlack);
     TIFFOpenOptionsSetErrorHandlerExtR(options.get(), note_error, this);
     TIFFOpenOptionsSetWarningHandlerExtR(options.get(), pass_warning, nullptr);
-    tiff_.reset(TIFFClientOpenExt(file.name.c_str(), "rm", this, read, write, seek, close, size, nullptr, nullptr,
-                                  options.get()));
+    tiff_.reset(TIFFClientOpenExt(file.name.c_str(), "rm", this, read, write, seek, close, size, nullptr,
+                                  nullptr, options.get()));
     if (!tiff_) fail_tiff();
   }
 
@@ -49,7 +49,7 @@ class TiffDecoder {
     file_.check_size(width, height);
     width_ = width;
     height_ = height;
-    return apply_orientation(decode_colours(), orientation);
+    return apply_orientation(decode_colors(), orientation);
   }
 
  private:
@@ -69,7 +69,8 @@ class TiffDecoder {
   static tmsize_t write(thandle_t, void*, tmsize_t) { return -1; }
   static toff_t seek(thandle_t user, toff_t to, int whence) {
     auto& self = *static_cast<TiffDecoder*>(user);
-    self.at_ = whence == SEEK_SET ? to : to + (whence == SEEK_CUR ? self.at_ : toff_t(self.file_.bytes.size()));
+    self.at_ =
+        whence == SEEK_SET ? to : to + (whence == SEEK_CUR ? self.at_ : toff_t(self.file_.bytes.size()));
     return self.at_;
   }
   static int close(thandle_t) { return 0; }
@@ -88,7 +89,8 @@ class TiffDecoder {
     file_.fail_damaged(error_[0] ? error_.data() : "its data is not valid");
   }
   [[noreturn]] void fail_expected(const std::string& found) const {
-    fail(file_.name, ": expected a TIFF of 8 bits a sample, grey, RGB, CMYK, YCbCr or of a palette, found ", found);
+    fail(file_.name, ": expected a TIFF of 8 bits a sample, grey, RGB, CMYK, YCbCr or of a palette, found ",
+         found);
   }
 
   std::uint16_t field(std::uint32_t tag) const {
@@ -97,9 +99,10 @@ class TiffDecoder {
     return value;
   }
 
-  Image decode_colours() {
+  Image decode_colors() {
     std::uint16_t photometric = field(TIFFTAG_PHOTOMETRIC);
-    if (!TIFFGetField(tiff_.get(), TIFFTAG_PHOTOMETRIC, &photometric)) file_.fail_damaged("it has no kind of colours");
+    if (!TIFFGetField(tiff_.get(), TIFFTAG_PHOTOMETRIC, &photometric))
+      file_.fail_damaged("it has no kind of colours");
     if (photometric == PHOTOMETRIC_YCBCR) {
       if (field(TIFFTAG_COMPRESSION) != COMPRESSION_JPEG) return decode_ycbcr();
       TIFFSetField(tiff_.get(), TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
@@ -141,7 +144,8 @@ class TiffDecoder {
       const unsigned value = samples[i] * scale;
       samples[i] = std::uint8_t(white_is_zero ? 255u - value : value);
     }
-    return channels_ == 2 && extra_kind == EXTRASAMPLE_UNSPECIFIED ? without_alpha(samples) : to_image(samples);
+    return channels_ == 2 && extra_kind == EXTRASAMPLE_UNSPECIFIED ? without_alpha(samples)
+                                                                   : to_image(samples);
   }
 
   /// A fourth sample is alpha unless the file says that it is something else.
@@ -153,13 +157,13 @@ class TiffDecoder {
   }
 
   Image palette() {
-    std::array<std::uint16_t*, 3> colours{};
-    if (!TIFFGetField(tiff_.get(), TIFFTAG_COLORMAP, &colours[0], &colours[1], &colours[2]))
+    std::array<std::uint16_t*, 3> colors{};
+    if (!TIFFGetField(tiff_.get(), TIFFTAG_COLORMAP, &colors[0], &colors[1], &colors[2]))
       file_.fail_damaged("it has no palette");
     const std::vector<std::uint8_t> samples = read_samples();
     Image image(width_, height_);
     for (std::size_t i = 0; i < samples.size(); ++i)
-      for (std::size_t c = 0; c < 3; ++c) image.pixels[3 * i + c] = std::uint8_t(colours[c][samples[i]] >> 8);
+      for (std::size_t c = 0; c < 3; ++c) image.pixels[3 * i + c] = std::uint8_t(colors[c][samples[i]] >> 8);
     return image;
   }
 
@@ -218,7 +222,8 @@ class TiffDecoder {
       for (i64 top = 0; top < height_; top += tile_height)
         for (i64 left = 0; left < width_; left += tile_width) {
           read_tile(tiled, left, top, plane, tile);
-          const i64 rows = std::min(i64{tile_height}, height_ - top), columns = std::min(i64{tile_width}, width_ - left);
+          const i64 rows = std::min(i64{tile_height}, height_ - top),
+                    columns = std::min(i64{tile_width}, width_ - left);
           for (i64 y = 0; y < rows; ++y) {
             const std::uint8_t* from = tile.data() + std::size_t(y) * row_bytes;
             std::uint8_t* to = &samples[std::size_t((top + y) * width_ + left) * channels_ + plane];
@@ -257,7 +262,9 @@ class TiffDecoder {
   std::unique_ptr<TIFF, Close> tiff_;
 };
 
-inline Image decode_tiff(const ImageFile& file) { return TiffDecoder(file).decode(); }
+inline Image decode_tiff(const ImageFile& file) {
+  return TiffDecoder(file).decode();
+}
 
 }  // namespace la::detail
 

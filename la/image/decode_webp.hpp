@@ -39,7 +39,8 @@ inline Image decode_webp(const ImageFile& file) {
   check_webp(file, WebPGetFeatures(data.bytes, data.size, &features));
   file.check_size(features.width, features.height);
   WebPDemuxState state = WEBP_DEMUX_PARSE_ERROR;
-  const std::unique_ptr<WebPDemuxer, void (*)(WebPDemuxer*)> demuxer(WebPDemuxPartial(&data, &state), WebPDemuxDelete);
+  const std::unique_ptr<WebPDemuxer, void (*)(WebPDemuxer*)> demuxer(WebPDemuxPartial(&data, &state),
+                                                                     WebPDemuxDelete);
   if (state == WEBP_DEMUX_PARSE_ERROR) file.fail_damaged("its chunks are not valid");
   if (state != WEBP_DEMUX_DONE) file.fail_truncated();
   if (!demuxer) throw std::bad_alloc();
@@ -47,7 +48,8 @@ inline Image decode_webp(const ImageFile& file) {
   if (!WebPDemuxGetFrame(demuxer.get(), 1, &frame)) file.fail_damaged("it has no picture");
   const std::unique_ptr<WebPIterator, void (*)(WebPIterator*)> release(&frame, WebPDemuxReleaseIterator);
 
-  Image image(WebPDemuxGetI(demuxer.get(), WEBP_FF_CANVAS_WIDTH), WebPDemuxGetI(demuxer.get(), WEBP_FF_CANVAS_HEIGHT));
+  Image image(WebPDemuxGetI(demuxer.get(), WEBP_FF_CANVAS_WIDTH),
+              WebPDemuxGetI(demuxer.get(), WEBP_FF_CANVAS_HEIGHT));
   require(frame.x_offset >= 0 && frame.y_offset >= 0 && frame.width > 0 && frame.height > 0 &&
               frame.x_offset <= image.width - frame.width && frame.y_offset <= image.height - frame.height,
           file.name, ": damaged WebP: a frame that is not inside its canvas");
@@ -60,7 +62,8 @@ inline Image decode_webp(const ImageFile& file) {
   const std::size_t offset = std::size_t(frame.y_offset) * stride + std::size_t(frame.x_offset) * channels;
   config.output.colorspace = has_alpha ? MODE_RGBA : MODE_RGB;
   config.output.is_external_memory = 1;
-  config.output.u.RGBA = {canvas + offset, int(stride), (has_alpha ? rgba.size() : image.pixels.size()) - offset};
+  config.output.u.RGBA = {canvas + offset, int(stride),
+                          (has_alpha ? rgba.size() : image.pixels.size()) - offset};
   check_webp(file, WebPDecode(frame.fragment.bytes, frame.fragment.size, &config));
   if (has_alpha) samples_to_rgb(rgba.data(), 4, image.pixels);
   return image;

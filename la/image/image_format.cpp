@@ -92,7 +92,8 @@ inline std::optional<ImageFormat> sniff_heif(std::string_view file) noexcept {
   const auto is_avif = [](std::string_view brand) { return brand == "avif" || brand == "avis"; };
   const std::string_view major = file.substr(8, 4);
   if (is_avif(major)) return ImageFormat::avif;
-  constexpr std::array kHevcBrands{"heic"sv, "heix"sv, "heim"sv, "heis"sv, "hevc"sv, "hevx"sv, "hevm"sv, "hevs"sv};
+  constexpr std::array kHevcBrands{"heic"sv, "heix"sv, "heim"sv, "heis"sv,
+                                   "hevc"sv, "hevx"sv, "hevm"sv, "hevs"sv};
   if (std::find(kHevcBrands.begin(), kHevcBrands.end(), major) != kHevcBrands.end()) return ImageFormat::heic;
   if (major != "mif1" && major != "msf1") return std::nullopt;
   const auto byte = [&](std::size_t i) { return std::size_t(static_cast<unsigned char>(file[i])); };
@@ -112,10 +113,12 @@ inline bool is_text(std::string_view bytes) noexcept {
 inline std::string describe_text(std::string_view text) {
   std::string head(text.substr(0, 1024));
   for (char& c : head) c = c >= 'A' && c <= 'Z' ? char(c - 'A' + 'a') : c;
-  const std::size_t begin = head.find_first_not_of(" \t\r\n\xef\xbb\xbf");  // the last three are a byte order mark
+  const std::size_t begin =
+      head.find_first_not_of(" \t\r\n\xef\xbb\xbf");  // the last three are a byte order mark
   const std::string_view start = begin == std::string::npos ? "" : std::string_view(head).substr(begin);
   if (start.starts_with("<!doctype html") || start.starts_with("<html")) return "an HTML page";
-  if (start.starts_with("<") && head.find("<svg") != std::string::npos) return "an SVG drawing, which has no pixels";
+  if (start.starts_with("<") && head.find("<svg") != std::string::npos)
+    return "an SVG drawing, which has no pixels";
   if (start.starts_with("<?xml")) return "an XML file";
   return "text";
 }
@@ -155,8 +158,10 @@ LA_INLINE std::string describe_foreign_file(std::span<const std::byte> bytes) {
   if (file.empty()) return "an empty file";
   if (is_git_lfs_pointer(file)) return kGitLfsPointer;
   for (const detail::FileSignature& signature : detail::kForeignSignatures)
-    if (file.size() >= signature.at && file.substr(signature.at).starts_with(signature.bytes)) return signature.what;
-  if (file.size() > 2 && file[0] == 'P' && file[1] >= '1' && file[1] <= '7' && (file[2] == ' ' || file[2] == '\n'))
+    if (file.size() >= signature.at && file.substr(signature.at).starts_with(signature.bytes))
+      return signature.what;
+  if (file.size() > 2 && file[0] == 'P' && file[1] >= '1' && file[1] <= '7' &&
+      (file[2] == ' ' || file[2] == '\n'))
     return "a Netpbm image";
   if (detail::is_text(file.substr(0, 1024))) return detail::describe_text(file);
   std::string head;
@@ -173,8 +178,9 @@ LA_INLINE ImageFormat require_image_format(std::span<const std::byte> bytes, con
   require(format.has_value(), name, ": expected a picture (", decodable_formats(), "), found ",
           format ? "" : describe_foreign_file(bytes));
   const detail::FormatSupport& support = detail::kFormatSupport[std::size_t(*format)];
-  require(support.built_in, name, ": a ", support.name, " picture, which this build does not decode: install ",
-          support.package, " and build again (header-only programs: with -D", support.macro, ")");
+  require(support.built_in, name, ": a ", support.name,
+          " picture, which this build does not decode: install ", support.package,
+          " and build again (header-only programs: with -D", support.macro, ")");
   return *format;
 }
 

@@ -40,7 +40,8 @@ inline Image decode_stored(const ImageFile& file) {
       return decode_tiff(file);
 #endif
     default:
-      return decode_stb(file);  // JPEG, PNG or BMP: require_image_format refuses what this build has no decoder for
+      return decode_stb(
+          file);  // JPEG, PNG or BMP: require_image_format refuses what this build has no decoder for
   }
 }
 
@@ -48,11 +49,12 @@ inline Image decode_stored(const ImageFile& file) {
 
 LA_INLINE Image decode_image(std::span<const std::byte> bytes, const std::string& name,
                              const LoadOptions& options) {
-  require(i64(bytes.size()) <= options.max_file_bytes, name, ": too large: expected at most ", options.max_file_bytes,
-          " bytes, found ", bytes.size());
+  require(i64(bytes.size()) <= options.max_file_bytes, name, ": too large: expected at most ",
+          options.max_file_bytes, " bytes, found ", bytes.size());
   const detail::ImageFile file{bytes, name, require_image_format(bytes, name), options};
   Image image = detail::decode_stored(file);
-  if (options.exif == ExifOrientation::apply) image = apply_orientation(std::move(image), exif_orientation(bytes));
+  if (options.exif == ExifOrientation::apply)
+    image = apply_orientation(std::move(image), exif_orientation(bytes));
   return image;
 }
 

@@ -19,7 +19,8 @@ namespace la {
 /// pixels that PIL gives it, else those of stb_image.
 /// error: empty, another format, over a limit, more pixels than its bytes can hold, damaged. A truncated file is
 /// refused, never filled with grey.
-Image decode_image(std::span<const std::byte> bytes, const std::string& name, const LoadOptions& options = {});
+Image decode_image(std::span<const std::byte> bytes, const std::string& name,
+                   const LoadOptions& options = {});
 
 /// The same for a file.
 /// error: also when it cannot be read; every message starts with the path

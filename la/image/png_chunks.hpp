@@ -29,7 +29,8 @@ struct PngChunk {
 inline std::optional<PngChunk> next_png_chunk(std::span<const std::byte> png, std::size_t& at) noexcept {
   constexpr std::size_t kHeader = 8, kChecksum = 4;
   if (at > png.size() || png.size() - at < kHeader) return std::nullopt;
-  PngChunk chunk{{reinterpret_cast<const char*>(png.data() + at + 4), 4}, read_big_endian(png.subspan(at, 4)), {}};
+  PngChunk chunk{
+      {reinterpret_cast<const char*>(png.data() + at + 4), 4}, read_big_endian(png.subspan(at, 4)), {}};
   at += kHeader;
   chunk.payload = png.subspan(at, std::min(chunk.length, png.size() - at));
   at += chunk.length + kChecksum;

@@ -21,8 +21,8 @@ inline void write_jpeg(const std::string& path, const Image& image) {
   const auto write = [](void* to, void* data, int size) {
     static_cast<PendingFile*>(to)->write(data, std::size_t(size));
   };
-  stb_writer::stbi_write_jpg_to_func(write, &file, int(image.width), int(image.height), 3, image.pixels.data(),
-                                     kQuality);
+  stb_writer::stbi_write_jpg_to_func(write, &file, int(image.width), int(image.height), 3,
+                                     image.pixels.data(), kQuality);
   file.finish();
 }
 
