@@ -70,7 +70,7 @@ bool print_information(const BatchFlags& flags, const Flags& parser) {
 /// One run over the file of requests.
 class BatchRun {
  public:
-  BatchRun(const BatchFlags& flags, Session& session, std::stop_token stop)
+  BatchRun(const BatchFlags& flags, Session& session, StopToken stop)
       : flags_(flags),
         session_(session),
         stop_(std::move(stop)),
@@ -136,7 +136,7 @@ class BatchRun {
 
   const BatchFlags& flags_;
   Session& session_;
-  std::stop_token stop_;
+  StopToken stop_;
   RequestReader reader_;
   Answered answered_;
   AnswerFile answers_;

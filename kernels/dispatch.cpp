@@ -8,11 +8,12 @@
 // what the including file is compiled for.
 #if !defined(LA_COMPILED)
 #include "isa/scalar.hpp"
-#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__) && \
-    defined(__AVX512VNNI__)
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512CD__) && defined(__AVX512DQ__) && \
+    defined(__AVX512VL__) && defined(__AVX512VNNI__)
 #define LA_BUILT_AVX512VNNI
 #include "isa/avx512vnni.hpp"
-#elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
+#elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512CD__) && defined(__AVX512DQ__) && \
+    defined(__AVX512VL__)
 #define LA_BUILT_AVX512
 #include "isa/avx512.hpp"
 #elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
@@ -81,7 +82,8 @@ inline bool cpu_has_avx512() noexcept {
   return cpu_has_avx2();
 #else
   return cpu_has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+         __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512vl");
 #endif
 }
 
@@ -117,10 +119,10 @@ inline bool always() noexcept {
 LA_INLINE std::span<const Isa> built_in_isas() noexcept {
   static constexpr Isa isas[] = {
 #if defined(LA_BUILT_AVX512VNNI)
-    {"avx512vnni", "AVX-512 F, BW, DQ, VL and VNNI", detail::cpu_has_avx512vnni, override_avx512vnni},
+    {"avx512vnni", "AVX-512 F, BW, CD, DQ, VL and VNNI", detail::cpu_has_avx512vnni, override_avx512vnni},
 #endif
 #if defined(LA_BUILT_AVX512)
-    {"avx512", "AVX-512 F, BW, DQ and VL", detail::cpu_has_avx512, override_avx512},
+    {"avx512", "AVX-512 F, BW, CD, DQ and VL", detail::cpu_has_avx512, override_avx512},
 #endif
 #if defined(LA_BUILT_AVX2)
     {"avx2", "AVX2, FMA and F16C", detail::cpu_has_avx2, override_avx2},

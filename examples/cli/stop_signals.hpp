@@ -6,8 +6,9 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <stop_token>
 #include <thread>
+
+#include "la/core/stop_token.hpp"
 
 namespace la::cli {
 
@@ -21,9 +22,9 @@ class StopSignals {
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-    watcher_ = std::jthread([this, signals](const std::stop_token& done) {
+    watcher_ = std::thread([this, signals] {
       const timespec moment{0, 50'000'000};
-      while (!done.stop_requested()) {
+      while (!done_) {
         const int signal = sigtimedwait(&signals, nullptr, &moment);
         if (signal <= 0) continue;
         if (signal_.exchange(signal) != 0) ::_exit(128 + signal);
@@ -32,14 +33,22 @@ class StopSignals {
     });
   }
 
-  std::stop_token token() const noexcept { return stop_.get_token(); }
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+  ~StopSignals() {
+    done_ = true;
+    watcher_.join();
+  }
+
+  StopToken token() const noexcept { return stop_.get_token(); }
   /// The signal that came, or 0.
   int signal() const noexcept { return signal_; }
 
  private:
-  std::stop_source stop_;
+  StopSource stop_;
   std::atomic<int> signal_ = 0;
-  std::jthread watcher_;  // ends first
+  std::atomic<bool> done_ = false;
+  std::thread watcher_;
 };
 
 }  // namespace la::cli

@@ -15,6 +15,17 @@ namespace la::kernels::LA_KERNELS_NAMESPACE {
 
 using V = xsimd::batch<float>;
 using VInt = xsimd::batch<std::int32_t>;
+
+/// The same bits as another batch: xsimd's cast takes the batch up to version 10, then its element type.
+template <class To, class From>
+inline To as_lanes(From v) noexcept {
+#if XSIMD_VERSION_MAJOR >= 11
+  return xsimd::bitwise_cast<typename To::value_type>(v);
+#else
+  return xsimd::bitwise_cast<To>(v);
+#endif
+}
+
 inline constexpr i64 kLanes = i64(V::size);
 
 inline V load(const float* p) noexcept {
@@ -111,8 +122,8 @@ inline V exp_fast(V x) noexcept {
   p = fma(p, r, V(1.6666665459e-1f));
   p = fma(p, r, V(5.0000001201e-1f));
   p = fma(p, r * r, r + V(1.0f));
-  const VInt power = (xsimd::bitwise_cast<VInt>(shifted) << 23) + xsimd::bitwise_cast<VInt>(V(1.0f));
-  return xsimd::select(x < low, V(0.0f), p * xsimd::bitwise_cast<V>(power));
+  const VInt power = (as_lanes<VInt>(shifted) << 23) + as_lanes<VInt>(V(1.0f));
+  return xsimd::select(x < low, V(0.0f), p * as_lanes<V>(power));
 }
 
 }  // namespace la::kernels::LA_KERNELS_NAMESPACE

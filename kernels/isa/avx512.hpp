@@ -1,6 +1,6 @@
 #pragma once
 
-// 512-bit AVX-512 with F, BW, DQ and VL: Skylake-X, Zen 4 and later.
+// 512-bit AVX-512 with F, BW, CD, DQ and VL: Skylake-X, Zen 4 and later.
 
 // g++ 12 takes the undefined operands inside its own intrinsics for mistakes.
 #if !defined(__clang__)

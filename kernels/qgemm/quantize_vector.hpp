@@ -12,7 +12,7 @@ inline void quantize_group(const float* x, i64 n, i64 group, std::int8_t* q, flo
   constexpr std::int32_t infinity = 0x7f800000;
   // Magnitudes compare as integers, NaN above infinity above all others.
   Int top(0);
-  const auto magnitude = [](V v) { return xsimd::bitwise_cast<Int>(v) & Int(0x7fffffff); };
+  const auto magnitude = [](V v) { return as_lanes<Int>(v) & Int(0x7fffffff); };
   const i64 whole = n / kLanes * kLanes;
   for (i64 i = 0; i < whole; i += kLanes) top = xsimd::max(top, magnitude(load(x + i)));
   if (whole < n) top = xsimd::max(top, magnitude(load_tail(x + whole, n - whole, 0)));
@@ -35,7 +35,7 @@ inline void quantize_group(const float* x, i64 n, i64 group, std::int8_t* q, flo
   Int total(0);
   for (i64 i = 0; i < group; i += kLanes) {
     const V v = i + kLanes <= n ? load(x + i) : load_tail(x + i, n > i ? n - i : 0, 0);
-    const Int rounded = xsimd::bitwise_cast<Int>(fma(v, inverse, shift)) - Int(0x4b400000);
+    const Int rounded = as_lanes<Int>(fma(v, inverse, shift)) - Int(0x4b400000);
     total += rounded;
     rounded.store_unaligned(lane);
     for (i64 j = 0; j < kLanes; ++j) q[i + j] = std::int8_t(lane[j]);

@@ -43,8 +43,8 @@ inline std::pair<i64, i64> share(i64 n, int index, int count) noexcept {
   return {n * index / count, n * (index + 1) / count};
 }
 
-/// Deals out [0, n) to the workers of one parallel region, in pieces that shrink towards the end: a worker that the
-/// system holds up takes fewer, and the others do not wait for it. A piece has at least `min_items` items, but the last.
+/// Guided scheduling of [0, n) over the workers of one parallel region: pieces shrink towards the end, so that the
+/// others do not wait long for a worker that the system holds up. Only the last piece may be below `min_items`.
 class GuidedSchedule {
  public:
   explicit GuidedSchedule(i64 n, i64 min_items = 1) noexcept : n_(n), min_items_(min_items) {}
@@ -95,18 +95,22 @@ void run_team(int threads, const First& first, const Second& second) {
     between.arrive_and_wait();
     second(worker, count.load());
   };
-  std::vector<std::jthread>
-      team;  // the last to be declared: it is joined before what the threads use goes away
-  team.reserve(std::size_t(threads - 1));
+  struct Team {  // joins: the last to be declared, before what the threads use goes away
+    std::vector<std::thread> threads;
+    ~Team() {
+      for (std::thread& thread : threads) thread.join();
+    }
+  } team;
+  team.threads.reserve(std::size_t(threads - 1));
   try {
     for (int worker = 1; worker < threads; ++worker)
-      team.emplace_back([&, worker] {
+      team.threads.emplace_back([&, worker] {
         count.wait(0);
         work(worker);
       });
   } catch (...) {  // no memory or no thread for another: those that started share the work
   }
-  const int started = int(team.size()) + 1;
+  const int started = int(team.threads.size()) + 1;
   for (int missing = started; missing < threads; ++missing) between.arrive_and_drop();
   count = started;
   count.notify_all();

@@ -37,8 +37,7 @@ struct FreeStorage {
 
 /// An owning block of aligned host memory, not initialised.
 ///
-/// Large ones are mappings of their own: what is given back then leaves the process, wherever it lay in the heap, and
-/// the peak is what was in use at once.
+/// Large blocks are mappings of their own, so that freeing one returns its memory to the system at once.
 class Storage {
  public:
   static constexpr std::size_t kMapped = std::size_t{512} << 10;  ///< from this size on
@@ -82,7 +81,9 @@ class Storage {
       if (before > 0) ::munmap(begin, before);
       begin += before;
       if (spare > before) ::munmap(begin + size, spare - before);
+#if defined(MADV_HUGEPAGE)  // Linux
       ::madvise(begin, size, MADV_HUGEPAGE);
+#endif
     }
     return Owner(begin, {size});
   }

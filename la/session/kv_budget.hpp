@@ -7,8 +7,9 @@
 #include <limits>
 #include <mutex>
 #include <optional>
-#include <stop_token>
 #include <utility>
+
+#include "../core/stop_token.hpp"
 
 namespace la {
 
@@ -62,9 +63,9 @@ class KvBudget {
   std::uint64_t releases() const { return read(releases_); }
 
   /// Until releases() is no longer `seen`, or a stop is asked for.
-  void wait(std::uint64_t seen, const std::stop_token& stop) {
+  void wait(std::uint64_t seen, const StopToken& stop) {
     std::unique_lock lock(mutex_);
-    released_.wait(lock, stop, [&] { return releases_ != seen; });
+    wait_or_stop(released_, lock, stop, [&] { return releases_ != seen; });
   }
 
  private:

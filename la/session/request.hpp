@@ -4,12 +4,12 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <stop_token>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "../core/error.hpp"
+#include "../core/stop_token.hpp"
 #include "../core/tensor.hpp"
 #include "../image/image.hpp"
 #include "../image/load.hpp"
@@ -42,7 +42,7 @@ struct AskOptions {
   /// Called with the logits of each step, before sampling changes them. It must not use the session.
   std::function<void(ConstMatrix)> on_logits;
   /// Ends the answer before its next step, with StopReason::cancelled and what was found so far.
-  std::stop_token stop;
+  StopToken stop;
 };
 
 /// A file, pixels, or what Session::encode made of them.

@@ -30,7 +30,7 @@ class Sequence {
   std::size_t kv_bytes(i64 forked) const noexcept { return cache_->own_bytes(max_tokens_, forked); }
   bool finished() const noexcept { return ended_ || failure_ || generation_->finished(); }
   bool stop_requested() const noexcept { return options_.stop.stop_requested(); }
-  const std::stop_token& stop() const noexcept { return options_.stop; }
+  const StopToken& stop() const noexcept { return options_.stop; }
   i64 uncached() const noexcept { return i64(generation_->sequence().size()) - cache_->length(); }
   bool in_prompt() const noexcept { return generation_->forward_steps() == 0; }
   SequenceInput input() const noexcept;

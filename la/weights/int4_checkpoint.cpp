@@ -69,16 +69,16 @@ inline bool zeros_are_minus_one(const StoredTensor& qzeros, const std::optional<
 inline const StoredTensor* int4_order(const Checkpoint& checkpoint, const std::string& name, i64 inputs,
                                       i64 group) {
   if (!checkpoint.find(name + ".g_idx")) return nullptr;
-  const StoredTensor& t = int4_tensor(checkpoint, name + ".g_idx", DType::i32, {inputs});
+  const StoredTensor* t = &int4_tensor(checkpoint, name + ".g_idx", DType::i32, {inputs});
   bool in_order = true;
   for (i64 k = 0; k < inputs; ++k) {
     std::int32_t g;
-    std::memcpy(&g, t.bytes.data() + std::size_t(k) * sizeof g, sizeof g);
-    require(g >= 0 && g < inputs / group, int4_label(t), ": expected groups below ", inputs / group,
+    std::memcpy(&g, t->bytes.data() + std::size_t(k) * sizeof g, sizeof g);
+    require(g >= 0 && g < inputs / group, int4_label(*t), ": expected groups below ", inputs / group,
             ", found ", g);
     in_order = in_order && g == k / group;
   }
-  return in_order ? nullptr : &t;
+  return in_order ? nullptr : t;
 }
 
 }  // namespace detail

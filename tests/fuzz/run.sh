@@ -14,7 +14,7 @@ out=build-fuzz
 mkdir -p $out/found
 
 flags="-std=c++20 -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
-  -Wno-unknown-pragmas -Wno-pass-failed -I. -DLA_SOURCE_ROOT=\"$PWD\" -DLA_DATA_DIR=\"$PWD/data\" -DLA_VERSION=\"fuzz\""
+  -Wno-unknown-pragmas -Wno-pass-failed -I. -DLA_SOURCE_ROOT=\"$PWD\" -DLA_DATA_DIR=\"$PWD/data\""
 
 # Newer than everything it is made of?
 fresh() {
@@ -30,8 +30,8 @@ build_kernels() {
     case $isa in
       scalar) target="" ;;
       avx2) target="-mavx2 -mfma -mf16c" ;;
-      avx512) target="-mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c" ;;
-      avx512vnni) target="-mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma -mf16c" ;;
+      avx512) target="-mavx512f -mavx512bw -mavx512cd -mavx512dq -mavx512vl -mfma -mf16c" ;;
+      avx512vnni) target="-mavx512f -mavx512bw -mavx512cd -mavx512dq -mavx512vl -mavx512vnni -mfma -mf16c" ;;
     esac
     # shellcheck disable=SC2086
     fresh_kernels $out/$isa.o || "$CXX" $flags -DLA_COMPILED $target -c kernels/isa/$isa.cpp -o $out/$isa.o

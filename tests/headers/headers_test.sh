@@ -26,5 +26,13 @@ for compiler in "$@"; do
     checked=$((checked + 1))
   done
 done
+# A standard library without stop tokens and jthread.
+if echo '#include <version>' | clang++ -stdlib=libc++ -x c++ -fsyntax-only - 2>/dev/null; then
+  clang++ -stdlib=libc++ -std=c++20 -fsyntax-only $warnings -I "$source" -isystem /usr/include/eigen3 \
+    "$source/tests/headers/strict.cpp"
+  checked=$((checked + 1))
+else
+  echo 'skipped: clang++ with libc++ was not found'
+fi
 [ "$checked" -gt 0 ] || exit 77
 echo "ok: $checked ways to include la without a warning"

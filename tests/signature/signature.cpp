@@ -58,9 +58,9 @@ std::uint64_t signature(const std::string& data, std::string_view isa) {
   options.isa = isa;
   la::Session session = la::Session::open(data + "/shapes", options);
   Hash hash;
-  for (const ImageSource& image : kImages) {
-    const la::EncodedImage image = session.encode(la::load_image(data + "/pictures/" + image.file));
-    for (const Question& question : image.questions)
+  for (const ImageSource& source : kImages) {
+    const la::EncodedImage image = session.encode(la::load_image(data + "/pictures/" + source.file));
+    for (const Question& question : source.questions)
       for (const la::Mode mode : {la::Mode::slow, la::Mode::fast, la::Mode::hybrid}) {
         la::AskOptions ask;
         ask.generation.mode = mode;

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <version>
+
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#else
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <utility>
+#endif
+
+#include <condition_variable>
+#include <mutex>
+
+// std::stop_token, or a small one of la's own where the standard library has none: libc++ up to 19.
+namespace la {
+
+#if defined(__cpp_lib_jthread)
+
+using StopToken = std::stop_token;
+using StopSource = std::stop_source;
+
+/// Waits until done() is true or a stop is asked for.
+template <class Done>
+void wait_or_stop(std::condition_variable_any& changed, std::unique_lock<std::mutex>& lock,
+                  const StopToken& stop, const Done& done) {
+  changed.wait(lock, stop, done);
+}
+
+#else
+
+/// Tells whether a stop was asked for; a default one never is.
+class StopToken {
+ public:
+  StopToken() = default;
+  bool stop_requested() const noexcept { return state_ && *state_; }
+  bool stop_possible() const noexcept { return state_ != nullptr; }
+
+ private:
+  friend class StopSource;
+  explicit StopToken(std::shared_ptr<const std::atomic<bool> > state) : state_(std::move(state)) {}
+  std::shared_ptr<const std::atomic<bool> > state_;
+};
+
+/// Where a stop is asked for. Copies share it.
+class StopSource {
+ public:
+  StopToken get_token() const noexcept { return StopToken(state_); }
+  bool stop_requested() const noexcept { return *state_; }
+  bool request_stop() noexcept { return !state_->exchange(true); }
+
+ private:
+  std::shared_ptr<std::atomic<bool> > state_ = std::make_shared<std::atomic<bool> >(false);
+};
+
+/// Waits until done() is true or a stop is asked for. This token wakes nobody: it is looked at every 5 ms.
+template <class Done>
+void wait_or_stop(std::condition_variable_any& changed, std::unique_lock<std::mutex>& lock,
+                  const StopToken& stop, const Done& done) {
+  while (!done() && !stop.stop_requested()) changed.wait_for(lock, std::chrono::milliseconds(5));
+}
+
+#endif
+
+}  // namespace la
