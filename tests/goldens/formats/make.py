@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Makes the pictures of this folder and, beside each, NAME.png with the pixels that they must decode to.
 
-WebP, GIF and TIFF: PIL's, turned as EXIF says, alpha on white. HEIC and AVIF, which PIL does not read: those of
-heif-convert. With Debian's python3-pil, webp, libtiff-tools, libheif-examples and libavif-bin:
+JPEG, WebP, GIF and TIFF: PIL's, turned as EXIF says, alpha on white. HEIC and AVIF, which PIL does not read: those of
+heif-convert. With Debian's python3-pil, libjpeg-turbo-progs,
+webp, libtiff-tools, libheif-examples and libavif-bin:
 /usr/bin/python3 tests/goldens/formats/make.py
 """
 import os
@@ -62,6 +63,36 @@ def exif(orientation):
     block = Image.Exif()
     block[0x0112] = orientation
     return block.tobytes()
+
+
+def without_segments(data, marker):
+    """A JPEG without the segments of this kind before its first scan."""
+    out, at = data[:2], 2
+    while data[at + 1] != 0xDA:
+        end = at + 2 + int.from_bytes(data[at + 2:at + 4], "big")
+        out += b"" if data[at + 1] == marker else data[at:end]
+        at = end
+    return out + data[at:]
+
+
+def jpeg():
+    """What is not quite a JPEG of the book and still seen: by phones, webcams, print shops."""
+    tables, adobe, trailer = 0xC4, 0xEE, b"\0\0\1\x0a\x0e\0\0\0Image_UTC_Data1700000000000SEFH\x6b\0\0\0SEFT"
+    scene(33, 20).save(path("jpeg/plain.tmp"), format="JPEG", quality=90)
+    scene(35, 21).save(path("jpeg/progressive.tmp"), format="JPEG", quality=85, progressive=True)
+    scene(31, 22, "CMYK").save(path("jpeg/cmyk.tmp"), format="JPEG", quality=90)
+    plain, cmyk = (open(path(f"jpeg/{n}.tmp"), "rb").read() for n in ("plain", "cmyk"))
+    for name, data in (("no_end", plain[:-2] + trailer), ("no_huffman_tables", without_segments(plain, tables)),
+                       ("cmyk_unmarked", without_segments(cmyk, adobe))):
+        open(path(f"jpeg/{name}.jpg"), "wb").write(data)
+    for name in ("plain", "progressive"):
+        run("jpegtran", "-arithmetic", *(["-progressive"] if name == "progressive" else []),
+            "-outfile", path(f"jpeg/arithmetic_{name}.jpg"), path(f"jpeg/{name}.tmp"))
+    for name in ("plain", "progressive", "cmyk"):
+        os.remove(path(f"jpeg/{name}.tmp"))
+    scene(24, 10).save(path("jpeg/turned.jpg"), quality=90, exif=exif(6))
+    scene(1, 1).save(path("jpeg/one.jpg"), quality=90)
+    scene(30, 17).save(path("jpeg/chroma422.jpg"), quality=60, subsampling=1)
 
 
 def webp():
@@ -221,10 +252,11 @@ def heif(folder):
             os.remove(path(file))
 
 
+jpeg()
 webp()
 gif()
 tiff()
-for kind in ("webp", "gif", "tiff"):
+for kind in ("jpeg", "webp", "gif", "tiff"):
     for file in sorted(os.listdir(path(kind + "/"))):
         if not file.endswith(".png"):
             expect_pil(f"{kind}/{file}")
