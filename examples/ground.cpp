@@ -26,10 +26,7 @@ struct GroundFlags {
   void add_to(Flags& flags) {
     flags.text("--image", "PATH",
                decodable_formats() + "; - reads stdin [$LA_IMAGE, else the bundled picture]", image);
-    flags.text("--task", "NAME",
-               "detect, ground-single, ground-multi, ground-text, detect-text, ground-gui, point, point-gui "
-               "[ground-single]",
-               task);
+    flags.text("--task", "NAME", task_names() + " [ground-single]", task);
     flags.texts("--phrase", "TEXT",
                 "what to find; may be repeated [object; what is in it, of the bundled picture]", phrases);
     flags.text("--categories", "A,B", "for --task detect", [this](const std::string& v) {
@@ -46,6 +43,7 @@ struct GroundFlags {
     flags.text("--max-memory", "N|NMB|NGB", "refuse to load what is estimated to take more [no limit]",
                [this](const std::string& v) { max_memory = parse_bytes("--max-memory", v); });
     model.add_to(flags);
+    flags.allow_once({"--image", "--task", "--categories", "--query", "--annotate"});
   }
 
   Task chosen_task() const {

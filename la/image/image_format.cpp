@@ -165,9 +165,9 @@ LA_INLINE std::string describe_foreign_file(std::span<const std::byte> bytes) {
     return "a Netpbm image";
   if (detail::is_text(file.substr(0, 1024))) return detail::describe_text(file);
   std::string head;
-  for (const unsigned char c : file.substr(0, 8)) {
+  for (const std::byte byte : bytes.first(std::min<std::size_t>(bytes.size(), 8))) {
     char digits[4];
-    std::snprintf(digits, sizeof digits, " %02x", unsigned{c});
+    std::snprintf(digits, sizeof digits, " %02x", std::to_integer<unsigned>(byte));
     head += digits;
   }
   return "an unknown format that begins with" + head;

@@ -98,8 +98,7 @@ TEST_CASE("ground errors: a flag of one value that is given twice") {
                                     {"--task", "detect"},
                                     {"--categories", "a"},
                                     {"--query", "a"},
-                                    {"--annotate", "a.png"},
-                                    {"--model-dir", "a"}})
+                                    {"--annotate", "a.png"}})
     check_usage({flag, value, flag, value}, {flag, "expected once, found again"});
   check_usage({"--image=a.png", "--image", "a.png"}, {"--image", "once"});
 }
