@@ -187,8 +187,8 @@ LA_INLINE ProcessorConfig load_processor_config(const std::string& directory) {
 LA_INLINE ModelConfig ModelConfig::load(const std::string& directory) {
   const std::string path = detail::config_file(directory, "config.json");
   std::error_code ignored;
-  require(std::filesystem::exists(path, ignored), path, ": No such file or directory",
-          describe_foreign_checkpoint(directory));
+  if (!std::filesystem::exists(path, ignored))
+    fail(path, ": No such file or directory", describe_foreign_checkpoint(directory));
   const JsonFile file = JsonFile::open(path);
   const JsonValue root = file.root();
   ModelConfig config;
