@@ -49,7 +49,7 @@ struct ModelFlags {
     flags.number<float>("--repetition-penalty", "1 is off [1]", sampling.repetition_penalty, 1e-3f, 1e3f);
     flags.number<std::uint64_t>("--seed", "of the sampling [0]", sampling.seed, 0, ~std::uint64_t{0});
     flags.number<i64>("--max-image-side", "shrink larger pictures first [none]", max_image_side, 1, 1 << 20);
-    flags.on("--no-exif", "ignore a JPEG's orientation, as the reference does", no_exif);
+    flags.on("--no-exif", "ignore what EXIF says of a picture's orientation, as the reference does", no_exif);
     flags.text("--weights", "NAME",
                "auto, f32, bf16, q8 or q4: how linear weights are held [auto: as stored]", weights);
     flags.text("--activations", "NAME",
@@ -72,7 +72,6 @@ struct ModelFlags {
     const std::string bundled = model_id.empty() ? data_directory() + "/shapes" : "";
     const std::string id = model_id.empty() ? "nvidia/LocateAnything-3B" : model_id;
     const std::string found = find_checkpoint_directory({model_dir, id, bundled});
-    require(std::filesystem::is_directory(found), found, ": expected a checkpoint directory, found none");
     if (found == bundled)
       std::cerr
           << "model: the bundled checkpoint, which knows coloured shapes and letters only; see --model-dir\n";
