@@ -54,7 +54,7 @@ struct AccuracyFlags {
 
   std::uint64_t seed() const {
     if (set == "development") return kDevelopmentSeed;
-    if (set == "held-out") return kHeldOutSeed;
+    if (set == "held-out") return scores ? kScoresHeldOutSeed : kHeldOutSeed;
     fail_usage("--set: expected development or held-out, found '", set, "'");
   }
 
