@@ -25,6 +25,8 @@
 #elif defined(__aarch64__)
 #define LA_BUILT_NEON
 #include "isa/neon.hpp"
+#elif defined(__x86_64__) && !defined(LA_SCALAR)
+#pragma message("la: only the scalar kernels, some 15 times slower: compile with -march=native or define LA_SCALAR")
 #endif
 #endif
 
@@ -170,6 +172,15 @@ LA_INLINE Table select_isa(std::string_view name) {
     return table;
   }
   fail_usage(source, ": expected one of ", detail::runnable_isas(), ", found '", name, "'");
+}
+
+LA_INLINE std::string scalar_only_warning() {
+#if defined(__x86_64__)
+  if (built_in_isas().size() == 1 && detail::cpu_has_avx2())
+    return "only scalar kernels were compiled in, some 15 times slower than this CPU's vectors: compile with -march=native, "
+           "or link the library";
+#endif
+  return "";
 }
 
 LA_INLINE std::vector<std::string_view> overridden_kernels(const Isa& isa) {

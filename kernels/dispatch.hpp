@@ -30,6 +30,9 @@ Table select_isa(std::string_view name = {});
 /// The names of the entries that `isa` overrides.
 std::vector<std::string_view> overridden_kernels(const Isa& isa);
 
+/// What to do about it when the only kernels here are scalar and this CPU could run faster ones; empty otherwise.
+std::string scalar_only_warning();
+
 }  // namespace la::kernels
 
 #if !defined(LA_COMPILED)

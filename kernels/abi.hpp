@@ -1,0 +1,68 @@
+#pragma once
+
+/// Everything of la lives in the inline namespace LA_ABI, named after what decides how its inline functions are compiled:
+/// the version, and the library, or in header-only use instruction set, threads and fast-math. Two files of one program
+/// that differ in these share no function: the linker would keep one copy, of the wrong kind for the other file.
+/// (With the library only its own functions are out of reach of the including file's flags, as in any C++ library.)
+///
+/// Nothing but macros is in this file: it belongs to kernels and la alike.
+#define LA_VERSION_MAJOR 0
+#define LA_VERSION_MINOR 1
+#define LA_VERSION_PATCH 0
+
+#if __cplusplus < 202002L
+#error "la needs C++20: compile with -std=c++20 or later"
+#endif
+
+#if defined(LA_COMPILED)
+#define LA_ABI_BUILD compiled
+#else
+
+#if defined(__AMX_INT8__)
+#define LA_ABI_ISA amx
+#elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512CD__) && defined(__AVX512DQ__) && \
+    defined(__AVX512VL__) && defined(__AVX512VNNI__)
+#define LA_ABI_ISA avx512vnni
+#elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512CD__) && defined(__AVX512DQ__) && \
+    defined(__AVX512VL__)
+#define LA_ABI_ISA avx512
+#elif defined(__AVX512F__)
+#define LA_ABI_ISA avx512f
+#elif defined(__AVXVNNI__)
+#define LA_ABI_ISA avxvnni
+#elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+#define LA_ABI_ISA avx2
+#elif defined(__AVX__)
+#define LA_ABI_ISA avx
+#elif defined(__ARM_FEATURE_MATMUL_INT8)
+#define LA_ABI_ISA neoni8mm
+#elif defined(__ARM_FEATURE_DOTPROD)
+#define LA_ABI_ISA neondot
+#elif defined(__wasm_relaxed_simd__)
+#define LA_ABI_ISA wasmrelaxed
+#elif defined(__wasm_simd128__)
+#define LA_ABI_ISA wasm
+#else
+#define LA_ABI_ISA baseline
+#endif
+
+#if defined(_OPENMP)
+#define LA_ABI_THREADS openmp
+#else
+#define LA_ABI_THREADS threads
+#endif
+
+#if defined(__FAST_MATH__)
+#define LA_ABI_MATH fast_math
+#else
+#define LA_ABI_MATH exact
+#endif
+
+#define LA_ABI_JOIN_BUILD(isa, threads, math) isa##_##threads##_##math
+#define LA_ABI_EXPAND_BUILD(isa, threads, math) LA_ABI_JOIN_BUILD(isa, threads, math)
+#define LA_ABI_BUILD LA_ABI_EXPAND_BUILD(LA_ABI_ISA, LA_ABI_THREADS, LA_ABI_MATH)
+#endif
+
+#define LA_ABI_JOIN(major, minor, build) v##major##_##minor##_##build
+#define LA_ABI_EXPAND(major, minor, build) LA_ABI_JOIN(major, minor, build)
+#define LA_ABI LA_ABI_EXPAND(LA_VERSION_MAJOR, LA_VERSION_MINOR, LA_ABI_BUILD)
