@@ -26,10 +26,7 @@ struct GroundFlags {
   void add_to(Flags& flags) {
     flags.text("--image", "PATH", "JPEG, PNG or BMP; - reads stdin [$LA_IMAGE, else the bundled picture]",
                image);
-    flags.text("--task", "NAME",
-               "detect, ground-single, ground-multi, ground-text, detect-text, ground-gui, point, point-gui "
-               "[ground-single]",
-               task);
+    flags.text("--task", "NAME", task_names() + " [ground-single]", task);
     flags.text("--phrase", "TEXT",
                "what to find; may be repeated [object; what is in it, of the bundled picture]",
                [this](const std::string& v) { phrases.push_back(v); });

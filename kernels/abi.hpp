@@ -6,9 +6,7 @@
 /// (With the library only its own functions are out of reach of the including file's flags, as in any C++ library.)
 ///
 /// Nothing but macros is in this file: it belongs to kernels and la alike.
-#define LA_VERSION_MAJOR 0
-#define LA_VERSION_MINOR 1
-#define LA_VERSION_PATCH 0
+#define LA_ABI_VERSION v0_2
 
 #if __cplusplus < 202002L
 #error "la needs C++20: compile with -std=c++20 or later"
@@ -18,7 +16,7 @@
 #define LA_ABI_BUILD compiled
 #else
 
-#if defined(__AMX_INT8__)
+#if defined(__AMX_TILE__) && defined(__AMX_INT8__)
 #define LA_ABI_ISA amx
 #elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512CD__) && defined(__AVX512DQ__) && \
     defined(__AVX512VL__) && defined(__AVX512VNNI__)
@@ -63,6 +61,6 @@
 #define LA_ABI_BUILD LA_ABI_EXPAND_BUILD(LA_ABI_ISA, LA_ABI_THREADS, LA_ABI_MATH)
 #endif
 
-#define LA_ABI_JOIN(major, minor, build) v##major##_##minor##_##build
-#define LA_ABI_EXPAND(major, minor, build) LA_ABI_JOIN(major, minor, build)
-#define LA_ABI LA_ABI_EXPAND(LA_VERSION_MAJOR, LA_VERSION_MINOR, LA_ABI_BUILD)
+#define LA_ABI_JOIN(version, build) version##_##build
+#define LA_ABI_EXPAND(version, build) LA_ABI_JOIN(version, build)
+#define LA_ABI LA_ABI_EXPAND(LA_ABI_VERSION, LA_ABI_BUILD)

@@ -7,6 +7,7 @@
 
 #include "flags.hpp"
 #include "la/la.hpp"
+#include "la/ops/select_isa.hpp"
 
 // The flags that every program with a model shares.
 namespace la::cli {
@@ -91,7 +92,7 @@ struct ModelFlags {
     options.backend = choose<Backend>(
         "--backend", backend,
         {{"cpu", Backend::cpu}, {"reference", Backend::reference}, {"check", Backend::check}});
-    if (options.backend != Backend::reference) static_cast<void>(kernels::select_isa(isa));
+    if (options.backend != Backend::reference) static_cast<void>(select_isa(isa));
     options.isa = isa;
     options.threads = threads;
     return options;

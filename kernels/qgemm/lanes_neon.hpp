@@ -7,7 +7,7 @@
 namespace la::kernels::LA_KERNELS_NAMESPACE {
 
 /// 128-bit vectors, four of them a panel, for the integer products.
-struct LanesNeon {
+struct Lanes {
   using Int = int32x4_t;
   using Float = float32x4_t;
   static constexpr int kLanes = 4;

@@ -10,6 +10,7 @@
 #include "model_weights.hpp"
 
 namespace la {
+
 /// Prompt positions that take projected picture rows in place of embeddings.
 struct ImageRows {
   ConstMatrix rows;  ///< [N, C], in the backend's memory

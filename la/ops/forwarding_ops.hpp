@@ -39,7 +39,6 @@ class ForwardingOps : public Ops {
   void gather(ConstMatrix x, std::span<const std::int32_t> rows, Matrix y) override {
     inner_->gather(x, rows, y);
   }
-  void add(ConstMatrix a, ConstMatrix b, Matrix y) override { inner_->add(a, b, y); }
   void layer_norm(ConstMatrix x, ConstVector weight, ConstVector bias, float eps, Matrix y) override {
     inner_->layer_norm(x, weight, bias, eps, y);
   }

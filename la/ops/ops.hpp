@@ -88,8 +88,6 @@ class Ops {
   virtual void embedding(const Weight& table, std::span<const std::int32_t> ids, Matrix y) = 0;
   /// y_t = x row rows_t.                  shape: x [P, C], y [T, C]
   virtual void gather(ConstMatrix x, std::span<const std::int32_t> rows, Matrix y) = 0;
-  /// y = a + b, in place.                 shape: [T, C]
-  virtual void add(ConstMatrix a, ConstMatrix b, Matrix y) = 0;
   /// y = (x - mean) / sqrt(var + eps) * weight + bias, in place.    shape: x, y [T, C]; weight, bias [C]
   virtual void layer_norm(ConstMatrix x, ConstVector weight, ConstVector bias, float eps, Matrix y) = 0;
   /// y = x / sqrt(mean(x^2) + eps) * weight, in place.              shape: x, y [T, C]; weight [C]

@@ -1,7 +1,6 @@
 #include "task.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 
 #include "../core/error.hpp"
@@ -17,7 +16,7 @@ struct TaskTemplate {
 };
 
 /// In the order of Task. The grammar is that of the training data.
-inline constexpr std::array<TaskTemplate, 8> kTaskTemplates{{
+inline constexpr TaskTemplate kTaskTemplates[] = {
     {Task::detect, "detect", "Locate all the instances that matches the following description: ", "."},
     {Task::ground_single, "ground-single",
      "Locate a single instance that matches the following description: ", "."},
@@ -28,7 +27,7 @@ inline constexpr std::array<TaskTemplate, 8> kTaskTemplates{{
     {Task::ground_gui, "ground-gui", "Locate the region that matches the following description: ", "."},
     {Task::point, "point", "Point to: ", "."},
     {Task::point_gui, "point-gui", "Point to: ", "."},
-}};
+};
 
 inline constexpr std::string_view kCategorySeparator = "</c>";
 
@@ -38,13 +37,17 @@ LA_INLINE std::string_view name_of(Task task) noexcept {
   return detail::kTaskTemplates[std::size_t(task)].name;
 }
 
-LA_INLINE Task parse_task(std::string_view name) {
+LA_INLINE std::string task_names() {
   std::string names;
-  for (const detail::TaskTemplate& entry : detail::kTaskTemplates) {
-    if (entry.name == name) return entry.task;
+  for (const detail::TaskTemplate& entry : detail::kTaskTemplates)
     names.append(names.empty() ? "" : ", ").append(entry.name);
-  }
-  fail_usage("task: expected one of ", names, "; found \"", name, "\"");
+  return names;
+}
+
+LA_INLINE Task parse_task(std::string_view name) {
+  for (const detail::TaskTemplate& entry : detail::kTaskTemplates)
+    if (entry.name == name) return entry.task;
+  fail_usage("task: expected one of ", task_names(), "; found \"", name, "\"");
 }
 
 LA_INLINE PromptText question(Task task, std::string_view phrase, Reading reading) {

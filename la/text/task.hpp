@@ -22,6 +22,8 @@ enum class Task {
 
 /// "ground-single" and so on.
 std::string_view name_of(Task task) noexcept;
+/// All names, separated by ", ".
+std::string task_names();
 /// error: (usage) no task has this name; the message lists them
 Task parse_task(std::string_view name);
 

@@ -80,7 +80,7 @@ TEST_CASE("ground: --prompt-style chat is another prompt") {
   // The scores of two prompts differ by ten times what an instruction set makes of one.
   const auto same = [](double a, double b) { return std::abs(a - b) < 2e-4 * b; };
   const auto told = [](const char* style) {
-    const Outcome outcome = ground({"--json", "--prompt-style", style});
+    const Outcome outcome = ground({"--json", "--phrase", "object", "--prompt-style", style});
     REQUIRE(outcome.status == 0);
     return number(items(Answers(outcome.out)[0]).at(0), "score");
   };

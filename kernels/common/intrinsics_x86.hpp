@@ -42,6 +42,8 @@ static inline __m512 la_simde_cvtepi32_ps(__m512i x) {
 #define _mm512_cvtepi8_epi32 la_simde_cvtepi8_epi32
 #define _mm512_cvtph_ps la_simde_cvtph_ps
 #define _mm512_cvtepi32_ps la_simde_cvtepi32_ps
+// The same product in another encoding.
+#define _mm256_dpbusd_avx_epi32 simde_mm256_dpbusd_epi32
 
 #else
 #include <immintrin.h>

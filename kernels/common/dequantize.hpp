@@ -1,7 +1,7 @@
 #pragma once
 
-#include "../elementwise/vector.hpp"
 #include "../formats.hpp"
+#include "vector.hpp"
 
 // Integer blocks expanded to f32 panels, exactly: w = scale * (q - zero), rounded once. This is how the f32 products
 // take integer weights.
