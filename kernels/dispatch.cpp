@@ -17,7 +17,7 @@
 #include <sys/auxv.h>
 #endif
 
-namespace la::kernels {
+namespace la::inline LA_ABI::kernels {
 
 // Each in isa/<set>.hpp.
 void override_scalar(Table&) noexcept;
@@ -198,4 +198,4 @@ LA_KERNELS_INLINE std::vector<std::string_view> overridden_kernels(const Isa& is
   return names;
 }
 
-}  // namespace la::kernels
+}  // namespace la::inline LA_ABI::kernels

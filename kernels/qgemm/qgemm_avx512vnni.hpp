@@ -3,7 +3,7 @@
 #include "lanes_avx512vnni.hpp"
 #include "qgemm_dot.hpp"
 
-namespace la::kernels::LA_KERNELS_NAMESPACE {
+namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
 /// A block step of the decoder is one tile; from two to six rows, two panels hide the latency of the dot product.
 struct QTileShape {
@@ -14,4 +14,4 @@ struct QTileShape {
 
 using QMicro = DotMicro<DotLanes, QTileShape>;
 
-}  // namespace la::kernels::LA_KERNELS_NAMESPACE
+}  // namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE

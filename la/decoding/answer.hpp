@@ -13,7 +13,7 @@
 #include "../core/tensor.hpp"
 #include "../text/special_tokens.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// One thing the model found, or its word that there is none.
 struct Item {
@@ -95,7 +95,7 @@ struct Answer {
 Answer parse_answer(std::span<const std::int32_t> ids, std::span<const float> probabilities,
                     const SpecialTokens& special, const DecodeLabel& decode_label, int width, int height);
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "answer.cpp"

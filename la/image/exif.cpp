@@ -6,7 +6,7 @@
 
 #include "jpeg_segments.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 /// A TIFF block (the payload of an Exif segment); a read outside it yields nothing and clears `ok`.
@@ -82,4 +82,4 @@ LA_INLINE Image apply_orientation(Image stored, int orientation) {
   return shown;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -14,7 +14,7 @@
 #include "jpeg_segments.hpp"
 #include "stb_reader.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 enum class ImageFormat { jpeg, png, bmp };
@@ -166,4 +166,4 @@ LA_INLINE Image load_image(const std::string& path, const LoadOptions& options) 
   return decode_image(std::as_bytes(std::span(bytes)), path, options);
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -7,7 +7,7 @@
 #include "../core/inline.hpp"
 #include "image.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 enum class ExifOrientation { apply, ignore };
 
@@ -38,7 +38,7 @@ constexpr std::uint8_t blend_on_white(std::uint8_t channel, std::uint8_t alpha) 
   return std::uint8_t(((t >> 8) + t) >> 8);
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "load.cpp"

@@ -10,7 +10,7 @@
 #include "json.hpp"
 #include "json_write.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 namespace detail {
 
@@ -131,4 +131,4 @@ LA_INLINE std::size_t Checkpoint::tensor_bytes() const noexcept {
   return bytes;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

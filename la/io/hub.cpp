@@ -12,7 +12,7 @@
 #include "../core/error.hpp"
 #include "json_write.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 namespace detail {
 
@@ -107,4 +107,4 @@ LA_INLINE std::string find_checkpoint_directory(const CheckpointRequest& request
   return request.bundled;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -8,7 +8,7 @@
 #include "../core/input_file.hpp"
 #include "json_write.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 namespace detail {
 
@@ -130,4 +130,4 @@ LA_INLINE JsonFile JsonFile::open(const std::string& path) {
   return json;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -12,7 +12,7 @@
 #include "../ops/ops_reference.hpp"
 #include "../core/stopwatch.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 inline std::unique_ptr<Ops> make_ops(const SessionOptions& options) {
@@ -108,4 +108,4 @@ LA_INLINE Statistics Engine::totals() {
   return all;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -19,7 +19,7 @@
 #include "../model/vision.hpp"
 #include "../model/model_weights.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// Which implementation of the ops runs. check runs cpu beside reference and stops at the first op that differs.
 enum class Backend { cpu, reference, check };
@@ -73,7 +73,7 @@ struct Engine {
   EncodedImage run_vision(const Image& image, i64 max_side);
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "engine.cpp"

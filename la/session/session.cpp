@@ -6,7 +6,7 @@
 #include "../core/error.hpp"
 #include "../io/hub.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 inline std::string session_directory(const std::string& directory_or_id) {
@@ -125,4 +125,4 @@ LA_INLINE const std::vector<std::string>& Session::warnings() const noexcept {
   return engine_->weights.warnings;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
