@@ -1,9 +1,10 @@
 #pragma once
 
-/// Everything of la lives in the inline namespace LA_ABI, named after what decides how its inline functions are compiled:
-/// the version, and the library, or in header-only use instruction set, threads and fast-math. Two files of one program
-/// that differ in these share no function: the linker would keep one copy, of the wrong kind for the other file.
-/// (With the library only its own functions are out of reach of the including file's flags, as in any C++ library.)
+/// Everything of la lives in the inline namespace LA_ABI, named after what decides how its inline functions are
+/// compiled: the version, and the library or, in header-only use, instruction set, threads, fast-math and LA_WITH_...
+/// Two files of one program that differ in these would define the same functions differently, and the linker would
+/// silently keep one copy: scalar kernels where AVX-512 was asked for, or AVX-512 in a file for any CPU. With names of
+/// their own each file runs what it was compiled for, and a la type passed from one to the other does not link.
 ///
 /// Nothing but macros is in this file: it belongs to kernels and la alike.
 #define LA_ABI_VERSION v0_2
@@ -56,9 +57,44 @@
 #define LA_ABI_MATH exact
 #endif
 
-#define LA_ABI_JOIN_BUILD(isa, threads, math) isa##_##threads##_##math
-#define LA_ABI_EXPAND_BUILD(isa, threads, math) LA_ABI_JOIN_BUILD(isa, threads, math)
-#define LA_ABI_BUILD LA_ABI_EXPAND_BUILD(LA_ABI_ISA, LA_ABI_THREADS, LA_ABI_MATH)
+#if defined(LA_WITH_CHECK)
+#define LA_ABI_CHECK _check
+#else
+#define LA_ABI_CHECK
+#endif
+#if defined(LA_WITH_JPEG)
+#define LA_ABI_JPEG _jpeg
+#else
+#define LA_ABI_JPEG
+#endif
+#if defined(LA_WITH_WEBP)
+#define LA_ABI_WEBP _webp
+#else
+#define LA_ABI_WEBP
+#endif
+#if defined(LA_WITH_HEIF)
+#define LA_ABI_HEIF _heif
+#else
+#define LA_ABI_HEIF
+#endif
+#if defined(LA_WITH_GIF)
+#define LA_ABI_GIF _gif
+#else
+#define LA_ABI_GIF
+#endif
+#if defined(LA_WITH_TIFF)
+#define LA_ABI_TIFF _tiff
+#else
+#define LA_ABI_TIFF
+#endif
+
+#define LA_ABI_JOIN_BUILD(isa, threads, math, check, jpeg, webp, heif, gif, tiff) \
+  isa##_##threads##_##math##check##jpeg##webp##heif##gif##tiff
+#define LA_ABI_EXPAND_BUILD(isa, threads, math, check, jpeg, webp, heif, gif, tiff) \
+  LA_ABI_JOIN_BUILD(isa, threads, math, check, jpeg, webp, heif, gif, tiff)
+#define LA_ABI_BUILD                                                                                   \
+  LA_ABI_EXPAND_BUILD(LA_ABI_ISA, LA_ABI_THREADS, LA_ABI_MATH, LA_ABI_CHECK, LA_ABI_JPEG, LA_ABI_WEBP, \
+                      LA_ABI_HEIF, LA_ABI_GIF, LA_ABI_TIFF)
 #endif
 
 #define LA_ABI_JOIN(version, build) version##_##build

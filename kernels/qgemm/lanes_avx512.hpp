@@ -38,8 +38,11 @@ struct Lanes {
   static Int high_nibbles(Int x) noexcept { return low_nibbles(_mm512_srli_epi16(x, 4)); }
 
   static void store_bits(void* p, Int x) noexcept { _mm512_storeu_si512(p, x); }
-  /// 32 registers suffice without the help that lanes_avx2.hpp needs.
-  static Int settle(Int sum) noexcept { return sum; }
+  /// Sums stay where they are, as in lanes_avx2.hpp.
+  static Int settle(Int sum) noexcept {
+    LA_KERNELS_KEEP_512(sum);
+    return sum;
+  }
   static Int ones16() noexcept { return _mm512_set1_epi16(1); }
   static Int add16(Int a, Int b) noexcept { return _mm512_add_epi16(a, b); }
   static Int maddubs(Int u8, Int s8) noexcept { return _mm512_maddubs_epi16(u8, s8); }

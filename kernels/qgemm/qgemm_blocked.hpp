@@ -74,6 +74,7 @@ concept VectorLanes = requires(typename L::Int i, typename L::Float f, const voi
   { L::load_bytes(bytes) } -> std::same_as<typename L::Float>;  // unsigned bytes to float
   { L::zeros() } -> std::same_as<typename L::Int>;
   { L::add32(i, i) } -> std::same_as<typename L::Int>;
+  { L::settle(i) } -> std::same_as<typename L::Int>;  // the same value, which the compiler may not defer
   { L::load_bits(bits) } -> std::same_as<typename L::Int>;
   { L::splat_four(bits) } -> std::same_as<typename L::Int>;  // four bytes to every 32-bit lane
   { L::low_nibbles(i) } -> std::same_as<typename L::Int>;    // of every byte
@@ -91,7 +92,6 @@ concept PairProductLanes = VectorLanes<L> && requires(typename L::Int i, void* b
   { L::odd_unsigned(i) } -> std::same_as<typename L::Int>;
   { L::even_signed(i) } -> std::same_as<typename L::Int>;
   { L::odd_signed(i) } -> std::same_as<typename L::Int>;
-  { L::settle(i) } -> std::same_as<typename L::Int>;  // the same value, which the compiler may not defer
   L::store_bits(bits, i);
 };
 

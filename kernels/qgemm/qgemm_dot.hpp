@@ -48,7 +48,7 @@ struct DotMicro : Shape, InPlace {
     for (int r = 0; r < R; ++r) {
       const Int four = L::splat_four(a + r * stride);
       for_each<P, kVectors>(
-          [&](int p, int v) { dots.dot[p][v][r] = L::dot(dots.dot[p][v][r], w[p][v], four); });
+          [&](int p, int v) { dots.dot[p][v][r] = L::settle(L::dot(dots.dot[p][v][r], w[p][v], four)); });
     }
   }
 };
