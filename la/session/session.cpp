@@ -7,7 +7,7 @@
 #include "../io/checkpoint_directory.hpp"
 #include "../io/hub.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 inline std::string session_directory(const std::string& directory_or_id) {
@@ -126,4 +126,4 @@ LA_INLINE const std::vector<std::string>& Session::warnings() const noexcept {
   return engine_->weights.warnings;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

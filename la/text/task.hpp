@@ -6,7 +6,7 @@
 #include "../core/inline.hpp"
 #include "prompt_text.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// What can be asked; the names in `parse_task` are these with hyphens.
 enum class Task {
@@ -35,7 +35,7 @@ PromptText question(Task task, std::string_view phrase, Reading reading = Readin
 /// error: (usage) no category is left
 std::string detect_categories(std::string_view list);
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "task.cpp"
