@@ -19,7 +19,7 @@
 #include "../decoding/generation.hpp"
 
 // What goes into a session and what comes out of it.
-namespace la {
+namespace la::inline LA_ABI {
 
 /// A picture after the vision tower, ready for any number of questions. A handle: copies share the rows, which outlive
 /// the session's own cache.
@@ -119,4 +119,4 @@ struct Statistics {
   std::size_t kv_bytes = 0, peak_kv_bytes = 0;  ///< reserved for keys and values
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -8,7 +8,7 @@
 #include "../io/hub.hpp"
 #include "parts.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 inline std::string session_directory(const std::string& directory_or_id) {
@@ -150,4 +150,4 @@ LA_INLINE const std::vector<std::string>& Session::warnings() const noexcept {
   return engine_->weights.warnings;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

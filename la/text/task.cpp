@@ -5,7 +5,7 @@
 
 #include "../core/error.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 namespace detail {
 
@@ -99,4 +99,4 @@ LA_INLINE std::string detect_categories(std::string_view list) {
   return joined;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -8,7 +8,7 @@
 #include "../core/inline.hpp"
 #include "prompt_text.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 namespace detail {
 
@@ -55,7 +55,7 @@ PromptText detect_question(std::span<const std::string> categories);
 /// error: (usage) no category is left
 std::string detect_categories(std::string_view list);
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "task.cpp"
