@@ -4,7 +4,7 @@
 
 #include "../core/error.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 /// Where tiles begin along one axis.
@@ -41,4 +41,4 @@ LA_INLINE Image crop(const Image& image, const Rect& rect) {
   return part;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -6,7 +6,7 @@
 #include "draw.hpp"
 #include "image.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// Overlapping squares that a picture is looked at in, beside the whole, so that small things are seen larger.
 /// source: SAHI's slicing, its names and its overlap
@@ -23,7 +23,7 @@ std::vector<Rect> tiles_of(i64 width, i64 height, const Tiling& tiling);
 /// error: a rectangle that is empty or not inside the picture
 Image crop(const Image& image, const Rect& rect);
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "tiles.cpp"

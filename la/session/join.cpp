@@ -8,7 +8,7 @@
 #include "../core/error.hpp"
 #include "../text/task.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 struct FoundItem {
@@ -187,4 +187,4 @@ LA_INLINE std::vector<Item> join_items(const std::vector<PartAnswer>& parts,
   return items;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

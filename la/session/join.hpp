@@ -8,7 +8,7 @@
 #include "../image/draw.hpp"
 
 // One answer out of several: to questions about some of the categories each, or to one question about tiles.
-namespace la {
+namespace la::inline LA_ABI {
 
 /// What was said of one part of a picture.
 struct PartAnswer {
@@ -33,7 +33,7 @@ inline constexpr double kSamePoint = 0.05;
 ///   - None stays where nothing of its label was found, once
 std::vector<Item> join_items(const std::vector<PartAnswer>& parts, std::vector<std::string>& warnings);
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "join.cpp"

@@ -8,7 +8,7 @@
 #include "../text/task.hpp"
 #include "join.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 /// In pieces of at most `size`; 0: one piece.
@@ -155,4 +155,4 @@ LA_INLINE Sequence::Outcome Parts::join(Whole& whole) const {
   return all;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -9,7 +9,7 @@
 #include "../image/draw.hpp"
 #include "scheduler.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// Stands between the source of requests and a scheduler: a request about tiles, or about more categories than one
 /// question asks for, becomes several that run beside all others, and their answers become one, see join_items. Any
@@ -54,7 +54,7 @@ class Parts {
   i64 pulled_ = 0, given_ = 0;
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "parts.cpp"
