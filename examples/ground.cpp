@@ -18,7 +18,7 @@ namespace {
 
 struct GroundFlags {
   ModelFlags model;
-  std::string image, task, categories, query, annotate;
+  std::string image, task, categories, query, annotate, font;
   std::vector<std::string> phrases;
   bool asked_query = false, asked_categories = false, json = false;
   std::size_t max_memory = 0;
@@ -39,6 +39,10 @@ struct GroundFlags {
     });
     flags.text("--annotate", "PATH", "write a PNG or JPEG with the answers drawn in [out.png when run bare]",
                annotate);
+    flags.text(
+        "--font", "FILE",
+        "TrueType or OpenType font of the labels drawn [the system's DejaVu and Noto, else ASCII letters]",
+        font);
     flags.on("--json", "one JSON object a question on stdout", json);
     flags.text("--max-memory", "N|NMB|NGB", "refuse to load what is estimated to take more [no limit]",
                [this](const std::string& v) { max_memory = parse_bytes("--max-memory", v); });
@@ -84,6 +88,12 @@ struct GroundFlags {
         all.push_back({question(what, thing)});
     if (all.empty()) all.push_back({question(what, "object")});
     return all;
+  }
+
+  std::optional<LabelFont> label_font() const {
+    if (!font.empty()) return LabelFont({font});
+    const std::vector<std::string> usual = LabelFont::usual_paths();
+    return usual.empty() ? std::nullopt : std::optional<LabelFont>(usual);
   }
 
   /// --image, else $LA_IMAGE; empty for the bundled one.
@@ -247,6 +257,7 @@ void run(int argc, char** argv) {
   if (flags.model.warmup) session_options.image_cache_bytes = 0;  // the run that is timed does it all again
   const std::string target = flags.annotate.empty() && argc == 1 ? "out.png" : flags.annotate;
   if (!target.empty()) check_target(target, flags.image_path());
+  const std::optional<LabelFont> font = target.empty() ? std::nullopt : flags.label_font();
   const std::string directory = flags.model.directory();
   if (flags.model.dry) {
     print_dry(flags, directory, questions, std::cout);
@@ -263,7 +274,9 @@ void run(int argc, char** argv) {
   const std::chrono::duration<double> load = std::chrono::steady_clock::now() - start;
   const std::vector<Mark> marks = answer(flags, questions, ask, image, name, session, load.count());
   if (target.empty()) return;
-  write_image(target, annotate(image, marks));
+  AnnotateOptions look;
+  if (font) look.font = &*font;
+  write_image(target, annotate(image, marks, look));
   std::cerr << "wrote " << target << "\n";
 }
 
