@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <functional>
@@ -34,10 +35,17 @@ class Flags {
          [&out, copy, min, max](const std::string& v) { out = parse_number<Number>(copy, v, min, max); });
   }
 
+  /// Takes arguments that are no flags; without it they are errors.
+  void arguments(SetText set) { argument_ = std::move(set); }
+
   /// error: (usage) an unknown flag, a missing, empty or unexpected value, an argument that is no flag
   void parse(int argc, char** argv) const {
     for (int i = 1; i < argc; ++i) {
       const std::string_view argument = argv[i];
+      if (argument_ && !argument.starts_with("--")) {
+        argument_(argv[i]);
+        continue;
+      }
       const std::size_t equals = argument.find('=');
       const Flag& flag = find(argument.substr(0, equals));
       const bool inline_value = equals != std::string_view::npos;
@@ -48,6 +56,22 @@ class Flags {
         if (!inline_value) value = next_argument(flag, ++i, argc, argv);
         if (value.empty()) fail_usage(flag.name, ": expected ", flag.value, ", found nothing");
       }
+      flag.set(value);
+    }
+  }
+
+  bool has(std::string_view name) const {
+    return std::any_of(flags_.begin(), flags_.end(), [&](const Flag& flag) { return flag.name == name; });
+  }
+  /// As `--name value` does; a flag without a value takes "true" and "false".
+  void set(std::string_view name, const std::string& value) const {
+    const Flag& flag = find(name);
+    if (flag.value.empty()) {
+      if (value != "true" && value != "false")
+        fail_usage(name, ": expected true or false, found '", value, "'");
+      if (value == "true") flag.set("");
+    } else {
+      if (value.empty()) fail_usage(name, ": expected ", flag.value, ", found nothing");
       flag.set(value);
     }
   }
@@ -95,6 +119,7 @@ class Flags {
   }
 
   std::vector<Flag> flags_;
+  SetText argument_;
 };
 
 }  // namespace la::cli
