@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <iostream>
 
-#include "equivalence.hpp"
+#include "../tests/session/equivalence.hpp"
 #include "examples/cli/flags.hpp"
 #include "examples/cli/run_main.hpp"
 #include "la/la.hpp"

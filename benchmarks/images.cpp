@@ -1,7 +1,7 @@
 // Draws the pictures of data/pictures again: `pictures data/pictures`.
 
 #include "examples/cli/run_main.hpp"
-#include "images.hpp"
+#include "../tests/scenes/images.hpp"
 
 #include <array>
 #include <cstdio>

@@ -10,7 +10,7 @@
 
 #include "examples/cli/run_main.hpp"
 #include "la/core/error.hpp"
-#include "scene_score.hpp"
+#include "../tests/scenes/scene_score.hpp"
 
 namespace la::scenes {
 namespace {

@@ -30,7 +30,8 @@ struct GroundFlags {
                "detect, ground-single, ground-multi, ground-text, detect-text, ground-gui, point, point-gui "
                "[ground-single]",
                task);
-    flags.text("--phrase", "TEXT", "what to find; may be repeated [object]",
+    flags.text("--phrase", "TEXT",
+               "what to find; may be repeated [object; what is in it, of the bundled picture]",
                [this](const std::string& v) { phrases.push_back(v); });
     flags.text("--categories", "A,B", "for --task detect", [this](const std::string& v) {
       categories = v;
@@ -70,14 +71,23 @@ struct GroundFlags {
       fail_usage("--phrase: --task detect-text takes none, found '", phrases[0], "'");
     std::vector<PromptText> all;
     for (const std::string& phrase : phrases) all.push_back(question(what, phrase));
+    if (all.empty() && task.empty() && chosen_image().empty())  // everything that the bundled image shows
+      for (const char* thing : {"red circle", "green star", "orange triangle", "blue ring"})
+        all.push_back(question(what, thing));
     if (all.empty()) all.push_back(question(what, "object"));
     return all;
   }
 
-  std::string image_path() const {
+  /// --image, else $LA_IMAGE; empty for the bundled one.
+  std::string chosen_image() const {
     if (!image.empty()) return image;
-    if (const char* requested = std::getenv("LA_IMAGE"); requested && *requested) return requested;
-    return data_directory() + "/pictures/shapes.png";
+    const char* requested = std::getenv("LA_IMAGE");
+    return requested ? requested : "";
+  }
+
+  std::string image_path() const {
+    const std::string chosen = chosen_image();
+    return chosen.empty() ? data_directory() + "/pictures/shapes.png" : chosen;
   }
 };
 

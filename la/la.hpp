@@ -25,3 +25,4 @@
 #include "text/prompt.hpp"
 #include "text/task.hpp"
 #include "text/tokenizer.hpp"
+#include "version.hpp"

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "../letter_scene.hpp"
+#include "../../tests/scenes/letter_scene.hpp"
 #include "la/quantize/quantize.hpp"
 #include "la/text/task.hpp"
 

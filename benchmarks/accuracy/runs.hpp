@@ -64,14 +64,14 @@ inline std::vector<Run> measure(Session& session, const std::string& format,
   for (const Case& c : cases) {
     const Image image = c.image();
     const auto start = Clock::now();
-    const EncodedImage image = session.encode(image);
+    const EncodedImage encoded = session.encode(image);
     const double vision = seconds_since(start);
     for (std::size_t m = 0; m < modes.size(); ++m) {
       AskOptions ask;
       ask.generation.mode = modes[m].mode;
       ask.generation.max_new_tokens = 64;
       const auto asked = Clock::now();
-      runs[m].answers.push_back(answer_of(session.ground(image, c.phrase, ask)));
+      runs[m].answers.push_back(answer_of(session.ground(encoded, c.phrase, ask)));
       runs[m].seconds += vision + seconds_since(asked);
     }
   }

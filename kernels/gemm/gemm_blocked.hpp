@@ -4,7 +4,7 @@
 #include "../qgemm/dequantize.hpp"
 #include "../common/finish.hpp"
 
-// The loops round a register tile, shared by the vector instruction sets. LA_KERNELS_NAMESPACE is the including
+// The loops around a register tile, shared by the vector instruction sets. LA_KERNELS_NAMESPACE is the including
 // instruction set's name, so that no function here is shared between files with different compiler flags.
 //
 // Micro provides:

@@ -2,7 +2,7 @@
 
 #include "../qgemm/quantize_vector.hpp"
 
-// What every vector instruction set provides: the same loops round its own register tile and vectors.
+// What every vector instruction set provides: the same loops around its own register tile and vectors.
 namespace la::kernels::LA_KERNELS_NAMESPACE {
 
 inline void fill_vector(Table& t) noexcept {

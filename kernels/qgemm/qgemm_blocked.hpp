@@ -3,7 +3,7 @@
 #include "../common/finish.hpp"
 #include "../kernels.hpp"
 
-// The loops round a register tile of integer products, shared by the vector instruction sets.
+// The loops around a register tile of integer products, shared by the vector instruction sets.
 //
 // A panel as it lies in memory, one block for each group of inputs, here 4-bit; every cell is one byte:
 //

@@ -27,8 +27,8 @@ class MappedFile {
   std::span<const std::byte> bytes() const noexcept { return {data_, file_.size()}; }
   const std::string& path() const noexcept { return file_.path(); }
 
-  /// error: the file is shorter than when it was mapped, or was when some of it was read under a TruncationGuard;
-  /// what was read since then is worth nothing
+  /// error: the file is now shorter than when it was mapped, or was so during a read under a TruncationGuard. Whatever was
+  /// read since the last successful call must then be thrown away.
   void require_whole() const;
 
   /// Drops the resident pages of a range that will not be read soon; reading it again is still allowed.

@@ -43,8 +43,8 @@ inline std::pair<i64, i64> share(i64 n, int index, int count) noexcept {
   return {n * index / count, n * (index + 1) / count};
 }
 
-/// Deals out [0, n) to the workers of one parallel region, in pieces that shrink towards the end: a worker that the
-/// system holds up takes fewer, and the others do not wait for it. A piece has at least `min_items` items, but the last.
+/// Guided scheduling of [0, n) over the workers of one parallel region: pieces shrink towards the end, so that the
+/// others do not wait long for a worker that the system holds up. Only the last piece may be below `min_items`.
 class GuidedSchedule {
  public:
   explicit GuidedSchedule(i64 n, i64 min_items = 1) noexcept : n_(n), min_items_(min_items) {}

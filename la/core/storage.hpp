@@ -37,8 +37,7 @@ struct FreeStorage {
 
 /// An owning block of aligned host memory, not initialised.
 ///
-/// Large ones are mappings of their own: what is given back then leaves the process, wherever it lay in the heap, and
-/// the peak is what was in use at once.
+/// Large blocks are mappings of their own, so that freeing one returns its memory to the system at once.
 class Storage {
  public:
   static constexpr std::size_t kMapped = std::size_t{512} << 10;  ///< from this size on

@@ -90,8 +90,8 @@ inline i64 max_pixels_per_byte(ImageFormat format) noexcept {
   return 8;
 }
 
-/// What a decoder may make a growing block into: the data of a PNG, collected from the file and then expanded to at
-/// most 8 bytes a pixel and one a row of each pass; a block doubles until it fits.
+/// Bytes that a decoder's growing block may reach. It holds the PNG's compressed data, then its expanded rows: at most
+/// 8 bytes a pixel and a filter byte for each row and pass. Doubling until it fits can overshoot by two.
 inline std::size_t growth_limit(std::span<const std::byte> bytes, i64 width, i64 height) noexcept {
   constexpr std::size_t kSlack = std::size_t{1} << 16;
   return 2 * (bytes.size() + std::size_t(8 * width * height + 16 * height)) + kSlack;

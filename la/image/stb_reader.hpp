@@ -125,8 +125,8 @@ inline void memcpy(void* to, const void* from, size_t bytes) {
   if (bytes > 0) ::memcpy(to, from, bytes);
 }
 
-/// The buffer turned so that its next bits come last. Where a scan ends within a value, what is missing counts as zeros;
-/// stb_image before 2.28 goes on with less than no bits, and shifts by that.
+/// The next `bits` bits of the scan, in the lowest bits. Bits behind the end of the scan count as zeros. (stb_image before
+/// 2.28 lets its count of bits go below zero there, and shifts by it.)
 template <class Jpeg>
 unsigned take_bits(Jpeg& jpeg, int bits) {
   if (jpeg.code_bits < bits) jpeg.code_bits = bits;

@@ -19,7 +19,7 @@ struct HubSnapshot {
 /// error: a usage error unless `model_id` is ORG/NAME; a refs/main that does not hold the name of a snapshot
 HubSnapshot find_hub_snapshot(const std::string& model_id);
 
-/// Where a checkpoint was asked for; empty means not given.
+/// The places to look for a checkpoint. Empty: not given.
 struct CheckpointRequest {
   std::string model_dir;
   std::string model_id;

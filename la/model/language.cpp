@@ -20,7 +20,7 @@ struct LanguageModel::Batch {
 
   i64 size() const noexcept { return i64(ids.size()); }
 
-  /// Adds the feed's tokens up to `until`; with them all, also its window.
+  /// Adds the sequence's tokens up to `until`; when these are all, also its window.
   void add(const SequenceInput& input, i64 until, std::int32_t mask_token) {
     const i64 length = i64(input.sequence.size()), start = input.cache->length(), row = size();
     assert(start < length || (input.block && start == length));
@@ -32,8 +32,8 @@ struct LanguageModel::Batch {
         images.push_back({row + begin - start, image.rows.rows(begin - image.position, end - begin)});
     }
     if (until == length && input.block) {
-      // Six rows shifted by -1 see the tokens before the last, whose own column the duplicate stands for, and each
-      // other.
+      // Window row j is at position L-1+j. All six attend to cached keys [0, L-1) and to each other; the last token's
+      // cached key is skipped because row 0 repeats that token.
       const KeyMask window{std::int32_t(length - 1), std::int32_t(length), std::int32_t(length + kBlockSize)};
       for (i64 j = 0; j < kBlockSize; ++j) {
         logit_rows.push_back(std::int32_t(size()));

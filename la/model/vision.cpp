@@ -12,12 +12,12 @@ namespace detail {
 /// LayerNorm epsilon of the vision tower and the projector; it is not in the config.
 inline constexpr float kVisionEps = 1e-5f;
 
-/// Calls body(first, count) for pieces of at most `most` rows, or 48, about equal: a short one at the end would leave
-/// threads idle.
+/// Calls body(first, count) for pieces of about equal size, whole multiples of 48 rows and at most `max_rows` (or 48).
+/// Equal, because a short last piece would leave threads idle.
 template <class Body>
-void in_chunks(i64 rows, i64 most, const Body& body) {
+void in_chunks(i64 rows, i64 max_rows, const Body& body) {
   if (rows == 0) return;
-  const i64 pieces = (rows + most - 1) / most;
+  const i64 pieces = (rows + max_rows - 1) / max_rows;
   const i64 piece = i64(round_up(std::size_t((rows + pieces - 1) / pieces), kernels::kAttentionRows));
   for (i64 first = 0; first < rows; first += piece) body(first, std::min(piece, rows - first));
 }
@@ -79,7 +79,8 @@ LA_INLINE void VisionModel::block(const VisionBlock& b, const RopeTable& rope, K
     const Workspace::Scope chunk(workspace);
     const Matrix x_rows = x.rows(first, rows), h = workspace.matrix(rows, channels);  // [rows, C]
 
-    // x += wo(attention(norm0(x))). The norm again: cheaper than queries of the whole picture are large.
+    // x += wo(attention(norm0(x))). The norm is computed a second time, so that the queries of the
+    // whole image need not be kept.
     const Matrix q = workspace.matrix(rows, channels);  // [rows, H D]
     ops_.layer_norm(x_rows, b.norm0.weight.view, b.norm0.bias.view, detail::kVisionEps, h);
     ops_.linear(h, *b.q, q, Store::overwrite);

@@ -9,7 +9,7 @@
 #include "../session/session.hpp"
 #include "hessian.hpp"
 #include "observing_ops.hpp"
-#include "quantize.hpp"
+#include "quantize_options.hpp"
 
 namespace la::detail {
 
@@ -17,18 +17,18 @@ namespace la::detail {
 class Calibrator {
  public:
   /// By the place of the weight in for_each_weight.
-  using MomentsOf = std::map<std::size_t, Hessian>;
+  using HessianOf = std::map<std::size_t, Hessian>;
 
   /// `replace` gives the weights that are quantised already: those behind them see the inputs that they will get.
   Calibrator(const std::string& model_dir, const QuantizeOptions& options,
              const ObservingOps::Replace& replace)
       : options_(options), session_(open(model_dir, replace)) {}
 
-  /// The moments of these weights, whose inputs are given, over all samples. The blocks of the fast mode and the single
+  /// The hessian of these weights, whose inputs are given, over all samples. The blocks of the fast mode and the single
   /// steps of the slow one are both seen.
-  MomentsOf collect(const std::map<std::size_t, i64>& inputs_of, const std::string& step) {
-    moments_.clear();
-    for (const auto& [weight, inputs] : inputs_of) moments_.emplace(weight, Hessian(inputs));
+  HessianOf collect(const std::map<std::size_t, i64>& inputs_of, const std::string& step) {
+    hessians_.clear();
+    for (const auto& [weight, inputs] : inputs_of) hessians_.emplace(weight, Hessian(inputs));
     for (std::size_t i = 0; i < options_.samples.size(); ++i) {
       if (options_.progress) options_.progress(step, double(i) / double(options_.samples.size()));
       const CalibrationSample& sample = options_.samples[i];
@@ -40,13 +40,14 @@ class Calibrator {
         session_.ask(image, sample.question, ask);
       }
     }
-    for (auto& [weight, moments] : moments_) moments.flush();
-    return std::move(moments_);
+    for (auto& [weight, hessian] : hessians_) hessian.flush();
+    return std::move(hessians_);
   }
 
  private:
-  /// Of the step behind `<box>`. It decides whether the thing is there at all: a small error that is the same in every
-  /// picture loses boxes there, where elsewhere it moves their sides by a unit.
+  /// Weight of the rows of the step behind `<box>`, which decides whether the thing is there at all: an error loses a box
+  /// there, elsewhere it moves a side by a unit. Counting these rows eightfold (thirty-twofold did worse) is measured in
+  /// benchmarks/results/zen4-2cores-accuracy.txt.
   static constexpr float kBoxImportance = 8;
 
   Session open(const std::string& model_dir, const ObservingOps::Replace& replace) {
@@ -57,8 +58,8 @@ class Calibrator {
     options.kept_prefixes = 0;
     options.wrap_ops = [this, replace, box_start](std::unique_ptr<Ops> ops) {
       const auto observe = [this](std::size_t weight, ConstMatrix x) {
-        const auto found = moments_.find(weight);
-        if (found != moments_.end()) found->second.add(x, importance_);
+        const auto found = hessians_.find(weight);
+        if (found != hessians_.end()) found->second.add(x, importance_);
       };
       const auto observe_tokens = [this, box_start](std::span<const std::int32_t> ids) {
         importance_ = ids.size() == 1 && ids[0] == box_start ? kBoxImportance : 1;
@@ -69,7 +70,7 @@ class Calibrator {
   }
 
   const QuantizeOptions& options_;
-  MomentsOf moments_;
+  HessianOf hessians_;
   float importance_ = 1;
   Session session_;
 };

@@ -16,7 +16,7 @@ struct Feedback {
   using RowMajor = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
   std::vector<RowMajor> factors;         ///< per block: U, upper triangular, with H^-1 = U^T U
-  std::vector<Hessian::Matrix> moments;  ///< per block: H, damped, both triangles
+  std::vector<Hessian::Matrix> hessian;  ///< per block: H, damped, both triangles
   std::vector<float> diagonal;           ///< [K] of H
 
   explicit Feedback(const Hessian& from) {
@@ -35,16 +35,16 @@ struct Feedback {
       r.triangularView<Eigen::Upper>().solveInPlace(u);
       factors.push_back(u.cast<float>());
       for (Eigen::Index k = 0; k < h.rows(); ++k) diagonal.push_back(h(k, k));
-      moments.push_back(std::move(h));
+      hessian.push_back(std::move(h));
     }
   }
 
   /// e H e^T of one row of errors.
   double cost(std::span<const float> error) const {
     double sum = 0;
-    for (std::size_t b = 0; b < moments.size(); ++b) {
-      const Eigen::Map<const Eigen::VectorXf> e(error.data() + i64(b) * Hessian::kSpan, moments[b].rows());
-      sum += double(e.dot(moments[b].selfadjointView<Eigen::Lower>() * e));
+    for (std::size_t b = 0; b < hessian.size(); ++b) {
+      const Eigen::Map<const Eigen::VectorXf> e(error.data() + i64(b) * Hessian::kSpan, hessian[b].rows());
+      sum += double(e.dot(hessian[b].selfadjointView<Eigen::Lower>() * e));
     }
     return sum;
   }
@@ -101,11 +101,11 @@ class RowRefiner {
       : w_(w), group_(group), h_(h), row_(row) {}
 
   void run() {
-    for (std::size_t b = 0; b < h_.moments.size(); ++b) {
+    for (std::size_t b = 0; b < h_.hessian.size(); ++b) {
       block_ = b;
       first_ = i64(b) * Hessian::kSpan;
-      size_ = h_.moments[b].rows();
-      // Each round goes through the moments twice, which are megabytes in a wide layer.
+      size_ = h_.hessian[b].rows();
+      // Each round goes through the hessian twice, which are megabytes in a wide layer.
       const int rounds = size_ < Hessian::kWide ? 4 : 2;
       for (int round = 0; round < rounds; ++round) {
         if (round > 0) refit_scales();
@@ -117,13 +117,13 @@ class RowRefiner {
  private:
   static constexpr int kSweeps = 4;
 
-  const Hessian::Matrix& moments() const { return h_.moments[block_]; }
+  const Hessian::Matrix& hessian() const { return h_.hessian[block_]; }
 
   /// H e: how fast the cost grows with each error.
   Eigen::VectorXf slope() const {
     Eigen::VectorXf error(size_);
     for (i64 k = 0; k < size_; ++k) error[k] = w_[std::size_t(first_ + k)] - row_.value(first_ + k, group_);
-    return moments() * error;
+    return hessian() * error;
   }
 
   void improve_codes() {
@@ -134,10 +134,10 @@ class RowRefiner {
         const float s = row_.groups[std::size_t((first_ + k) / group_)].scale();
         if (!(s > 0)) continue;
         std::uint8_t& code = row_.codes[std::size_t(first_ + k)];
-        const int step = int(std::nearbyint(std::clamp(g[k] / (s * moments()(k, k)), -15.0f, 15.0f)));
+        const int step = int(std::nearbyint(std::clamp(g[k] / (s * hessian()(k, k)), -15.0f, 15.0f)));
         const int better = std::clamp(int(code) + step, 0, 15);
         if (better == int(code)) continue;
-        g -= s * float(better - int(code)) * moments().col(k);
+        g -= s * float(better - int(code)) * hessian().col(k);
         code = std::uint8_t(better);
         changed = true;
       }
@@ -158,7 +158,7 @@ class RowRefiner {
     };
     Eigen::MatrixXf weighted(size_, groups);
     for (i64 g = 0; g < groups; ++g)
-      weighted.col(g).noalias() = moments().middleCols(g * group_, of_group(g).size()) * of_group(g);
+      weighted.col(g).noalias() = hessian().middleCols(g * group_, of_group(g).size()) * of_group(g);
     Eigen::MatrixXd square(groups, groups);
     for (i64 g = 0; g < groups; ++g)
       square.row(g) =

@@ -10,7 +10,7 @@
 
 namespace la::detail {
 
-/// Second moments X^T X of the inputs of a linear layer, in blocks along the diagonal: what a change of its weights
+/// Second hessian X^T X of the inputs of a linear layer, in blocks along the diagonal: what a change of its weights
 /// does to its outputs. Inputs further apart than a block are taken as unrelated, which bounds memory for a wide ffn.
 class Hessian {
  public:
@@ -55,7 +55,7 @@ class Hessian {
   }
 
  private:
-  /// A decoding step has a row or six, and would go through megabytes of a wide layer's moments for each: they are
+  /// A decoding step has a row or six, and would go through megabytes of a wide layer's hessian for each: they are
   /// gathered and added together.
   static constexpr i64 kGathered = 64;
   using RowMajor = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;

@@ -7,7 +7,7 @@
 #include "../model/model_weights.hpp"
 #include "../weights/packed_weight.hpp"
 #include "../weights/weight_rows.hpp"
-#include "quantize.hpp"
+#include "quantize_options.hpp"
 
 // What becomes of each weight, decided before any is read.
 namespace la::detail {

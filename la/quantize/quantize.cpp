@@ -20,8 +20,8 @@
 namespace la {
 namespace detail {
 
-/// Moments held at a time; the samples are run again for those that do not fit.
-inline constexpr std::size_t kMomentBytes = std::size_t{2} << 30;
+/// Hessian held at a time; the samples are run again for those that do not fit.
+inline constexpr std::size_t kHessianBytes = std::size_t{2} << 30;
 
 /// A finished weight and its bias, as a weight is made of them.
 class QuantizedPart {
@@ -110,8 +110,8 @@ class Quantizer {
                   calibrated() ? options_.samples_name : "");
   }
 
-  /// The order of the forward pass, in runs over the samples: each sees what the quantised weights before it make of
-  /// them, and has moments that fit. A weight's inputs never depend on those of its own run that come after it.
+  /// The weights in the order of the forward pass, cut into runs over the samples. A run sees the outputs of all weights
+  /// that earlier runs quantised, and its Hessians fit in kHessianBytes. No weight's inputs depend on a later one.
   std::vector<std::vector<std::size_t>> passes() const {
     std::vector<std::vector<std::size_t>> all;
     for (ModelPart part : {ModelPart::vision, ModelPart::projector, ModelPart::decoder, ModelPart::head}) {
@@ -119,7 +119,7 @@ class Quantizer {
       for (std::size_t i = 0; i < plan_.size(); ++i) {
         if (plan_[i].part != part) continue;
         const std::size_t own = measured(i) ? Hessian::bytes(plan_[i].inputs) : 0;
-        if (bytes == 0 || bytes + own > kMomentBytes) {
+        if (bytes == 0 || bytes + own > kHessianBytes) {
           all.emplace_back();
           bytes = 0;
         }
@@ -143,15 +143,15 @@ class Quantizer {
       if (measured(i)) inputs_of[i] = plan_[i].inputs;
     }
     if (todo.empty()) return;
-    const Calibrator::MomentsOf moments =
-        inputs_of.empty() ? Calibrator::MomentsOf{} : calibrate(inputs_of, step, done, staging);
+    const Calibrator::HessianOf hessian =
+        inputs_of.empty() ? Calibrator::HessianOf{} : calibrate(inputs_of, step, done, staging);
     std::size_t at = 0;
     for_each_weight(checkpoint_, config_, [&](const StoredWeight& w) {
       const std::size_t i = at++;
       if (!todo.contains(i)) return;
       if (options_.progress) options_.progress(w.name, double(finished_) / double(plan_.size()));
-      const auto found = moments.find(i);
-      quantize_one(w, plan_[i], found == moments.end() ? nullptr : &found->second, staging);
+      const auto found = hessian.find(i);
+      quantize_one(w, plan_[i], found == hessian.end() ? nullptr : &found->second, staging);
       ++finished_;
     });
   }
@@ -161,7 +161,7 @@ class Quantizer {
     return staging.find(w.name, w.format, w.outputs, w.inputs);
   }
 
-  Calibrator::MomentsOf calibrate(const std::map<std::size_t, i64>& inputs_of, const std::string& step,
+  Calibrator::HessianOf calibrate(const std::map<std::size_t, i64>& inputs_of, const std::string& step,
                                   const std::set<std::size_t>& done, const Staging& staging) const {
     std::list<QuantizedPart> parts;
     Calibrator calibrator(model_dir_, options_, [&](std::size_t i) -> std::optional<WeightPart> {
@@ -171,12 +171,12 @@ class Quantizer {
     return calibrator.collect(inputs_of, step);
   }
 
-  void quantize_one(const StoredWeight& w, const PlannedWeight& plan, const Hessian* moments,
+  void quantize_one(const StoredWeight& w, const PlannedWeight& plan, const Hessian* hessian,
                     const Staging& staging) const {
     QuantizeErrors errors;
     const auto packed =
         plan.int4()
-            ? quantize_int4(w.parts, plan.format, moments, threads_, errors)
+            ? quantize_int4(w.parts, plan.format, hessian, threads_, errors)
             : PackedWeight::pack(
                   w.parts, plan.format == PanelFormat::q8 ? WeightFormat::q8 : WeightFormat::auto_, threads_);
     staging.put(w.name, *packed, errors);

@@ -9,7 +9,7 @@
 #include "../weights/pack_panel.hpp"
 #include "../weights/weight_rows.hpp"
 #include "gptq.hpp"
-#include "quantize.hpp"
+#include "quantize_options.hpp"
 
 // One linear weight to panels of 4 bits.
 namespace la::detail {
@@ -63,16 +63,16 @@ inline Int4Row calibrated_row(std::span<const float> w, i64 group, const Feedbac
   return refined;
 }
 
-/// 4-bit panels of the stacked parts; without moments each group is rounded to nearest.
+/// 4-bit panels of the stacked parts; without hessian each group is rounded to nearest.
 inline std::unique_ptr<PackedWeight> quantize_int4(std::span<const WeightPart> parts, PanelFormat format,
-                                                   const Hessian* moments, int threads,
+                                                   const Hessian* hessian, int threads,
                                                    QuantizeErrors& errors) {
   constexpr i64 kMeasuredEvery = 16;  // rows; the errors are told, not used
   const StackShape stacked(parts);
   const i64 group = group_size(format);
   auto packed = std::make_unique<PackedWeight>(format, stacked.outputs, stacked.inputs);
   const WeightRows rows(parts, stacked.inputs);
-  const std::unique_ptr<Feedback> feedback = moments ? std::make_unique<Feedback>(*moments) : nullptr;
+  const std::unique_ptr<Feedback> feedback = hessian ? std::make_unique<Feedback>(*hessian) : nullptr;
   std::mutex mutex;
   parallel_for(panel_count(stacked.outputs), threads, [&](i64 begin, i64 end, int) {
     std::vector<float> scratch, w(std::size_t(stacked.inputs));

@@ -9,7 +9,7 @@
 #include "../core/error.hpp"
 #include "../io/safetensors_writer.hpp"
 #include "../weights/packed_weight.hpp"
-#include "quantize.hpp"
+#include "quantize_options.hpp"
 
 // Finished weights, one file each, until all are there: what makes a run resumable.
 namespace la::detail {

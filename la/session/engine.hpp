@@ -31,7 +31,7 @@ struct SessionOptions {
   std::string isa{};    ///< of the cpu backend, see kernels::select_isa
   int threads = 0;      ///< 0: OpenMP's default
   Progress progress{};  ///< while weights are packed
-  /// Puts something round the backend, to watch what it does.
+  /// Puts something around the backend, to watch what it does.
   std::function<std::unique_ptr<Ops>(std::unique_ptr<Ops>)> wrap_ops{};
 
   /// Encoded pictures that are kept for when they come again. 0: none

@@ -5,8 +5,9 @@
 namespace la {
 namespace detail {
 
-/// Tokens that several prompts must share before a pass of its own over them pays.
-inline constexpr i64 kWorthAPass = 16;
+/// Tokens that several prompts must share before they get a prefill pass of their own. A pass over up to some 16 rows costs
+/// what its weights cost to read, so a shorter prefix is cheaper to compute again in each sequence.
+inline constexpr i64 kMinSharedTokens = 16;
 
 }  // namespace detail
 
@@ -100,7 +101,7 @@ LA_INLINE void Scheduler::prefill_common(Sequence& sequence) {
       common = std::max(common, common_prefix(prompt, other.sequence->prompt()));
   common = std::min(common, i64(prompt.ids.size()) - 1);
   const PrefixCache::Match match = engine_.prefixes.find(prompt);
-  if (common < match.tokens + detail::kWorthAPass) return;
+  if (common < match.tokens + detail::kMinSharedTokens) return;
   const std::size_t bytes = sequence.cache().own_bytes(common, 0);
   while (!engine_.kv_budget.fits(bytes + sequence.kv_bytes(common)))
     if (!engine_.prefixes.drop_oldest(match.prefix)) return;
@@ -148,8 +149,8 @@ LA_INLINE void Scheduler::step() {
   }
 }
 
-/// The rows of the next pass. Rows that are decoding come first; prompts join up to a chunk of tokens in all. A prompt
-/// longer than a chunk gets ahead by one chunk in a pass of its own, so that others need not wait for all of it.
+/// The sequences of the next pass: all that are decoding, and prompts up to one chunk of tokens together. A longer prompt
+/// runs alone and one chunk at a time, so that the others wait for one chunk only.
 LA_INLINE std::vector<Sequence*> Scheduler::choose() {
   std::vector<Sequence*> pass;
   i64 prompt_tokens = 0;

@@ -36,7 +36,7 @@ LA_INLINE Sequence::Sequence(Engine& engine, Request request, bool share_vision,
   result_.height = shown.height;
   result_.prompt_tokens = length;
 
-  // The last step starts below the limit and adds its window.
+  // The last step may start one token below the limit, and then adds a whole window.
   max_tokens_ = length + std::min(options_.generation.max_new_tokens, longest - length) + kBlockSize;
   cache_ = engine.language.make_cache();
   if (kv_bytes(0) > engine.kv_budget.limit())

@@ -14,8 +14,8 @@
 
 namespace la {
 
-/// An opened model: pictures in, boxes out. Several threads may use one session: each pass of the model is one
-/// thread's, and their answers go on in turn.
+/// An opened model: images in, boxes out. Several threads may use one session. The model runs one pass at a time; the
+/// threads take turns, pass by pass.
 class Session {
  public:
   /// A checkpoint directory, or ORG/NAME in the Hugging Face cache of this machine.

@@ -11,8 +11,7 @@ namespace la {
 /// Whether text that spells an added token, such as `</c>`, means that token or just these characters.
 enum class Reading { interpreted, literal };
 
-/// A text some ranges of which are literal. The ranges only keep added tokens from being found there: where there
-/// are none, the text encodes as if nothing were marked.
+/// A text with literal ranges. Inside a literal range no added token is looked for: `<box>` there is five characters.
 class PromptText {
  public:
   struct Range {

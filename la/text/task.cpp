@@ -13,7 +13,7 @@ namespace detail {
 struct TaskTemplate {
   Task task;
   std::string_view name;
-  std::string_view before, after;  ///< round the phrase; nothing after means that there is no phrase
+  std::string_view before, after;  ///< around the phrase; nothing after means that there is no phrase
 };
 
 /// In the order of Task. The grammar is that of the training data.

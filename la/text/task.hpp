@@ -29,7 +29,7 @@ Task parse_task(std::string_view name);
 /// cannot spell special tokens, except that `</c>` separates the categories of detect.
 PromptText question(Task task, std::string_view phrase, Reading reading = Reading::literal);
 
-/// "a, b" -> "a</c>b": the phrase for detect. Split at commas; blanks round a category and empty ones are dropped.
+/// "a, b" -> "a</c>b": the phrase for detect. Split at commas; blanks around a category and empty ones are dropped.
 /// error: (usage) no category is left
 std::string detect_categories(std::string_view list);
 

@@ -15,9 +15,9 @@ namespace la {
 class PackedWeight final : public Weight {
  public:
   /// Packs the stacked parts and gives their file pages back.
-  /// format: auto_ keeps BF16 as bf16 and 4-bit integers as they are; F32 and F16, parts of different types, and
-  /// integers whose groups no block follows become f32, which holds all exactly; panels of a packed file are
-  /// mapped. q8 and q4 round each group of floats to nearest, q4 in groups of 32
+  /// format, for auto_: BF16 stays bf16. 4-bit integers stay as they are when their groups are multiples of 32. Panels
+  /// of a packed file are mapped. Everything else (F32, F16, parts of different types, other groups) becomes f32, which
+  /// is exact. q8 and q4 round each group of floats to nearest, q4 in groups of 32.
   static std::unique_ptr<PackedWeight> pack(std::span<const WeightPart> parts, WeightFormat format,
                                             int threads);
   /// The format that pack chooses.

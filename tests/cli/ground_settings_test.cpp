@@ -1,4 +1,4 @@
-#include "../../benchmarks/images.hpp"
+#include "../scenes/images.hpp"
 #include "ground_answer.hpp"
 #include "la/image/load.hpp"
 #include "la/session/session.hpp"

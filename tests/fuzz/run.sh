@@ -14,7 +14,7 @@ out=build-fuzz
 mkdir -p $out/found
 
 flags="-std=c++20 -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
-  -Wno-unknown-pragmas -Wno-pass-failed -I. -DLA_SOURCE_ROOT=\"$PWD\" -DLA_DATA_DIR=\"$PWD/data\" -DLA_VERSION=\"fuzz\""
+  -Wno-unknown-pragmas -Wno-pass-failed -I. -DLA_SOURCE_ROOT=\"$PWD\" -DLA_DATA_DIR=\"$PWD/data\""
 
 # Newer than everything it is made of?
 fresh() {

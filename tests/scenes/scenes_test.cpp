@@ -1,4 +1,4 @@
-#include "../../benchmarks/scene_score.hpp"
+#include "scene_score.hpp"
 
 #include <set>
 

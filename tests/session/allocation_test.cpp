@@ -172,7 +172,7 @@ long fail_every(long step, bool for_good, const Body& body, const Check& check) 
 }
 
 /// Small, quickly encoded, and with something to find.
-Image image() {
+Image golden_image() {
   return load_image(source("data/pictures/turned.jpg"));
 }
 
@@ -196,7 +196,7 @@ std::vector<std::int32_t> answer(Session& session, const Image& image) {
 }  // namespace
 
 TEST_CASE("allocation: a session whose n-th allocation failed, for every n, answers the next time") {
-  const Image image = image();
+  const Image image = golden_image();
   for (const std::size_t cache : {std::size_t{0}, std::size_t{1} << 20})
     for (const bool for_good : {false, true})
       for (const int threads : {1, 2}) {
@@ -221,7 +221,7 @@ TEST_CASE("allocation: a session whose n-th allocation failed, for every n, answ
 }
 
 TEST_CASE("allocation: a first answer that fails leaves a session that answers") {
-  const Image image = image();
+  const Image image = golden_image();
   Session whole = Session::open(source("data/shapes"), options_of(1, 0));
   const std::vector<std::int32_t> expected = answer(whole, image);
   std::unique_ptr<Session> fresh;
@@ -240,7 +240,7 @@ TEST_CASE("allocation: a first answer that fails leaves a session that answers")
 
 TEST_CASE("allocation: in a batch every request has its answer or its error") {
   Session session = Session::open(source("data/shapes"), options_of(1, 0));
-  const Image image = image();
+  const Image image = golden_image();
   std::vector<Request> requests(3);
   const char* phrases[] = {"pink diamond", "green cross", "pink diamond"};
   for (std::size_t i = 0; i < 3; ++i) {

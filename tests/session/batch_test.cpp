@@ -1,6 +1,6 @@
 #include <map>
 
-#include "../../benchmarks/equivalence.hpp"
+#include "equivalence.hpp"
 #include "../../la/image/load.hpp"
 #include "../support.hpp"
 

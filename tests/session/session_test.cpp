@@ -123,7 +123,8 @@ TEST_CASE("session: several threads get the answers that each gets alone") {
           request.options = tokens(24);
           got[t * 3 + i] = session.batch(std::span(&request, 1))[0].token_ids;
         } else {
-          got[t * 3 + i] = session.ground(session.encode(golden_image(names[i])), phrases[i], tokens(24)).token_ids;
+          got[t * 3 + i] =
+              session.ground(session.encode(golden_image(names[i])), phrases[i], tokens(24)).token_ids;
         }
       }
     });
@@ -197,7 +198,8 @@ TEST_CASE("session: boxes are on the first picture unless the question names ano
 TEST_CASE("session: the pictures of a prompt do not see each other, whatever order they were encoded in") {
   Session session = open(), other = open();
   const EncodedImage a[] = {session.encode(golden_image("00")), session.encode(golden_image("03"))};
-  const EncodedImage second = other.encode(golden_image("03")), b[] = {other.encode(golden_image("00")), second};
+  const EncodedImage second = other.encode(golden_image("03")),
+                     b[] = {other.encode(golden_image("00")), second};
   const PromptText text("Locate all the instances that match the following description: red circle.");
   CHECK(session.ask(a, text, tokens(24)).token_ids == other.ask(b, text, tokens(24)).token_ids);
 }

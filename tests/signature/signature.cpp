@@ -58,13 +58,13 @@ std::uint64_t signature(const std::string& data, std::string_view isa) {
   options.isa = isa;
   la::Session session = la::Session::open(data + "/shapes", options);
   Hash hash;
-  for (const ImageSource& image : kImages) {
-    const la::EncodedImage encoded = session.encode(la::load_image(data + "/pictures/" + image.file));
-    for (const Question& question : image.questions)
+  for (const ImageSource& source : kImages) {
+    const la::EncodedImage image = session.encode(la::load_image(data + "/pictures/" + source.file));
+    for (const Question& question : source.questions)
       for (const la::Mode mode : {la::Mode::slow, la::Mode::fast, la::Mode::hybrid}) {
         la::AskOptions ask;
         ask.generation.mode = mode;
-        const la::Result result = session.ask(encoded, la::question(question.task, question.what), ask);
+        const la::Result result = session.ask(image, la::question(question.task, question.what), ask);
         hash.add(std::uint32_t(result.token_ids.size()));
         for (const std::int32_t id : result.token_ids) hash.add(std::uint32_t(id));
       }

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "../la/session/session.hpp"
+#include "../../la/session/session.hpp"
 
 // The gate that batching must pass: whatever is shared and whatever runs beside it, an answer is the one it would be
 // alone, in every token id and in every bit of every logit.

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "ops.hpp"
+
+namespace la {
+
+/// Passes every call on to another backend: the base of what watches or changes some of them.
+class ForwardingOps : public Ops {
+ public:
+  explicit ForwardingOps(std::unique_ptr<Ops> inner) : inner_(std::move(inner)) {}
+
+  std::string_view name() const noexcept override { return inner_->name(); }
+  std::string_view isa() const noexcept override { return inner_->isa(); }
+  int threads() const noexcept override { return inner_->threads(); }
+  std::shared_ptr<std::byte> allocate(std::size_t bytes) override { return inner_->allocate(bytes); }
+  void upload(const void* host, void* device, std::size_t bytes) override {
+    inner_->upload(host, device, bytes);
+  }
+  void download(const void* device, void* host, std::size_t bytes) override {
+    inner_->download(device, host, bytes);
+  }
+
+  std::unique_ptr<Weight> make_weight(std::span<const WeightPart> parts, WeightFormat format) override {
+    return inner_->make_weight(parts, format);
+  }
+  std::unique_ptr<KvCache> make_kv_cache(const KvShape& shape) override {
+    return inner_->make_kv_cache(shape);
+  }
+
+  void linear(ConstMatrix x, const Weight& w, Matrix y, Store store) override {
+    inner_->linear(x, w, y, store);
+  }
+  void embedding(const Weight& table, std::span<const std::int32_t> ids, Matrix y) override {
+    inner_->embedding(table, ids, y);
+  }
+  void gather(ConstMatrix x, std::span<const std::int32_t> rows, Matrix y) override {
+    inner_->gather(x, rows, y);
+  }
+  void add(ConstMatrix a, ConstMatrix b, Matrix y) override { inner_->add(a, b, y); }
+  void layer_norm(ConstMatrix x, ConstVector weight, ConstVector bias, float eps, Matrix y) override {
+    inner_->layer_norm(x, weight, bias, eps, y);
+  }
+  void rms_norm(ConstMatrix x, ConstVector weight, float eps, Matrix y) override {
+    inner_->rms_norm(x, weight, eps, y);
+  }
+  void rope(Cube x, ConstMatrix cos, ConstMatrix sin, Rope layout) override {
+    inner_->rope(x, cos, sin, layout);
+  }
+  void gelu(ConstMatrix x, Gelu kind, Matrix y) override { inner_->gelu(x, kind, y); }
+  void swiglu(ConstMatrix gate_up, Matrix y) override { inner_->swiglu(gate_up, y); }
+  void bicubic_grid(ConstCube grid, Cube y) override { inner_->bicubic_grid(grid, y); }
+  void kv_write(KvCache& cache, i64 layer, i64 first, ConstCube k, ConstCube v) override {
+    inner_->kv_write(cache, layer, first, k, v);
+  }
+  void attention(ConstCube q, std::span<const KvRows> rows, std::span<const KeyMask> visible, float scale,
+                 Cube out) override {
+    inner_->attention(q, rows, visible, scale, out);
+  }
+  void softmax(Matrix x) override { inner_->softmax(x); }
+
+ private:
+  std::unique_ptr<Ops> inner_;
+};
+
+}  // namespace la
