@@ -17,6 +17,8 @@ namespace la::cli {
 class Flags {
  public:
   using SetText = std::function<void(const std::string&)>;
+  /// Flags as they were given: name and value.
+  using Given = std::vector<std::pair<std::string, std::string>>;
 
   /// A flag with a value. `value` and `help` are for --help.
   void text(std::string name, std::string value, std::string help, SetText set) {
@@ -39,7 +41,8 @@ class Flags {
   void arguments(SetText set) { argument_ = std::move(set); }
 
   /// error: (usage) an unknown flag, a missing, empty or unexpected value, an argument that is no flag
-  void parse(int argc, char** argv) const {
+  Given parse(int argc, char** argv) const {
+    Given given;
     for (int i = 1; i < argc; ++i) {
       const std::string_view argument = argv[i];
       if (argument_ && !argument.starts_with("--")) {
@@ -57,7 +60,9 @@ class Flags {
         if (value.empty()) fail_usage(flag.name, ": expected ", flag.value, ", found nothing");
       }
       flag.set(value);
+      given.emplace_back(flag.name, value);
     }
+    return given;
   }
 
   bool has(std::string_view name) const {

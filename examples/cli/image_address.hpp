@@ -89,7 +89,8 @@ inline std::string short_address(const std::string& address) {
 inline std::string image_path(const std::string& address, const std::filesystem::path& folder) {
   namespace fs = std::filesystem;
   if (address.starts_with("http://") || address.starts_with("https://"))
-    fail(address, ": expected a file, file:// or data: URI, found a web address; pictures are not downloaded");
+    fail(address,
+         ": expected a file, file:// or data: URI, found a web address; pictures are not downloaded");
   if (address.starts_with("file://")) {
     std::string path = address.substr(7);
     if (path.starts_with("localhost/")) path.erase(0, 9);

@@ -18,7 +18,7 @@ inline std::string lower_extension(const std::filesystem::path& path) {
 
 /// By its name.
 inline bool is_image(const std::filesystem::path& path) {
-  constexpr std::array<std::string_view, 11> kEnds{".png",  ".jpg",  ".jpeg", ".bmp", ".webp", ".gif",
+  constexpr std::array<std::string_view, 11> kEnds{".png", ".jpg",  ".jpeg", ".bmp",  ".webp", ".gif",
                                                    ".tif", ".tiff", ".heic", ".heif", ".avif"};
   const std::string end = lower_extension(path);
   return std::find(kEnds.begin(), kEnds.end(), end) != kEnds.end();

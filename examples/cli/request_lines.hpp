@@ -24,13 +24,13 @@ inline constexpr std::array<std::string_view, 10> kAnswerFields{
     "line", "raw_response", "items", "stats", "error", "digest", "model", "options", "warnings", "truncated"};
 /// Fields of a request that are no options.
 inline constexpr std::array<std::string_view, 10> kRequestFields{
-    "image", "query",       "task",         "phrase", "categories",
-    "id",    "image_id",    "category_id",  "category_ids", "time"};
+    "image", "query",    "task",        "phrase",       "categories",
+    "id",    "image_id", "category_id", "category_ids", "time"};
 
 /// What a line falls back on.
 struct LineDefaults {
   ModelFlags flags{};
-  std::string question{};          ///< members for a line that asks nothing: `"task":"point","phrase":"a cup"`
+  std::string question{};  ///< members for a line that asks nothing: `"task":"point","phrase":"a cup"`
   std::filesystem::path folder{};  ///< where relative paths are looked for first
 };
 
