@@ -93,7 +93,7 @@ struct BatchFlags {
     return made;
   }
 
-  void check() {
+  void check() const {
     const int inputs = int(!video.empty()) + int(!requests.empty() || !coco_annotations.empty());
     if (inputs == 0) fail_usage("--requests: expected a file of requests, a folder or -");
     if (inputs > 1) fail_usage("--video: takes the place of --requests and --coco-annotations");
@@ -105,7 +105,12 @@ struct BatchFlags {
                          return f != "jsonl";
                        })))
       fail_usage("--out: expected a file with --resume, --merge and formats other than jsonl, found -");
-    shard = merge ? Shard{} : find_shard(shard_text);
+  }
+
+  /// The part of the lines that the flags or the environment tell.
+  void take_shard() {
+    if (merge) return;
+    shard = find_shard(shard_text);
     if (out == "-" && shard.count > 1) fail_usage("--out: expected a file with shards, found -");
   }
 

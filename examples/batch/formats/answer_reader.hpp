@@ -31,7 +31,7 @@ struct AnsweredItem {
 struct AnsweredLine {
   i64 number = 0;  ///< from 1
   simdjson::dom::object object;
-  std::string image, error;
+  std::string image, error, asked;
   i64 width = 0, height = 0;
   std::vector<AnsweredItem> items;
 
@@ -86,6 +86,7 @@ inline void for_each_answer(const std::string& path, const std::function<void(co
       if (stats["width"].get(side) == simdjson::SUCCESS) line.width = side;
       if (stats["height"].get(side) == simdjson::SUCCESS) line.height = side;
     }
+    line.asked = line.text("phrase").empty() ? line.text("query") : line.text("phrase");
     simdjson::dom::array items, place;
     if (line.object.at_key("items").get(items) == simdjson::SUCCESS)
       for (simdjson::dom::element item : items) {
@@ -93,6 +94,11 @@ inline void for_each_answer(const std::string& path, const std::function<void(co
           line.items.push_back(detail::answered_item(item, place, true));
         else if (item["point"].get(place) == simdjson::SUCCESS)
           line.items.push_back(detail::answered_item(item, place, false));
+        else
+          continue;
+        // A point has no label of its own: it is what was asked for.
+        if (line.items.back().label.empty())
+          line.items.back().label = line.asked.empty() ? "object" : line.asked;
       }
     use(line);
   }

@@ -121,8 +121,7 @@ struct CocoIds {
         categories.set(std::string(name), value, line.number);
       }
     if (const auto number = line.integer("category_id")) {
-      const std::string asked = line.text("phrase") + line.text("query");
-      if (!asked.empty()) categories.set(asked, *number, line.number);
+      if (!line.asked.empty()) categories.set(line.asked, *number, line.number);
       return;
     }
     for (const AnsweredItem& item : line.items) labels.insert(item.label);
