@@ -2,6 +2,7 @@
 //
 //   kernels                         every kernel, this CPU's best instruction set
 //   kernels --isa avx2 --filter q4  some of them
+//   kernels --table                 the README's table alone: share of the limit by instruction set, format and rows
 //   kernels --against OLD           this build and another in turn, kernel by kernel
 
 #include <simdjson.h>
@@ -12,13 +13,14 @@
 #include <iostream>
 #include <map>
 #include <random>
+#include <sstream>
 
 #include "examples/cli/flags.hpp"
 #include "examples/cli/run_main.hpp"
-#include "kernels/dispatch.hpp"
 #include "la/core/parallel.hpp"
 #include "la/io/json_write.hpp"
 #include "la/model/config.hpp"
+#include "la/ops/select_isa.hpp"
 #include "machine.hpp"
 #include "rivals.hpp"
 
@@ -26,9 +28,9 @@ namespace la::bench {
 namespace {
 
 struct Options {
-  std::string isa, filter, against, model_dir;
+  std::string isa, filter, against, model_dir, rows = "1,6,12,16,48,96,350";
   int threads = 0, repetitions = 7, rounds = 5;
-  bool json = false, help = false;
+  bool json = false, table = false, help = false;
 };
 
 /// One line of the table.
@@ -39,23 +41,20 @@ struct Row {
   const char* limit = "fma";
 };
 
-enum class Format { f32, bf16, q8, q4_g128, q4_g32 };
-
 struct FormatInfo {
   const char* name;
   i64 group;          // inputs a block, 1 for float formats
   std::size_t block;  // bytes of 16 columns x group inputs
-  kernels::GemmKernel* kernels::Table::*exact;
-  kernels::QGemmKernel* kernels::Table::*integer;  // null: float activations
+  kernels::PanelFormat format;
+  bool integer;  // products with quantised activations too
 };
 
 const FormatInfo kFormats[] = {
-    {"f32", 1, 64, &kernels::Table::gemm_f32, nullptr},
-    {"bf16", 1, 32, &kernels::Table::gemm_bf16, nullptr},
-    {"q8", 128, sizeof(kernels::Q8Block), &kernels::Table::gemm_q8, &kernels::Table::qgemm_q8},
-    {"q4_g128", 128, sizeof(kernels::Q4Block<128>), &kernels::Table::gemm_q4_g128,
-     &kernels::Table::qgemm_q4_g128},
-    {"q4_g32", 32, sizeof(kernels::Q4Block<32>), &kernels::Table::gemm_q4_g32, &kernels::Table::qgemm_q4_g32},
+    {"f32", 1, 64, kernels::PanelFormat::f32, false},
+    {"bf16", 1, 32, kernels::PanelFormat::bf16, false},
+    {"q8", 128, sizeof(kernels::Q8Block), kernels::PanelFormat::q8, true},
+    {"q4_g128", 128, sizeof(kernels::Q4Block<128>), kernels::PanelFormat::q4_g128, true},
+    {"q4_g32", 32, sizeof(kernels::Q4Block<32>), kernels::PanelFormat::q4_g32, true},
 };
 
 std::size_t panel_bytes(const FormatInfo& f, i64 k) {
@@ -97,7 +96,7 @@ class Bench {
  public:
   explicit Bench(const Options& o)
       : options_(o),
-        kernels_(kernels::select_isa(o.isa)),
+        kernels_(select_isa(o.isa)),
         threads_(o.threads > 0 ? o.threads : omp_get_max_threads()),
         machine_(kernels_.isa, threads_) {
     for (int t = 0; t < threads_; ++t)
@@ -107,14 +106,17 @@ class Bench {
 
   void run() {
     print_machine();
+    if (!options_.json)
+      std::printf("\n%-11s %-10s %6s %6s %6s %12s %10s %8s %-5s %6s\n", "kernel", "format", "m", "n", "k",
+                  "seconds", "GOP/s", "GB/s", "limit", "share");
     const std::vector<std::array<i64, 2>> shapes = linear_shapes();
     for (const FormatInfo& f : kFormats) {
       for (const i64 m : {350, 1196, 12}) {
-        for (const auto& [k, n] : shapes) linear(f, m, n, k, f.integer != nullptr);
+        for (const auto& [k, n] : shapes) linear(f, m, n, k, f.integer);
         if (f.integer) linear(f, m, shapes.back()[1], shapes.back()[0], false);
       }
       const auto [k, n] = head_shape();
-      linear(f, 12, n, k, f.integer != nullptr);
+      linear(f, 12, n, k, f.integer);
       streamed(f, n, k);
       streamed(f, shapes.back()[1], shapes.back()[0]);
     }
@@ -124,6 +126,57 @@ class Bench {
     attention("block step", 12, 1500, 16, 2, 128, true);
     elementwise();
     rivals(shapes);
+    if (!options_.json && options_.filter.empty()) {
+      print_table_head();
+      table();
+    }
+  }
+
+  void print_machine() {
+    std::vector<double> fma, int8, read;
+    for (int i = 0; i < 5; ++i) {
+      fma.push_back(machine_.fma(0.05) / 1e9);
+      int8.push_back(machine_.int8(0.05) / 1e9);
+      read.push_back(machine_.read() / 1e9);
+    }
+    if (options_.json)
+      std::printf(
+          "{\"machine\":{\"cpu\":%s,\"threads\":%d,\"isa\":%s,\"int8_step\":%s,\"fma_gflops\":%.1f,\"int8_"
+          "gops\":%.1f,\"read_gbs\":%.1f}}\n",
+          json_quote(cpu_name()).c_str(), threads_, json_quote(kernels_.isa).c_str(),
+          json_quote(machine_.int8_step()).c_str(), median(fma), median(int8), median(read));
+    else
+      std::printf(
+          "%s, %d threads, %s\nlimits: %.1f GFLOP/s f32 multiply-add, %.1f GOP/s int8 (%s), %.1f GB/s "
+          "read\n",
+          cpu_name().c_str(), threads_, kernels_.isa, median(fma), median(int8), machine_.int8_step(),
+          median(read));
+    std::fflush(stdout);
+  }
+
+  /// Shares of the limit on one matrix, by rows: of read bandwidth for one row, of arithmetic for more.
+  void table() {
+    const auto [k, n] = linear_shapes().back();
+    for (const FormatInfo& f : kFormats) {
+      if (f.integer && machine_.int8(0.001) <= 0) continue;
+      if (!std::string_view(f.name).starts_with(options_.filter)) continue;
+      std::printf("| %s | %s |", kernels_.isa, f.name);
+      for (const i64 m : table_rows()) {
+        const Timing t = m == 1 ? time_streamed(f, n, k) : time_linear(f, m, n, k, f.integer);
+        std::printf(" %.0f %% (%.0f) |", 100 * t.share, t.gops);
+        std::fflush(stdout);
+      }
+      std::printf("\n");
+    }
+  }
+
+  void print_table_head() const {
+    std::printf("\nshare of the limit (and GOP/s): of read bandwidth for 1 row, of arithmetic for more\n");
+    std::printf("| set | format |");
+    for (const i64 m : table_rows()) std::printf(" %lld |", static_cast<long long>(m));
+    std::printf("\n|---|---|");
+    for (std::size_t i = 0; i < table_rows().size(); ++i) std::printf("---|");
+    std::printf("\n");
   }
 
  private:
@@ -148,8 +201,8 @@ class Bench {
     return {config.hidden_size, config.vocab_size};
   }
 
-  void linear(const FormatInfo& f, i64 m, i64 n, i64 k, bool integer) {
-    Row row{integer ? "qgemm" : "gemm",
+  static Row linear_row(const FormatInfo& f, i64 m, i64 n, i64 k, bool integer) {
+    return {integer ? "qgemm" : "gemm",
             f.name,
             m,
             n,
@@ -157,26 +210,57 @@ class Bench {
             2.0 * double(m) * double(n) * double(k),
             double(weight_bytes(f, n, k)),
             integer ? "int8" : "fma"};
-    if (!wanted(row)) return;
+  }
+
+  std::vector<i64> table_rows() const {
+    std::vector<i64> rows;
+    std::istringstream in(options_.rows);
+    for (std::string one; std::getline(in, one, ',');) rows.push_back(std::stoll(one));
+    return rows;
+  }
+
+  void linear(const FormatInfo& f, i64 m, i64 n, i64 k, bool integer) {
+    const Row row = linear_row(f, m, n, k, integer);
+    if (wanted(row)) print(row, time_linear(f, m, n, k, integer));
+  }
+
+  struct Timing {
+    double seconds, gops, share;
+  };
+
+  Timing time_linear(const FormatInfo& f, i64 m, i64 n, i64 k, bool integer) {
     Storage panels(weight_bytes(f, n, k));
     fill_panels(f, panels.data(), panels.size());
     Inputs in(kernels_, f, m, n, k, integer);
-    measure(row, [&] { multiply(f, in, panels.data(), m, n, k, integer); });
+    return time(linear_row(f, m, n, k, integer), [&] { multiply(f, in, panels.data(), m, n, k, integer); });
   }
 
   /// One row through more than a gigabyte of different matrices: decoding is as fast as weights can be read.
   void streamed(const FormatInfo& f, i64 n, i64 k) {
+    const Row row = streamed_row(f, n, k);
+    if (wanted(row)) print(row, time_streamed(f, n, k));
+  }
+
+  static i64 copies_of(const FormatInfo& f, i64 n, i64 k) {
+    return i64((std::size_t{1} << 30) / weight_bytes(f, n, k)) + 1;
+  }
+
+  static Row streamed_row(const FormatInfo& f, i64 n, i64 k) {
     const std::size_t one = weight_bytes(f, n, k);
-    const i64 copies = i64((std::size_t{1} << 30) / one) + 1;
-    Row row{f.integer ? "qgemm" : "gemm", f.name, 1, n, k, 2.0 * double(n) * double(k) * double(copies),
+    const i64 copies = copies_of(f, n, k);
+    return {f.integer ? "qgemm" : "gemm", f.name, 1, n, k, 2.0 * double(n) * double(k) * double(copies),
             double(one) * double(copies), "read"};
-    if (!wanted(row)) return;
+  }
+
+  Timing time_streamed(const FormatInfo& f, i64 n, i64 k) {
+    const std::size_t one = weight_bytes(f, n, k);
+    const i64 copies = copies_of(f, n, k);
     Storage panels(one * std::size_t(copies));
     fill_panels(f, panels.data(), panels.size());
-    Inputs in(kernels_, f, 1, n, k, f.integer != nullptr);
-    measure(row, [&] {
+    Inputs in(kernels_, f, 1, n, k, f.integer);
+    return time(streamed_row(f, n, k), [&] {
       for (i64 i = 0; i < copies; ++i)
-        multiply(f, in, panels.data() + std::size_t(i) * one, 1, n, k, f.integer != nullptr);
+        multiply(f, in, panels.data() + std::size_t(i) * one, 1, n, k, f.integer);
     });
   }
 
@@ -215,7 +299,7 @@ class Bench {
         g.m = m;
         g.n = columns;
         g.scratch = scratch;
-        (kernels_.*f.integer)(g);
+        kernels_.qgemm[f.format](g);
       } else {
         kernels::Gemm g;
         g.a = in.a.data();
@@ -227,7 +311,7 @@ class Bench {
         g.n = columns;
         g.k = k;
         g.scratch = scratch;
-        (kernels_.*f.exact)(g);
+        kernels_.gemm[f.format](g);
       }
     });
   }
@@ -301,7 +385,6 @@ class Bench {
     run("rms_norm", 2048, 1, [&](float* x, float* y) { kernels_.rms_norm(x, w.data(), 1e-6f, 2048, y); });
     run("gelu_tanh", 4304, 1, [&](float* x, float* y) { kernels_.gelu_tanh(x, 4304, y); });
     run("swiglu", 11008, 2, [&](float* x, float* y) { kernels_.swiglu(x, x + 11008, 11008, y); });
-    run("add", 2048, 2, [&](float* x, float* y) { kernels_.add(x, x + 2048, 2048, y); });
   }
 
   void rivals(const std::vector<std::array<i64, 2>>& shapes) {
@@ -324,7 +407,7 @@ class Bench {
   }
 
   /// Median of pairs (limit, kernel) measured one right after the other, so that a machine that slows down slows both.
-  void measure(const Row& row, const std::function<void()>& call) {
+  Timing time(const Row& row, const std::function<void()>& call) {
     call();
     std::vector<double> seconds, shares;
     for (int r = 0; r < options_.repetitions; ++r) {
@@ -343,37 +426,18 @@ class Bench {
       seconds.push_back(taken / calls);
       shares.push_back((read ? row.bytes : row.operations) / seconds.back() / limit);
     }
-    print(row, median(seconds), limit_is_known(row) ? median(shares) : 0);
+    return {median(seconds), row.operations / median(seconds) / 1e9,
+            limit_is_known(row) ? median(shares) : 0};
   }
+
+  void measure(const Row& row, const std::function<void()>& call) { print(row, time(row, call)); }
 
   bool limit_is_known(const Row& row) const {
     return std::strcmp(row.limit, "int8") != 0 || machine_.int8(0.001) > 0;
   }
 
-  void print_machine() {
-    std::vector<double> fma, int8, read;
-    for (int i = 0; i < 5; ++i) {
-      fma.push_back(machine_.fma(0.05) / 1e9);
-      int8.push_back(machine_.int8(0.05) / 1e9);
-      read.push_back(machine_.read() / 1e9);
-    }
-    if (options_.json)
-      std::printf(
-          "{\"machine\":{\"cpu\":%s,\"threads\":%d,\"isa\":%s,\"int8_step\":%s,\"fma_gflops\":%.1f,\"int8_"
-          "gops\":%.1f,\"read_gbs\":%.1f}}\n",
-          json_quote(cpu_name()).c_str(), threads_, json_quote(kernels_.isa).c_str(),
-          json_quote(machine_.int8_step()).c_str(), median(fma), median(int8), median(read));
-    else
-      std::printf(
-          "%s, %d threads, %s\nlimits: %.1f GFLOP/s f32 multiply-add, %.1f GOP/s int8 (%s), %.1f GB/s "
-          "read\n\n"
-          "%-11s %-10s %6s %6s %6s %12s %10s %8s %-5s %6s\n",
-          cpu_name().c_str(), threads_, kernels_.isa, median(fma), median(int8), machine_.int8_step(),
-          median(read), "kernel", "format", "m", "n", "k", "seconds", "GOP/s", "GB/s", "limit", "share");
-    std::fflush(stdout);
-  }
-
-  void print(const Row& r, double seconds, double share) const {
+  void print(const Row& r, const Timing& timing) const {
+    const auto [seconds, ignored, share] = timing;
     const double gops = r.operations / seconds / 1e9, gbs = r.bytes / seconds / 1e9;
     if (options_.json)
       std::printf(
@@ -434,6 +498,22 @@ void compare(const std::string& self, const Options& o) {
   for (const auto& [key, values] : ratios) std::printf("%-48s %6.3f\n", key.c_str(), median(values));
 }
 
+/// The table of one instruction set, or of all that this CPU runs.
+void print_table(Options o) {
+  std::vector<std::string> isas;
+  for (const kernels::Isa& isa : kernels::built_in_isas())
+    if (o.isa.empty() ? isa.supported() && isa.name != "scalar" : isa.name == o.isa)
+      isas.emplace_back(isa.name);
+  if (isas.empty()) static_cast<void>(select_isa(o.isa));
+  std::vector<Bench> benches;
+  for (const std::string& isa : isas) {
+    o.isa = isa;
+    benches.emplace_back(o).print_machine();
+  }
+  benches.front().print_table_head();
+  for (Bench& bench : benches) bench.table();
+}
+
 int run(int argc, char** argv) {
   Options o;
   cli::Flags flags;
@@ -444,6 +524,9 @@ int run(int argc, char** argv) {
   flags.text("--model-dir", "DIR", "take the shapes from this checkpoint [the 3B's]", o.model_dir);
   flags.text("--against", "PROGRAM", "interleave with another build of this program", o.against);
   flags.number<int>("--rounds", "pairs of runs for --against [5]", o.rounds, 1, 1000);
+  flags.on("--table", "only the table of rows and formats, for --isa or every set that runs", o.table);
+  flags.text("--rows", "LIST",
+             "the table's rows [1,6,12,16,48,96,350]; --filter takes the formats that begin with it", o.rows);
   flags.on("--json", "one object a line", o.json);
   flags.on("--help", "print this", o.help);
   flags.parse(argc, argv);
@@ -451,6 +534,8 @@ int run(int argc, char** argv) {
     std::cout << "kernels: every kernel beside this machine's limits\n\n" << flags.help();
   else if (!o.against.empty())
     compare(argv[0], o);
+  else if (o.table)
+    print_table(o);
   else
     Bench(o).run();
   return 0;

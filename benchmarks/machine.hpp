@@ -35,8 +35,10 @@ inline std::string cpu_name() {
 inline peak::Probes probes_of(std::string_view isa) {
 #if defined(__x86_64__)
   if (isa == "avx2") return peak::avx2();
+  if (isa == "avxvnni") return peak::avxvnni();
   if (isa == "avx512") return peak::avx512();
   if (isa == "avx512vnni") return peak::avx512vnni();
+  if (isa == "amx") return peak::amx();
 #elif defined(__aarch64__)
   if (isa == "neon") return peak::neon();
   if (isa == "neondot") return peak::neondot();

@@ -2,71 +2,32 @@
 
 #include <cstdlib>
 
-#include "../la/core/error.hpp"
-
-// A compiled library links one object per instruction set and says which with LA_BUILT_*; header-only use takes
-// what the including file is compiled for.
+// A compiled library links one object per instruction set and says which with LA_BUILT_*.
 #if !defined(LA_COMPILED)
-#include "isa/scalar.hpp"
-#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512CD__) && defined(__AVX512DQ__) && \
-    defined(__AVX512VL__) && defined(__AVX512VNNI__)
-#define LA_BUILT_AVX512VNNI
-#include "isa/avx512vnni.hpp"
-#elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512CD__) && defined(__AVX512DQ__) && \
-    defined(__AVX512VL__)
-#define LA_BUILT_AVX512
-#include "isa/avx512.hpp"
-#elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
-#define LA_BUILT_AVX2
-#include "isa/avx2.hpp"
-#elif defined(__aarch64__) && defined(__ARM_FEATURE_DOTPROD)
-#define LA_BUILT_NEONDOT
-#include "isa/neondot.hpp"
-#elif defined(__aarch64__)
-#define LA_BUILT_NEON
-#include "isa/neon.hpp"
-#endif
+#include "isa/of_this_file.hpp"
 #endif
 
-#if defined(__aarch64__) && defined(__linux__)
+#if defined(__x86_64__)
+#include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+#elif defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
 #endif
 
 namespace la::kernels {
 
-#if defined(LA_COMPILED)
+// Each in isa/<set>.hpp.
 void override_scalar(Table&) noexcept;
 void override_avx2(Table&) noexcept;
+void override_avxvnni(Table&) noexcept;
 void override_avx512(Table&) noexcept;
 void override_avx512vnni(Table&) noexcept;
+void override_amx(Table&) noexcept;
 void override_neon(Table&) noexcept;
 void override_neondot(Table&) noexcept;
-#else
-inline void override_scalar(Table& t) noexcept {
-  scalar::override_entries(t);
-}
-#if defined(LA_BUILT_AVX512VNNI)
-inline void override_avx512vnni(Table& t) noexcept {
-  avx512vnni::override_entries(t);
-}
-#elif defined(LA_BUILT_AVX512)
-inline void override_avx512(Table& t) noexcept {
-  avx512::override_entries(t);
-}
-#elif defined(LA_BUILT_AVX2)
-inline void override_avx2(Table& t) noexcept {
-  avx2::override_entries(t);
-}
-#elif defined(LA_BUILT_NEONDOT)
-inline void override_neondot(Table& t) noexcept {
-  neondot::override_entries(t);
-}
-#elif defined(LA_BUILT_NEON)
-inline void override_neon(Table& t) noexcept {
-  neon::override_entries(t);
-}
-#endif
-#endif
 
 namespace detail {
 
@@ -94,6 +55,35 @@ inline bool cpu_has_avx512vnni() noexcept {
   return cpu_has_avx512() && __builtin_cpu_supports("avx512vnni");
 #endif
 }
+
+/// Leaf 7 of cpuid, whose names the compilers learned at different times: eax and edx of a sub-leaf.
+inline bool cpuid7(unsigned leaf, bool edx, unsigned bits) noexcept {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(7, leaf, &a, &b, &c, &d) && ((edx ? d : a) & bits) == bits;
+}
+
+inline bool cpu_has_avxvnni() noexcept {
+#if defined(LA_KERNELS_SIMDE)
+  return cpu_has_avx2();
+#else
+  return cpu_has_avx2() && cpuid7(1, false, 1u << 4);
+#endif
+}
+
+/// Tiles are state that the kernel must make room for: it is asked for permission, which counts for every thread of the
+/// process, now and later. Without it (an old kernel, a sandbox) this set is not offered.
+inline bool cpu_has_amx() noexcept {
+#if defined(LA_KERNELS_AMX_EMULATION)
+  return cpu_has_avx512vnni();
+#elif defined(__linux__)
+  constexpr unsigned tile_and_int8 = 3u << 24;
+  constexpr int request_permission = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return cpu_has_avx512vnni() && cpuid7(0, true, tile_and_int8) &&
+         ::syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+#else
+  return false;
+#endif
+}
 #endif
 
 #if defined(__aarch64__)
@@ -116,13 +106,20 @@ inline bool always() noexcept {
 
 }  // namespace detail
 
-LA_INLINE std::span<const Isa> built_in_isas() noexcept {
+LA_KERNELS_INLINE std::span<const Isa> built_in_isas() noexcept {
   static constexpr Isa isas[] = {
+#if defined(LA_BUILT_AMX)
+    {"amx", "AMX tiles of 8 bits, permitted by the kernel, and AVX-512 F, BW, CD, DQ, VL and VNNI",
+     detail::cpu_has_amx, override_amx},
+#endif
 #if defined(LA_BUILT_AVX512VNNI)
     {"avx512vnni", "AVX-512 F, BW, CD, DQ, VL and VNNI", detail::cpu_has_avx512vnni, override_avx512vnni},
 #endif
 #if defined(LA_BUILT_AVX512)
     {"avx512", "AVX-512 F, BW, CD, DQ and VL", detail::cpu_has_avx512, override_avx512},
+#endif
+#if defined(LA_BUILT_AVXVNNI)
+    {"avxvnni", "AVX2, FMA, F16C and AVX-VNNI", detail::cpu_has_avxvnni, override_avxvnni},
 #endif
 #if defined(LA_BUILT_AVX2)
     {"avx2", "AVX2, FMA and F16C", detail::cpu_has_avx2, override_avx2},
@@ -149,8 +146,8 @@ inline std::string runnable_isas() {
 
 }  // namespace detail
 
-LA_INLINE Table select_isa(std::string_view name) {
-  std::string_view source = "--isa";
+LA_KERNELS_INLINE Table select_isa(std::string_view name) {
+  std::string source = "--isa";
   if (name.empty() || name == "best") {
     const char* requested = std::getenv("LA_ISA");
     name = requested ? requested : "";
@@ -161,45 +158,43 @@ LA_INLINE Table select_isa(std::string_view name) {
     if (!best && isa.name != name) continue;
     if (!isa.supported()) {
       if (best) continue;
-      fail_usage(source, ": this CPU cannot run '", name, "', which needs ", isa.needs, "; it can run ",
-                 detail::runnable_isas());
+      throw IsaError(source + ": this CPU cannot run '" + std::string(name) + "', which needs " +
+                     std::string(isa.needs) + "; it can run " + detail::runnable_isas());
     }
     Table table{};
     override_scalar(table);
     isa.override_entries(table);
     return table;
   }
-  fail_usage(source, ": expected one of ", detail::runnable_isas(), ", found '", name, "'");
+  throw IsaError(source + ": expected one of " + detail::runnable_isas() + ", found '" + std::string(name) +
+                 "'");
 }
 
-LA_INLINE std::vector<std::string_view> overridden_kernels(const Isa& isa) {
+LA_KERNELS_INLINE std::vector<std::string_view> overridden_kernels(const Isa& isa) {
   Table reference{}, table{};
   override_scalar(reference);
   override_scalar(table);
   isa.override_entries(table);
   std::vector<std::string_view> names;
-  const auto compare = [&](std::string_view name, auto member) {
-    if (table.*member != reference.*member) names.push_back(name);
+  const auto compare = [&](std::string_view name, const auto& ours, const auto& scalars) {
+    if (ours != scalars) names.push_back(name);
   };
-  compare("gemm_f32", &Table::gemm_f32);
-  compare("gemm_bf16", &Table::gemm_bf16);
-  compare("gemm_q8", &Table::gemm_q8);
-  compare("gemm_q4_g128", &Table::gemm_q4_g128);
-  compare("gemm_q4_g32", &Table::gemm_q4_g32);
-  compare("quantize", &Table::quantize);
-  compare("qgemm_q8", &Table::qgemm_q8);
-  compare("qgemm_q4_g128", &Table::qgemm_q4_g128);
-  compare("qgemm_q4_g32", &Table::qgemm_q4_g32);
-  compare("attention", &Table::attention);
-  compare("layer_norm", &Table::layer_norm);
-  compare("rms_norm", &Table::rms_norm);
-  compare("rope_interleaved", &Table::rope_interleaved);
-  compare("rope_halves", &Table::rope_halves);
-  compare("gelu_tanh", &Table::gelu_tanh);
-  compare("gelu_erf", &Table::gelu_erf);
-  compare("swiglu", &Table::swiglu);
-  compare("add", &Table::add);
-  compare("softmax", &Table::softmax);
+  constexpr std::string_view gemm[] = {"gemm_f32", "gemm_bf16", "gemm_q8", "gemm_q4_g128", "gemm_q4_g32"};
+  constexpr std::string_view qgemm[] = {"", "", "qgemm_q8", "qgemm_q4_g128", "qgemm_q4_g32"};
+  for (int f = 0; f < kPanelFormats; ++f) {
+    compare(gemm[f], table.gemm.entry[f], reference.gemm.entry[f]);
+    compare(qgemm[f], table.qgemm.entry[f], reference.qgemm.entry[f]);
+  }
+  compare("quantize", table.quantize, reference.quantize);
+  compare("attention", table.attention, reference.attention);
+  compare("layer_norm", table.layer_norm, reference.layer_norm);
+  compare("rms_norm", table.rms_norm, reference.rms_norm);
+  compare("rope_interleaved", table.rope_interleaved, reference.rope_interleaved);
+  compare("rope_halves", table.rope_halves, reference.rope_halves);
+  compare("gelu_tanh", table.gelu_tanh, reference.gelu_tanh);
+  compare("gelu_erf", table.gelu_erf, reference.gelu_erf);
+  compare("swiglu", table.swiglu, reference.swiglu);
+  compare("softmax", table.softmax, reference.softmax);
   return names;
 }
 

@@ -5,14 +5,18 @@
 /// Weight formats, as kernels read them. All are panels of 16 output columns (kPanel), panel after panel, the last
 /// one padded with columns of zeros. Types only, as in kernels.hpp.
 ///
-///   f32    [K][16] float
-///   bf16   [K][16] upper halves of floats
-///   q8     [ceil(K / 128)] Q8Block: 8 bits, a scale per column and 128 inputs         8.25 bits a weight
-///   q4     [ceil(K / G)] Q4Block<G>, G = 128 or 32: 4 bits, a scale and a zero point  4.25 or 5 bits a weight
+///   f32      [K][16] float
+///   bf16     [K][16] upper halves of floats
+///   q8       [ceil(K / 128)] Q8Block: 8 bits, a scale per column and 128 inputs         8.25 bits a weight
+///   q4_g128  [ceil(K / 128)] Q4Block<128>: 4 bits, a scale and a zero point             4.25
+///   q4_g32   [ceil(K / 32)] Q4Block<32>                                                 5
 ///
 /// Integer blocks hold four consecutive inputs of a column in four consecutive bytes, for the 4-way dot products
 /// (dpbusd, sdot, maddubs + madd); columns follow each other. Inputs beyond K are padded with weights of zero.
 namespace la::kernels {
+
+enum class PanelFormat { f32, bf16, q8, q4_g128, q4_g32 };
+inline constexpr int kPanelFormats = 5;
 
 /// 128 inputs of 16 columns: w = scale * (q - 128). q is never 0, so |q - 128| <= 127.
 struct alignas(64) Q8Block {

@@ -11,8 +11,8 @@
 /// work. A row of an output depends on that row of the input alone, and the order of its sums never changes with
 /// the number of rows, so any split gives the same bits.
 ///
-/// This header holds types only: it is included by files compiled for different instruction sets, where an inline
-/// function would be merged by the linker into one copy of somebody else's instruction set.
+/// This header holds types only, and functions that are always inlined: it is included by files compiled for
+/// different instruction sets, where the linker would merge an inline function into one copy of somebody else's set.
 namespace la::kernels {
 
 using i64 = std::int64_t;
@@ -43,12 +43,18 @@ struct Gemm {
   float* scratch = nullptr;  ///< kGemmScratch floats, 64-byte aligned, private to the call
 };
 
-/// The blocks of a product: rows, panels and inputs that are worked on at a time, see gemm/gemm_blocked.hpp.
-inline constexpr i64 kGemmRowBlock = 144, kGemmPanelGroup = 36, kGemmDepth = 256;
+/// Block sizes of the f32 products, under BLIS's names; see gemm/gemm_blocked.hpp.
+struct GemmBlocking {
+  static constexpr i64 MC = 144;          ///< rows whose packed A and partial sums stay in L2
+  static constexpr i64 NC = 36 * kPanel;  ///< columns that share one packing of A
+  static constexpr i64 KC = 256;  ///< inputs: a panel of so many (16 KiB) fits L1 beside its rows of A
+  static constexpr i64 kMaxNR = 4 * kPanel;  ///< columns of the widest register tile
+};
 
-/// Floats of Gemm::scratch: partial sums of a block of C, its rows of A, and up to four expanded weight panels.
-inline constexpr i64 kGemmScratch =
-    kGemmRowBlock * kGemmPanelGroup * kPanel + kGemmRowBlock * kGemmDepth + 4 * kGemmDepth * kPanel;
+/// Floats of Gemm::scratch: partial sums of a block of C, its rows of A, and the expanded panels of one tile.
+inline constexpr i64 kGemmScratch = GemmBlocking::MC * GemmBlocking::NC +
+                                    GemmBlocking::MC * GemmBlocking::KC +
+                                    GemmBlocking::kMaxNR * GemmBlocking::KC;
 
 /// C = A W^T + bias, or C += that, with integer weights and activations quantised to 8 bits:
 /// c = sum over groups, in order, of (a.scale * w.scale) * float(sum_k a.q (w.q - w.zero)), the inner sum exact;
@@ -123,28 +129,30 @@ using UnaryKernel = void(const float* x, i64 n, float* y) noexcept;
 using BinaryKernel = void(const float* a, const float* b, i64 n, float* y) noexcept;
 using InPlaceKernel = void(float* x, i64 n) noexcept;
 
+/// One kernel for each format.
+template <class Kernel>
+struct ByFormat {
+  Kernel* entry[kPanelFormats];
+
+  [[gnu::always_inline]] constexpr Kernel*& operator[](PanelFormat f) noexcept { return entry[int(f)]; }
+  [[gnu::always_inline]] constexpr Kernel* operator[](PanelFormat f) const noexcept { return entry[int(f)]; }
+};
+
 /// One implementation of every kernel.
 struct Table {
   const char* isa;
 
-  GemmKernel* gemm_f32;          ///< C = A W^T + bias with f32 panels
-  GemmKernel* gemm_bf16;         ///< the same with bf16 panels, widened exactly
-  GemmKernel* gemm_q8;           ///< the same with Q8Block panels, dequantised exactly to f32
-  GemmKernel* gemm_q4_g128;      ///< the same with Q4Block<128> panels
-  GemmKernel* gemm_q4_g32;       ///< the same with Q4Block<32> panels
-  QuantizeKernel* quantize;      ///< a row to 8 bits, for the following
-  QGemmKernel* qgemm_q8;         ///< integer product with Q8Block panels
-  QGemmKernel* qgemm_q4_g128;    ///< integer product with Q4Block<128> panels
-  QGemmKernel* qgemm_q4_g32;     ///< integer product with Q4Block<32> panels
-  AttentionKernel* attention;    ///< streaming softmax attention over key/value pages
-  LayerNormKernel* layer_norm;   ///< y = (x - mean) / sqrt(var + eps) * weight + bias
-  RmsNormKernel* rms_norm;       ///< y = x / sqrt(mean(x^2) + eps) * weight
+  ByFormat<GemmKernel> gemm;    ///< C = A W^T + bias in f32; other formats are widened or dequantised exactly
+  QuantizeKernel* quantize;     ///< a row to 8 bits, for the following
+  ByFormat<QGemmKernel> qgemm;  ///< integer products; null for float formats
+  AttentionKernel* attention;   ///< streaming softmax attention over key/value pages
+  LayerNormKernel* layer_norm;  ///< y = (x - mean) / sqrt(var + eps) * weight + bias
+  RmsNormKernel* rms_norm;      ///< y = x / sqrt(mean(x^2) + eps) * weight
   RopeKernel* rope_interleaved;  ///< turns pairs (2p, 2p+1) of d values by angle p of d/2
   RopeKernel* rope_halves;       ///< turns pairs (p, p + d/2) of d values by angle p of d/2
   UnaryKernel* gelu_tanh;        ///< y = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
   UnaryKernel* gelu_erf;         ///< y = x/2 (1 + erf(x / sqrt 2))
   BinaryKernel* swiglu;          ///< y = a / (1 + exp(-a)) * b
-  BinaryKernel* add;             ///< y = a + b
   InPlaceKernel* softmax;        ///< x = exp(x - max) / sum; a row of only -inf becomes zeros
 };
 

@@ -12,16 +12,19 @@ using Probe = double(std::int64_t rounds);
 
 struct Probes {
   const char* isa;
-  Probe* fma;   ///< f32 multiply-adds
-  Probe* int8;  ///< 8-bit dot-product steps: maddubs + madd + add, dpbusd, sdot; null where there is none
+  Probe* fma;  ///< f32 multiply-adds
+  Probe*
+      int8;  ///< 8-bit dot-product steps: maddubs + madd + add, dpbusd, tdpbssd, sdot; null where there is none
   const char* int8_step;
 };
 
 Probes scalar();
 #if defined(__x86_64__)
 Probes avx2();
+Probes avxvnni();
 Probes avx512();
 Probes avx512vnni();
+Probes amx();
 #elif defined(__aarch64__)
 Probes neon();
 Probes neondot();

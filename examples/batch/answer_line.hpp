@@ -18,7 +18,7 @@ inline bool is_failure(Outcome outcome) noexcept {
 }
 
 inline Outcome outcome_of(const Result& result) {
-  if (result.stop == StopReason::max_tokens) return Outcome::truncated;
+  if (result.truncated()) return Outcome::truncated;
   if (result.stop == StopReason::loop) return Outcome::looped;
   for (const Item& item : result.items)
     if (item.kind != Item::Kind::none) return Outcome::found;
@@ -33,14 +33,17 @@ inline std::string answer_line(const RequestLine& request, const Result& result,
   if (!result.ok())
     return line + "\"line\":" + std::to_string(request.number) + ",\"error\":" + json_quote(result.error) +
            digest + "}";
-  line += "\"raw_response\":" + json_quote(result.answer) + ",\"items\":" + json_items(result.items);
+  line += "\"raw_response\":" + json_quote(result.answer) + ",\"items\":" + json_items(result.items) + "," +
+          json_warnings(result);
   line += ",\"stats\":{\"width\":" + std::to_string(result.width) +
           ",\"height\":" + std::to_string(result.height) + ",\"mode\":\"" +
           name_of(request.ask.generation.mode) + "\",\"stop\":\"" + name_of(result.stop) +
           "\",\"prompt_tokens\":" + std::to_string(result.prompt_tokens) +
           ",\"tokens\":" + std::to_string(result.token_ids.size()) +
           ",\"forward_steps\":" + std::to_string(result.forward_steps) +
-          ",\"switches_to_ar\":" + std::to_string(result.switches_to_ar) + "}";
+          ",\"switches_to_ar\":" + std::to_string(result.switches_to_ar) +
+          ",\"drafted\":" + std::to_string(result.drafted) +
+          ",\"accepted\":" + std::to_string(result.accepted) + "}";
   return line + digest + "," + stamp + "}";
 }
 

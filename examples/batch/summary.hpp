@@ -11,10 +11,14 @@ namespace la::cli {
 /// Counts what became of the lines.
 struct Summary {
   std::array<i64, kOutcomes> count{};
-  i64 before = 0;   ///< answered by an earlier run
-  i64 foreign = 0;  ///< answers in the file whose requests are gone
+  i64 malformed = 0;  ///< answers of which pieces were skipped
+  i64 before = 0;     ///< answered by an earlier run
+  i64 foreign = 0;    ///< answers in the file whose requests are gone
 
-  void add(Outcome outcome) { ++count[std::size_t(outcome)]; }
+  void add(Outcome outcome, bool skipped) {
+    ++count[std::size_t(outcome)];
+    malformed += skipped;
+  }
   i64 of(Outcome outcome) const { return count[std::size_t(outcome)]; }
   i64 failed() const { return of(Outcome::bad_request) + of(Outcome::bad_image) + of(Outcome::failed); }
   i64 answered() const {
@@ -27,7 +31,8 @@ struct Summary {
     out << answered() << " answered";
     list(out, {{of(Outcome::none), "with nothing found"},
                {of(Outcome::truncated), "truncated"},
-               {of(Outcome::looped), "looped"}});
+               {of(Outcome::looped), "looped"},
+               {malformed, "malformed"}});
     out << ", " << failed() << " failed";
     list(out, {{of(Outcome::bad_request), "by the request"},
                {of(Outcome::bad_image), "by the picture"},

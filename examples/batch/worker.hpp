@@ -17,6 +17,7 @@ struct Reply {
   i64 index = 0;
   std::uint64_t digest = 0;
   Outcome outcome = Outcome::found;
+  bool malformed = false;  ///< pieces of the answer were skipped
   std::string line;
 };
 
@@ -57,8 +58,6 @@ class Worker {
         },
         batch);
   }
-
-  bool stopped() const { return options_.stop.stop_requested(); }
 
  private:
   struct Open {
@@ -107,7 +106,8 @@ class Worker {
                             : open.bad_image           ? Outcome::bad_image
                             : !open.line.error.empty() ? Outcome::bad_request
                                                        : Outcome::failed;
-    return {open.index, open.line.digest, outcome, answer_line(open.line, shown, options_.stamp)};
+    const bool malformed = shown.ok() && shown.warnings.size() > std::size_t(shown.truncated());
+    return {open.index, open.line.digest, outcome, malformed, answer_line(open.line, shown, options_.stamp)};
   }
 
   /// error: the folder of drawn pictures is that of the picture

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "../elementwise/vector.hpp"
+#include "../common/vector.hpp"
 #include "../gemm/gemm_blocked.hpp"
 
 // Streaming softmax over pages of 64 keys, on the register tiles of the matrix product.
@@ -79,7 +79,15 @@ void attention_streaming(const Attention& a) noexcept {
   for (i64 first = 0; first < end; first += kPageKeys) {
     const float* page = a.pages[first / kPageKeys];
     const float* next = first + kPageKeys < end ? a.pages[first / kPageKeys + 1] : page;
-    TileCall<float> scored{a.d, q, padded, page + a.k_offset, a.d * kPanel, scores, kPageKeys, kPanel, false};
+    TileCall<float> scored{.k = a.d,
+                           .a = q,
+                           .lda = padded,
+                           .b = page + a.k_offset,
+                           .b_stride = a.d * kPanel,
+                           .c = scores,
+                           .ldc = kPageKeys,
+                           .c_stride = kPanel,
+                           .load = false};
     prefetch(scored, page + a.v_offset, v_bytes / key_panels);
     run_rows<Micro>(a.rows, key_panels, scored, v_bytes / key_panels);
     for (i64 r = 0; r < a.rows; ++r) {
@@ -90,8 +98,15 @@ void attention_streaming(const Attention& a) noexcept {
         for (i64 d = 0; d < padded; d += kLanes) store(o + d, load(o + d) * V(factor));
       }
     }
-    TileCall<float> mixed{kPageKeys, scores, kPageKeys, page + a.v_offset, kPageKeys * kPanel, out,
-                          padded,    kPanel, true};
+    TileCall<float> mixed{.k = kPageKeys,
+                          .a = scores,
+                          .lda = kPageKeys,
+                          .b = page + a.v_offset,
+                          .b_stride = kPageKeys * kPanel,
+                          .c = out,
+                          .ldc = padded,
+                          .c_stride = kPanel,
+                          .load = true};
     prefetch(mixed, next + a.k_offset, k_bytes / value_panels);
     run_rows<Micro>(a.rows, value_panels, mixed, k_bytes / value_panels);
   }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "../elementwise/vector.hpp"
+#include "vector.hpp"
 
 // The last step of every blocked product, float and integer.
 namespace la::kernels::LA_KERNELS_NAMESPACE {

@@ -58,10 +58,6 @@ inline void swiglu_scalar(const float* a, const float* b, i64 n, float* y) noexc
   for (i64 i = 0; i < n; ++i) y[i] = float(double(a[i]) / (1 + exp(-double(a[i]))) * double(b[i]));
 }
 
-inline void add_scalar(const float* a, const float* b, i64 n, float* y) noexcept {
-  for (i64 i = 0; i < n; ++i) y[i] = a[i] + b[i];
-}
-
 inline void softmax_scalar(float* x, i64 n) noexcept {
   float max = -HUGE_VALF;
   for (i64 i = 0; i < n; ++i) max = x[i] > max ? x[i] : max;

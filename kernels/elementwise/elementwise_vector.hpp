@@ -1,6 +1,6 @@
 #pragma once
 
-#include "vector.hpp"
+#include "../common/vector.hpp"
 
 // Norms, RoPE, activations and softmax on xsimd, for every vector instruction set.
 namespace la::kernels::LA_KERNELS_NAMESPACE {
@@ -66,10 +66,6 @@ inline void gelu_erf(const float* x, i64 n, float* y) noexcept {
 
 inline void swiglu(const float* a, const float* b, i64 n, float* y) noexcept {
   map(a, b, n, y, [](V g, V u) { return g / (V(1.0f) + xsimd::exp(-g)) * u; });
-}
-
-inline void add(const float* a, const float* b, i64 n, float* y) noexcept {
-  map(a, b, n, y, [](V u, V v) { return u + v; });
 }
 
 inline void softmax(float* x, i64 n) noexcept {

@@ -1,7 +1,6 @@
 #pragma once
 
-#include "../isa/intrinsics_x86.hpp"
-
+#include "../common/intrinsics_x86.hpp"
 #include "gemm_blocked.hpp"
 
 namespace la::kernels::LA_KERNELS_NAMESPACE {
@@ -19,11 +18,12 @@ inline __m256 load8(const std::uint16_t* p) noexcept {
 /// Six rows by one panel fill 12 of 16 registers with sums; fewer rows take more panels side by side to hide the
 /// latency of the multiply-add.
 struct Micro {
-  static constexpr int kRows = 6;
-  static constexpr int panels(int rows) { return rows == 1 ? 4 : rows <= 3 ? 2 : 1; }
+  static constexpr int MR = 6;
+  static constexpr int NR(int rows) { return kPanel * (rows == 1 ? 4 : rows <= 3 ? 2 : 1); }
 
   template <int R, int P, class W>
   static void tile(const TileCall<W>& t) noexcept {
+    static_assert(R <= 8 && P <= 4, "the loops are unrolled so far");
     __m256 sum[std::size_t(R)][std::size_t(P)][2];
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r)

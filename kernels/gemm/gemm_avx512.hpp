@@ -1,6 +1,6 @@
 #pragma once
 
-#include "../isa/intrinsics_x86.hpp"
+#include "../common/intrinsics_x86.hpp"
 #include "gemm_blocked.hpp"
 
 // The register tile of 512-bit vectors: one register holds a row of a panel. Shared by avx512 and avx512vnni.
@@ -19,11 +19,12 @@ inline __m512 load16(const std::uint16_t* p) noexcept {
 /// Twelve rows by two panels fill 24 of 32 registers with sums: a block step of the decoder is one tile. Fewer rows
 /// take more panels side by side to hide the latency of the multiply-add.
 struct Micro {
-  static constexpr int kRows = 12;
-  static constexpr int panels(int rows) { return rows <= 6 ? 4 : 2; }
+  static constexpr int MR = 12;
+  static constexpr int NR(int rows) { return kPanel * (rows <= 6 ? 4 : 2); }
 
   template <int R, int P, class W>
   static void tile(const TileCall<W>& t) noexcept {
+    static_assert(R <= 12 && P <= 4, "the loops are unrolled so far");
     __m512 sum[std::size_t(R)][std::size_t(P)];
 #pragma GCC unroll 12
     for (int r = 0; r < R; ++r)

@@ -19,11 +19,12 @@ inline float32x4_t load4(const std::uint16_t* p) noexcept {
 /// Six rows by one panel fill 24 of 32 registers with sums; fewer rows take more panels side by side to hide the
 /// latency of the multiply-add.
 struct Micro {
-  static constexpr int kRows = 6;
-  static constexpr int panels(int rows) { return rows == 1 ? 4 : rows <= 3 ? 2 : 1; }
+  static constexpr int MR = 6;
+  static constexpr int NR(int rows) { return kPanel * (rows == 1 ? 4 : rows <= 3 ? 2 : 1); }
 
   template <int R, int P, class W>
   static void tile(const TileCall<W>& t) noexcept {
+    static_assert(R <= 8 && P <= 4, "the loops are unrolled so far");
     float32x4_t sum[std::size_t(R)][std::size_t(P)][4];
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r)

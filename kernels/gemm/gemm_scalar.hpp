@@ -1,8 +1,8 @@
 #pragma once
 
-#include "../kernels.hpp"
+#include "../common/block_scalar.hpp"
 
-// The reference of gemm_f32 and gemm_bf16.
+// The references of the f32 products, by weight format.
 namespace la::kernels::scalar {
 
 inline float widen(float x) {
@@ -30,6 +30,25 @@ void gemm_scalar(const Gemm& g) noexcept {
         float& c = g.c[m * g.ldc + n0 + j];
         c = float(sum[j] + (g.bias ? g.bias[n0 + j] : 0.0f) + (g.store == Store::add ? c : 0.0f));
       }
+    }
+  }
+}
+
+template <class Block>
+void gemm_dequantized_scalar(const Gemm& g) noexcept {
+  const i64 groups = (g.k + Block::kGroup - 1) / Block::kGroup;
+  for (i64 n = 0; n < g.n; ++n) {
+    const Block* panel = static_cast<const Block*>(g.panels) + n / kPanel * groups;
+    const int column = int(n % kPanel);
+    for (i64 m = 0; m < g.m; ++m) {
+      double sum = 0;
+      for (i64 k = 0; k < g.k; ++k) {
+        const Block& b = panel[k / Block::kGroup];
+        const float w = scale_of(b, column) * float(weight_of(b, k % Block::kGroup, column));
+        sum += double(g.a[m * g.lda + k]) * double(w);
+      }
+      float& c = g.c[m * g.ldc + n];
+      c = float(sum + (g.bias ? g.bias[n] : 0.0f) + (g.store == Store::add ? c : 0.0f));
     }
   }
 }

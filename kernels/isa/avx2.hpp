@@ -10,12 +10,11 @@
 #include "fill_vector.hpp"
 #undef LA_KERNELS_NAMESPACE
 
-namespace la::kernels::avx2 {
+namespace la::kernels {
 
-inline void override_entries(Table& t) noexcept {
+LA_KERNELS_INLINE void override_avx2(Table& t) noexcept {
   t.isa = "avx2";
-  fill_vector(t);
-  override_qgemm(t);
+  avx2::fill_vector(t);
 }
 
-}  // namespace la::kernels::avx2
+}  // namespace la::kernels

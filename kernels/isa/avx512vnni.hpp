@@ -17,15 +17,14 @@
 #include "fill_vector.hpp"
 #undef LA_KERNELS_NAMESPACE
 
-namespace la::kernels::avx512vnni {
+namespace la::kernels {
 
-inline void override_entries(Table& t) noexcept {
+LA_KERNELS_INLINE void override_avx512vnni(Table& t) noexcept {
   t.isa = "avx512vnni";
-  fill_vector(t);
-  override_qgemm(t);
+  avx512vnni::fill_vector(t);
 }
 
-}  // namespace la::kernels::avx512vnni
+}  // namespace la::kernels
 
 #if !defined(__clang__)
 #pragma GCC diagnostic pop

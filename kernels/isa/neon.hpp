@@ -10,12 +10,11 @@
 #include "fill_vector.hpp"
 #undef LA_KERNELS_NAMESPACE
 
-namespace la::kernels::neon {
+namespace la::kernels {
 
-inline void override_entries(Table& t) noexcept {
+LA_KERNELS_INLINE void override_neon(Table& t) noexcept {
   t.isa = "neon";
-  fill_vector(t);
-  override_qgemm(t);
+  neon::fill_vector(t);
 }
 
-}  // namespace la::kernels::neon
+}  // namespace la::kernels

@@ -10,12 +10,11 @@
 #include "fill_vector.hpp"
 #undef LA_KERNELS_NAMESPACE
 
-namespace la::kernels::neondot {
+namespace la::kernels {
 
-inline void override_entries(Table& t) noexcept {
+LA_KERNELS_INLINE void override_neondot(Table& t) noexcept {
   t.isa = "neondot";
-  fill_vector(t);
-  override_qgemm(t);
+  neondot::fill_vector(t);
 }
 
-}  // namespace la::kernels::neondot
+}  // namespace la::kernels

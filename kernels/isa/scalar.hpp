@@ -6,30 +6,26 @@
 #include "../qgemm/qgemm_scalar.hpp"
 #include "../qgemm/quantize_scalar.hpp"
 
-namespace la::kernels::scalar {
+namespace la::kernels {
 
 /// Fills every entry with its reference.
-inline void override_entries(Table& t) noexcept {
-  t.isa = "scalar";
-  t.gemm_f32 = gemm_scalar<float>;
-  t.gemm_bf16 = gemm_scalar<std::uint16_t>;
-  t.gemm_q8 = gemm_dequantized_scalar<Q8Block>;
-  t.gemm_q4_g128 = gemm_dequantized_scalar<Q4Block<128>>;
-  t.gemm_q4_g32 = gemm_dequantized_scalar<Q4Block<32>>;
-  t.quantize = quantize_scalar;
-  t.qgemm_q8 = qgemm_scalar<Q8Block>;
-  t.qgemm_q4_g128 = qgemm_scalar<Q4Block<128>>;
-  t.qgemm_q4_g32 = qgemm_scalar<Q4Block<32>>;
-  t.attention = attention_scalar;
-  t.layer_norm = layer_norm_scalar;
-  t.rms_norm = rms_norm_scalar;
-  t.rope_interleaved = rope_interleaved_scalar;
-  t.rope_halves = rope_halves_scalar;
-  t.gelu_tanh = gelu_tanh_scalar;
-  t.gelu_erf = gelu_erf_scalar;
-  t.swiglu = swiglu_scalar;
-  t.add = add_scalar;
-  t.softmax = softmax_scalar;
+LA_KERNELS_INLINE void override_scalar(Table& t) noexcept {
+  t = {.isa = "scalar",
+       .gemm = {scalar::gemm_scalar<float>, scalar::gemm_scalar<std::uint16_t>,
+                scalar::gemm_dequantized_scalar<Q8Block>, scalar::gemm_dequantized_scalar<Q4Block<128>>,
+                scalar::gemm_dequantized_scalar<Q4Block<32>>},
+       .quantize = scalar::quantize_scalar,
+       .qgemm = {nullptr, nullptr, scalar::qgemm_scalar<Q8Block>, scalar::qgemm_scalar<Q4Block<128>>,
+                 scalar::qgemm_scalar<Q4Block<32>>},
+       .attention = scalar::attention_scalar,
+       .layer_norm = scalar::layer_norm_scalar,
+       .rms_norm = scalar::rms_norm_scalar,
+       .rope_interleaved = scalar::rope_interleaved_scalar,
+       .rope_halves = scalar::rope_halves_scalar,
+       .gelu_tanh = scalar::gelu_tanh_scalar,
+       .gelu_erf = scalar::gelu_erf_scalar,
+       .swiglu = scalar::swiglu_scalar,
+       .softmax = scalar::softmax_scalar};
 }
 
-}  // namespace la::kernels::scalar
+}  // namespace la::kernels

@@ -1,15 +1,16 @@
 #pragma once
 
-#include "../isa/intrinsics_x86.hpp"
+#include "../common/intrinsics_x86.hpp"
 #include "../kernels.hpp"
 
 namespace la::kernels::LA_KERNELS_NAMESPACE {
 
-/// 512-bit vectors, a panel each, for the integer products.
-struct Lanes512 {
+/// 512-bit vectors, a panel each, for the integer products; they multiply by pairs.
+struct Lanes {
   using Int = __m512i;
   using Float = __m512;
   static constexpr int kLanes = 16;
+  static constexpr int kQ8Zero = 128;  // 8-bit weights are multiplied as stored
 
   static Float load(const float* p) noexcept { return _mm512_loadu_ps(p); }
   static void store(float* p, Float x) noexcept { _mm512_storeu_ps(p, x); }
@@ -35,6 +36,21 @@ struct Lanes512 {
   }
   static Int low_nibbles(Int x) noexcept { return _mm512_and_si512(x, _mm512_set1_epi8(15)); }
   static Int high_nibbles(Int x) noexcept { return low_nibbles(_mm512_srli_epi16(x, 4)); }
+
+  static void store_bits(void* p, Int x) noexcept { _mm512_storeu_si512(p, x); }
+  /// Sums stay where they are, as in lanes_avx2.hpp.
+  static Int settle(Int sum) noexcept {
+    LA_KERNELS_KEEP_512(sum);
+    return sum;
+  }
+  static Int ones16() noexcept { return _mm512_set1_epi16(1); }
+  static Int add16(Int a, Int b) noexcept { return _mm512_add_epi16(a, b); }
+  static Int maddubs(Int u8, Int s8) noexcept { return _mm512_maddubs_epi16(u8, s8); }
+  static Int madd(Int a, Int b) noexcept { return _mm512_madd_epi16(a, b); }
+  static Int even_unsigned(Int x) noexcept { return _mm512_and_si512(x, _mm512_set1_epi16(255)); }
+  static Int odd_unsigned(Int x) noexcept { return _mm512_srli_epi16(x, 8); }
+  static Int even_signed(Int x) noexcept { return _mm512_srai_epi16(_mm512_slli_epi16(x, 8), 8); }
+  static Int odd_signed(Int x) noexcept { return _mm512_srai_epi16(x, 8); }
 };
 
 }  // namespace la::kernels::LA_KERNELS_NAMESPACE

@@ -7,7 +7,7 @@
 namespace la::kernels::LA_KERNELS_NAMESPACE {
 
 /// 128-bit vectors, four of them a panel, for the integer products.
-struct LanesNeon {
+struct Lanes {
   using Int = int32x4_t;
   using Float = float32x4_t;
   static constexpr int kLanes = 4;
@@ -30,6 +30,11 @@ struct LanesNeon {
   }
 
   static Int zeros() noexcept { return vdupq_n_s32(0); }
+  /// Sums stay where they are, as in lanes_avx2.hpp.
+  static Int settle(Int sum) noexcept {
+    asm("" : "+w"(sum));
+    return sum;
+  }
   static Int add32(Int a, Int b) noexcept { return vaddq_s32(a, b); }
   static Int load_bits(const void* p) noexcept {
     return vreinterpretq_s32_u8(vld1q_u8(static_cast<const std::uint8_t*>(p)));

@@ -5,14 +5,8 @@
 // Register tiles on a 4-way dot product: dot(sum, w, x) adds four products to each 32-bit lane.
 namespace la::kernels::LA_KERNELS_NAMESPACE {
 
-template <class L>
-struct DotMicro : InPlace {
-  template <class Block>
-  static constexpr int rows() {
-    return L::kDotRows;
-  }
-  static constexpr int panels(int rows) { return L::dot_panels(rows); }
-
+template <DotProductLanes L, class Shape>
+struct DotMicro : Shape, InPlace {
   template <int R, int P, class Block>
   static void tile(const QTileCall<Block>& t) noexcept {
     for (i64 group = 0; group < t.groups; ++group) {
@@ -54,7 +48,7 @@ struct DotMicro : InPlace {
     for (int r = 0; r < R; ++r) {
       const Int four = L::splat_four(a + r * stride);
       for_each<P, kVectors>(
-          [&](int p, int v) { dots.dot[p][v][r] = L::dot(dots.dot[p][v][r], w[p][v], four); });
+          [&](int p, int v) { dots.dot[p][v][r] = L::settle(L::dot(dots.dot[p][v][r], w[p][v], four)); });
     }
   }
 };

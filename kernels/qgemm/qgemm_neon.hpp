@@ -4,20 +4,19 @@
 #include "qgemm_blocked.hpp"
 
 // Register tiles without dot products: smlal to s16, sadalp to s32. A vector holds four inputs of four columns.
-namespace la::kernels::neon {
+namespace la::kernels::LA_KERNELS_NAMESPACE {
 
-struct LongMicro : InPlace {
+struct QMicro : InPlace {
   template <class Block>
-  static constexpr int rows() {
-    return 4;
-  }
-  static constexpr int panels(int) { return 1; }
+  static constexpr int MR = 4;
+  static constexpr int NR(int) { return kPanel; }
 
   template <int R, int P, class Block>
   static void tile(const QTileCall<Block>& t) noexcept {
+    static_assert(R <= 4 && P == 1, "the loops are unrolled so far");
     for (i64 group = 0; group < t.groups; ++group) {
       const Block& b = t.b[group];
-      QDots<LanesNeon, R, P> dots;
+      QDots<Lanes, R, P> dots;
       for (int v = 0; v < 4; ++v)
         add_vector<R>(b, v, t.a + group * Block::kGroup, t.a_stride, t.ahead, dots.dot[0][v]);
       dots.add_to_sums(t, group);
@@ -46,12 +45,12 @@ struct LongMicro : InPlace {
       for (int i = i0; i < i0 + kLines<Block>; ++i) {
         const auto* q = b.q[i] + 4 * v;
         __builtin_prefetch(reinterpret_cast<const char*>(q) + ahead);
-        const int32x4_t bits = LanesNeon::load_bits(q);
+        const int32x4_t bits = Lanes::load_bits(q);
         if constexpr (Block::kBits == 4) {
-          add_four<R>(LanesNeon::low_nibbles(bits), a + 8 * i, stride, pairs);
-          add_four<R>(LanesNeon::high_nibbles(bits), a + 8 * i + 4, stride, pairs);
+          add_four<R>(Lanes::low_nibbles(bits), a + 8 * i, stride, pairs);
+          add_four<R>(Lanes::high_nibbles(bits), a + 8 * i + 4, stride, pairs);
         } else {
-          add_four<R>(LanesNeon::dot_bytes(bits), a + 4 * i, stride, pairs);
+          add_four<R>(Lanes::dot_bytes(bits), a + 4 * i, stride, pairs);
         }
       }
 #pragma GCC unroll 4
@@ -71,17 +70,11 @@ struct LongMicro : InPlace {
     const int8x16_t w = vreinterpretq_s8_s32(weights);
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) {
-      const int8x16_t x = vreinterpretq_s8_s32(LanesNeon::splat_four(a + r * stride));
+      const int8x16_t x = vreinterpretq_s8_s32(Lanes::splat_four(a + r * stride));
       pairs[r][0] = vmlal_s8(pairs[r][0], vget_low_s8(w), vget_low_s8(x));
       pairs[r][1] = vmlal_high_s8(pairs[r][1], w, x);
     }
   }
 };
 
-inline void override_qgemm(Table& t) noexcept {
-  t.qgemm_q8 = qgemm_blocked<LongMicro, Q8Block>;
-  t.qgemm_q4_g128 = qgemm_blocked<LongMicro, Q4Block<128>>;
-  t.qgemm_q4_g32 = qgemm_blocked<LongMicro, Q4Block<32>>;
-}
-
-}  // namespace la::kernels::neon
+}  // namespace la::kernels::LA_KERNELS_NAMESPACE

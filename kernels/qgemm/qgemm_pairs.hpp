@@ -14,14 +14,8 @@
 // 61 %.
 namespace la::kernels::LA_KERNELS_NAMESPACE {
 
-template <class L>
-struct PairMicro {
-  template <class Block>
-  static constexpr int rows() {
-    return Block::kBits == 4 ? L::kRows4 : L::kRows8;
-  }
-  static constexpr int panels(int rows) { return L::pair_panels(rows); }
-
+template <PairProductLanes L, class Shape>
+struct PairMicro : Shape {
   template <class Block>
   static constexpr bool repacks() {
     return Block::kBits == 8;
@@ -32,7 +26,7 @@ struct PairMicro {
     for (i64 i = 0; i < count; i += i64(sizeof(Int))) {
       const Int x = L::load_bits(q + i);
       L::store_bits(out + i, L::even_signed(x));
-      L::store_bits(out + kQDepth + i, L::odd_signed(x));
+      L::store_bits(out + QGemmBlocking::KC + i, L::odd_signed(x));
     }
   }
 
@@ -96,7 +90,7 @@ struct PairMicro {
   template <bool kOdd, int R, int P, class Block>
   [[gnu::always_inline]] static void add_bytes(const QTileCall<Block>& t, i64 group,
                                                QDots<L, R, P>& dots) noexcept {
-    const std::int8_t* a = t.a + group * Block::kGroup + (kOdd ? kQDepth : 0);
+    const std::int8_t* a = t.a + group * Block::kGroup + (kOdd ? QGemmBlocking::KC : 0);
 #pragma GCC unroll 1
     for (int i = 0; i < Block::kGroup / 4; ++i) {
       Int w[std::size_t(P)][std::size_t(kVectors)];

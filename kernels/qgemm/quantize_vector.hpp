@@ -1,6 +1,6 @@
 #pragma once
 
-#include "../elementwise/vector.hpp"
+#include "../common/vector.hpp"
 
 // quantize on xsimd, for every vector instruction set.
 namespace la::kernels::LA_KERNELS_NAMESPACE {

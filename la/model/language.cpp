@@ -8,12 +8,12 @@
 
 namespace la {
 
-/// The rows of one forward pass: tokens of all feeds one after the other.
+/// The rows of one forward pass: tokens of all sequences one after the other.
 struct LanguageModel::Batch {
   std::vector<std::int32_t> ids, positions;         // [T]
   std::vector<KeyMask> visible;                     // [T]
-  std::vector<KvRows> rows;                         // one per feed; the layer is filled in
-  std::vector<KvCache*> caches;                     // one per feed
+  std::vector<KvRows> rows;                         // one per sequence; the layer is filled in
+  std::vector<KvCache*> caches;                     // one per sequence
   std::vector<i64> first;                           // position in the cache of each feed's first row
   std::vector<std::int32_t> logit_rows;             // rows whose logits are wanted
   std::vector<std::pair<i64, ConstMatrix>> images;  // picture rows, and the row they start at
@@ -23,7 +23,7 @@ struct LanguageModel::Batch {
   /// Adds the sequence's tokens up to `until`; when these are all, also its window.
   void add(const SequenceInput& input, i64 until, std::int32_t mask_token) {
     const i64 length = i64(input.sequence.size()), start = input.cache->length(), row = size();
-    assert(start < length || (input.block && start == length));
+    assert(start + input.token_rows <= length || until < length);
     for (i64 p = start; p < until; ++p) push(input.sequence[std::size_t(p)], p, {std::int32_t(p + 1), 0, 0});
     for (const ImageRows& image : input.images) {
       const i64 begin = std::max(image.position, start),
@@ -31,6 +31,8 @@ struct LanguageModel::Batch {
       if (begin < end)
         images.push_back({row + begin - start, image.rows.rows(begin - image.position, end - begin)});
     }
+    for (i64 back = until == length ? input.token_rows : 0; back > 0; --back)
+      logit_rows.push_back(std::int32_t(size() - back));
     if (until == length && input.block) {
       // Window row j is at position L-1+j. All six attend to cached keys [0, L-1) and to each other; the last token's
       // cached key is skipped because row 0 repeats that token.
@@ -39,8 +41,6 @@ struct LanguageModel::Batch {
         logit_rows.push_back(std::int32_t(size()));
         push(j == 0 ? input.sequence.back() : mask_token, length - 1 + j, window);
       }
-    } else if (until == length) {
-      logit_rows.push_back(std::int32_t(size() - 1));
     }
     rows.push_back({input.cache, 0, row, size() - row});
     caches.push_back(input.cache);
@@ -129,7 +129,7 @@ LA_INLINE void LanguageModel::layer(const DecoderLayer& l, i64 index, const Batc
     const i64 begin = rows[i].begin, count = rows[i].count;
     ops_.kv_write(*batch.caches[i], index, batch.first[i], k.rows(begin, count), v.rows(begin, count));
   }
-  ops_.attention(q, rows, batch.visible, float(1.0 / std::sqrt(double(size))), q);
+  ops_.attention(q, rows, batch.visible, float(1.0 / std::sqrt(double(size))), q);  // overwrites q
   ops_.linear(qkv.columns(0, q_width), *l.o, x, Store::add);
 
   // x += down(silu(gate(h)) * up(h)), h = rms_norm(x)

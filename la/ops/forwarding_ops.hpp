@@ -15,6 +15,7 @@ class ForwardingOps : public Ops {
   std::string_view name() const noexcept override { return inner_->name(); }
   std::string_view isa() const noexcept override { return inner_->isa(); }
   int threads() const noexcept override { return inner_->threads(); }
+  double rows_per_read() const noexcept override { return inner_->rows_per_read(); }
   std::shared_ptr<std::byte> allocate(std::size_t bytes) override { return inner_->allocate(bytes); }
   void upload(const void* host, void* device, std::size_t bytes) override {
     inner_->upload(host, device, bytes);
@@ -39,7 +40,6 @@ class ForwardingOps : public Ops {
   void gather(ConstMatrix x, std::span<const std::int32_t> rows, Matrix y) override {
     inner_->gather(x, rows, y);
   }
-  void add(ConstMatrix a, ConstMatrix b, Matrix y) override { inner_->add(a, b, y); }
   void layer_norm(ConstMatrix x, ConstVector weight, ConstVector bias, float eps, Matrix y) override {
     inner_->layer_norm(x, weight, bias, eps, y);
   }

@@ -66,6 +66,8 @@ class Ops {
   virtual std::string_view isa() const noexcept { return name(); }
   /// Host threads it may use.
   virtual int threads() const noexcept = 0;
+  /// Rows of a linear product whose arithmetic takes about as long as reading the weights. It decides when drafts pay.
+  virtual double rows_per_read() const noexcept { return 10; }
 
   // Memory
 
@@ -88,8 +90,6 @@ class Ops {
   virtual void embedding(const Weight& table, std::span<const std::int32_t> ids, Matrix y) = 0;
   /// y_t = x row rows_t.                  shape: x [P, C], y [T, C]
   virtual void gather(ConstMatrix x, std::span<const std::int32_t> rows, Matrix y) = 0;
-  /// y = a + b, in place.                 shape: [T, C]
-  virtual void add(ConstMatrix a, ConstMatrix b, Matrix y) = 0;
   /// y = (x - mean) / sqrt(var + eps) * weight + bias, in place.    shape: x, y [T, C]; weight, bias [C]
   virtual void layer_norm(ConstMatrix x, ConstVector weight, ConstVector bias, float eps, Matrix y) = 0;
   /// y = x / sqrt(mean(x^2) + eps) * weight, in place.              shape: x, y [T, C]; weight [C]

@@ -120,11 +120,6 @@ class CheckOps final : public Ops {
         "gather", y, [&](Ops& ops, ConstMatrix a, Matrix out) { ops.gather(a, rows, out); }, x);
   }
 
-  void add(ConstMatrix a, ConstMatrix b, Matrix y) override {
-    both(
-        "add", y, [&](Ops& ops, ConstMatrix u, ConstMatrix v, Matrix out) { ops.add(u, v, out); }, a, b);
-  }
-
   void layer_norm(ConstMatrix x, ConstVector weight, ConstVector bias, float eps, Matrix y) override {
     const auto run = [&](Ops& ops, ConstMatrix in, ConstVector w, ConstVector b, Matrix out) {
       ops.layer_norm(in, w, b, eps, out);

@@ -6,12 +6,12 @@
 #include <string>
 #include <vector>
 
-#include "../../kernels/dispatch.hpp"
 #include "../core/parallel.hpp"
 #include "../core/storage.hpp"
 #include "grid_taps.hpp"
 #include "../weights/packed_weight.hpp"
 #include "paged_kv_cache.hpp"
+#include "select_isa.hpp"
 
 namespace la {
 namespace detail {
@@ -19,7 +19,7 @@ namespace detail {
 class CpuOps final : public Ops {
  public:
   explicit CpuOps(const CpuOptions& options)
-      : kernels_(kernels::select_isa(options.isa)),
+      : kernels_(select_isa(options.isa)),
         threads_(options.threads > 0 ? options.threads : default_threads()),
         activations_(options.activations),
         name_(std::string("cpu ") + kernels_.isa) {}
@@ -65,10 +65,6 @@ class CpuOps final : public Ops {
     each_row(y.shape[0], y.shape[1], [&](i64 t) {
       std::memcpy(y.row(t), x.row(rows[std::size_t(t)]), std::size_t(y.shape[1]) * sizeof(float));
     });
-  }
-
-  void add(ConstMatrix a, ConstMatrix b, Matrix y) override {
-    each_row(y.shape[0], y.shape[1], [&](i64 t) { kernels_.add(a.row(t), b.row(t), y.shape[1], y.row(t)); });
   }
 
   void layer_norm(ConstMatrix x, ConstVector weight, ConstVector bias, float eps, Matrix y) override {
@@ -196,7 +192,7 @@ class CpuOps final : public Ops {
   };
 
   void float_linear(ConstMatrix x, const PackedWeight& w, Matrix y, Store store) {
-    const auto kernel = gemm_kernel(w.panel_format());
+    const auto kernel = kernels_.gemm[w.panel_format()];
     const auto multiply = [&](const OutputTile& part, int worker) {
       kernels::Gemm g;
       g.a = x.row(part.m0);
@@ -232,7 +228,7 @@ class CpuOps final : public Ops {
                              scales_.as<float>() + t * groups, sums_.as<float>() + t * groups});
       });
     };
-    const auto kernel = qgemm_kernel(w.panel_format());
+    const auto kernel = kernels_.qgemm[w.panel_format()];
     const auto multiply = [&](const OutputTile& part, int worker) {
       kernels::QGemm g;
       g.a = {codes_.as<std::int8_t>() + part.m0 * stride, scales_.as<float>() + part.m0 * groups,
@@ -250,28 +246,6 @@ class CpuOps final : public Ops {
     OutputTiles parts(rows, w, threads_);
     parallel_phases(threads_, quantize,
                     [&](int worker, int workers) { parts.each(worker, workers, multiply); });
-  }
-
-  kernels::GemmKernel* gemm_kernel(PanelFormat format) const noexcept {
-    switch (format) {
-      case PanelFormat::f32:
-        return kernels_.gemm_f32;
-      case PanelFormat::bf16:
-        return kernels_.gemm_bf16;
-      case PanelFormat::q8:
-        return kernels_.gemm_q8;
-      case PanelFormat::q4_g128:
-        return kernels_.gemm_q4_g128;
-      case PanelFormat::q4_g32:
-        break;
-    }
-    return kernels_.gemm_q4_g32;
-  }
-
-  kernels::QGemmKernel* qgemm_kernel(PanelFormat format) const noexcept {
-    return format == PanelFormat::q8        ? kernels_.qgemm_q8
-           : format == PanelFormat::q4_g128 ? kernels_.qgemm_q4_g128
-                                            : kernels_.qgemm_q4_g32;
   }
 
   struct AttentionTask {

@@ -121,11 +121,6 @@ class ReferenceOps final : public Ops {
       for (i64 c = 0; c < y.shape[1]; ++c) y(t, c) = x(rows[std::size_t(t)], c);
   }
 
-  void add(ConstMatrix a, ConstMatrix b, Matrix y) override {
-    for (i64 t = 0; t < y.shape[0]; ++t)
-      for (i64 c = 0; c < y.shape[1]; ++c) y(t, c) = a(t, c) + b(t, c);
-  }
-
   void layer_norm(ConstMatrix x, ConstVector weight, ConstVector bias, float eps, Matrix y) override {
     each(x.shape[0], [&](i64 t) {
       const i64 channels = x.shape[1];

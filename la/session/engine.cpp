@@ -6,25 +6,28 @@
 #include "../image/patches.hpp"
 #include "../image/resize.hpp"
 #include "../io/checkpoint.hpp"
-#include "../ops/ops_check.hpp"
 #include "../ops/ops_cpu.hpp"
-#include "../ops/ops_reference.hpp"
 #include "../core/stopwatch.hpp"
+
+// The backends that check the others are in the library; a header-only program asks for them.
+#if defined(LA_COMPILED) || defined(LA_WITH_CHECK)
+#include "../ops/ops_check.hpp"
+#include "../ops/ops_reference.hpp"
+#endif
 
 namespace la {
 namespace detail {
 
 inline std::unique_ptr<Ops> make_ops(const SessionOptions& options) {
   const auto cpu = [&] { return make_cpu_ops({options.threads, options.isa, options.activations}); };
-  switch (options.backend) {
-    case Backend::reference:
-      return make_reference_ops(options.threads, options.activations);
-    case Backend::check:
-      return make_check_ops(cpu(), make_reference_ops(options.threads, options.activations));
-    case Backend::cpu:
-      break;
-  }
-  return cpu();
+  if (options.backend == Backend::cpu) return cpu();
+#if defined(LA_COMPILED) || defined(LA_WITH_CHECK)
+  auto reference = make_reference_ops(options.threads, options.activations);
+  if (options.backend == Backend::check) return make_check_ops(cpu(), std::move(reference));
+  return reference;
+#else
+  fail_usage("backend: expected cpu; the others need the library, or LA_WITH_CHECK defined before la.hpp");
+#endif
 }
 
 }  // namespace detail

@@ -1,7 +1,6 @@
 #include "task.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 
 #include "../core/error.hpp"
@@ -17,7 +16,7 @@ struct TaskTemplate {
 };
 
 /// In the order of Task. The grammar is that of the training data.
-inline constexpr std::array<TaskTemplate, 8> kTaskTemplates{{
+inline constexpr TaskTemplate kTaskTemplates[] = {
     {Task::detect, "detect", "Locate all the instances that matches the following description: ", "."},
     {Task::ground_single, "ground-single",
      "Locate a single instance that matches the following description: ", "."},
@@ -28,9 +27,17 @@ inline constexpr std::array<TaskTemplate, 8> kTaskTemplates{{
     {Task::ground_gui, "ground-gui", "Locate the region that matches the following description: ", "."},
     {Task::point, "point", "Point to: ", "."},
     {Task::point_gui, "point-gui", "Point to: ", "."},
-}};
+};
 
 inline constexpr std::string_view kCategorySeparator = "</c>";
+
+/// Without the blanks at its ends, which would become tokens that no label of the training data has.
+inline std::string_view trim(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t\r\n";
+  const std::size_t first = text.find_first_not_of(kBlanks);
+  return first == text.npos ? text.substr(0, 0)
+                            : text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
+}
 
 }  // namespace detail
 
@@ -38,41 +45,45 @@ LA_INLINE std::string_view name_of(Task task) noexcept {
   return detail::kTaskTemplates[std::size_t(task)].name;
 }
 
-LA_INLINE Task parse_task(std::string_view name) {
+LA_INLINE std::string task_names() {
   std::string names;
-  for (const detail::TaskTemplate& entry : detail::kTaskTemplates) {
-    if (entry.name == name) return entry.task;
+  for (const detail::TaskTemplate& entry : detail::kTaskTemplates)
     names.append(names.empty() ? "" : ", ").append(entry.name);
-  }
-  fail_usage("task: expected one of ", names, "; found \"", name, "\"");
+  return names;
+}
+
+LA_INLINE Task parse_task(std::string_view name) {
+  for (const detail::TaskTemplate& entry : detail::kTaskTemplates)
+    if (entry.name == name) return entry.task;
+  fail_usage("task: expected one of ", task_names(), "; found \"", name, "\"");
 }
 
 LA_INLINE PromptText question(Task task, std::string_view phrase, Reading reading) {
   const detail::TaskTemplate& entry = detail::kTaskTemplates[std::size_t(task)];
   PromptText text(entry.before);
+  const auto append = [&](std::string_view piece) {
+    text.append(reading == Reading::literal ? detail::trim(piece) : piece, reading);
+  };
   if (entry.after.empty()) return text;
   while (task == Task::detect) {
     const std::size_t separator = phrase.find(detail::kCategorySeparator);
     if (separator == phrase.npos) break;
-    text.append(phrase.substr(0, separator), reading);
+    append(phrase.substr(0, separator));
     text.append(detail::kCategorySeparator);
     phrase.remove_prefix(separator + detail::kCategorySeparator.size());
   }
-  text.append(phrase, reading);
+  append(phrase);
   text.append(entry.after);
   return text;
 }
 
 LA_INLINE std::string detect_categories(std::string_view list) {
-  constexpr std::string_view kBlanks = " \t\r\n";
   std::string joined;
   for (std::size_t begin = 0; begin <= list.size();) {
     const std::size_t end = std::min(list.find(',', begin), list.size());
-    std::string_view category = list.substr(begin, end - begin);
+    const std::string_view category = detail::trim(list.substr(begin, end - begin));
     begin = end + 1;
-    const std::size_t first = category.find_first_not_of(kBlanks);
-    if (first == category.npos) continue;
-    category = category.substr(first, category.find_last_not_of(kBlanks) - first + 1);
+    if (category.empty()) continue;
     if (!joined.empty()) joined += detail::kCategorySeparator;
     joined += category;
   }

@@ -9,8 +9,7 @@
 
 namespace la {
 
-/// The panel layouts of kernels/formats.hpp.
-enum class PanelFormat { f32, bf16, q8, q4_g128, q4_g32 };
+using kernels::PanelFormat;
 
 /// "f32", "bf16", "q8", "q4" (the group size is not part of the name people give)
 std::string_view name_of(PanelFormat format) noexcept;

@@ -6,7 +6,8 @@ set -eu
 source=$1 directory=$2
 root=$directory/root
 packages="g++ meson ninja-build pkg-config libsimdjson-dev libutf8proc-dev libstb-dev libxsimd-dev libeigen3-dev
-  doctest-dev clang libc++-dev libc++abi-dev"
+  doctest-dev clang libomp-dev libc++-dev libc++abi-dev"
+complete=$directory/complete.$(echo "$packages" | cksum | cut -d " " -f 1)
 
 skip() {
   echo "skipped: Debian 13: $*"
@@ -28,12 +29,12 @@ make_root() {
   DEBIAN_FRONTEND=noninteractive inside timeout 900 apt-get install -y -qq --no-install-recommends $packages \
     >>"$directory/log" 2>&1 || { tail -n 3 "$directory/log"; return 1; }
   inside apt-get clean
-  touch "$directory/complete"
+  touch "$complete"
 }
 
 [ "$(id -u)" = 0 ] || skip 'a chroot needs root'
 command -v debootstrap >/dev/null || skip 'debootstrap was not found'
-if [ ! -f "$directory/complete" ]; then
+if [ ! -f "$complete" ]; then
   make_root || skip 'its packages could not be fetched'
 fi
 

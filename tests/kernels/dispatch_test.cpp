@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <string_view>
 
-#include "../../la/core/error.hpp"
 #include "kernel_check.hpp"
 
 namespace la::test {
@@ -31,7 +30,7 @@ bool contains(const std::vector<std::string_view>& names, std::string_view name)
 std::string failure(std::string_view isa) {
   try {
     kernels::select_isa(isa);
-  } catch (const Error& e) {
+  } catch (const kernels::IsaError& e) {
     return e.what();
   }
   return "nothing was thrown";
@@ -40,7 +39,8 @@ std::string failure(std::string_view isa) {
 }  // namespace
 
 TEST_CASE("dispatch: instruction sets are listed best first, scalar last") {
-  const std::string_view order[] = {"avx512vnni", "avx512", "avx2", "neondot", "neon", "scalar"};
+  const std::string_view order[] = {"amx",  "avx512vnni", "avx512", "avxvnni",
+                                    "avx2", "neondot",    "neon",   "scalar"};
   std::size_t at = 0;
   for (const kernels::Isa& isa : kernels::built_in_isas()) {
     CAPTURE(isa.name);
@@ -51,7 +51,7 @@ TEST_CASE("dispatch: instruction sets are listed best first, scalar last") {
   CHECK(kernels::built_in_isas().back().supported());
 }
 
-TEST_CASE("dispatch: without a wish the first that this CPU runs, with one exactly that") {
+TEST_CASE("dispatch: unasked, the first that this CPU runs, asked for one, exactly that") {
   const IsaWish none(nullptr);
   CHECK(kernels::select_isa().isa == runnable_isas()[0]->name);
   CHECK(kernels::select_isa("best").isa == runnable_isas()[0]->name);
@@ -86,7 +86,9 @@ TEST_CASE("dispatch: every entry of every table is filled, and vector sets overr
     const kernels::Table table = kernels::select_isa(isa->name);
     std::uintptr_t entries[sizeof(table) / sizeof(std::uintptr_t)];
     std::memcpy(entries, &table, sizeof(table));
-    for (std::uintptr_t entry : entries) CHECK(entry != 0);
+    CHECK(std::count(std::begin(entries), std::end(entries), 0) == 2);  // integer products of float formats
+    CHECK(!table.qgemm[kernels::PanelFormat::f32]);
+    CHECK(!table.qgemm[kernels::PanelFormat::bf16]);
 
     const auto names = kernels::overridden_kernels(*isa);
     if (isa->name == "scalar") {
@@ -95,7 +97,7 @@ TEST_CASE("dispatch: every entry of every table is filled, and vector sets overr
     }
     for (const char* kernel :
          {"gemm_f32", "gemm_bf16", "attention", "layer_norm", "rms_norm", "rope_interleaved", "rope_halves",
-          "gelu_tanh", "gelu_erf", "swiglu", "add", "softmax"}) {
+          "gelu_tanh", "gelu_erf", "swiglu", "softmax"}) {
       CAPTURE(kernel);
       CHECK(contains(names, kernel));
     }

@@ -58,7 +58,6 @@ TEST_CASE("activations: every ISA agrees with the scalar reference on odd sizes"
     check(
         "swiglu", 2 * n, n, 1e-6,
         [n](const kernels::Table& t, float* x, float* y) { t.swiglu(x, x + n, n, y); }, 10);
-    check("add", 2 * n, n, 0, [n](const kernels::Table& t, float* x, float* y) { t.add(x, x + n, n, y); });
     check("softmax", n, n, 2e-6, [n](const kernels::Table& t, float* x, float* y) {
       for (i64 i = 0; i < n; ++i) y[i] = x[i];
       t.softmax(y, n);

@@ -68,7 +68,7 @@ std::vector<float> run(kernels::GemmKernel* kernel, const GemmCase& c, const voi
 }
 
 template <class W>
-void check(const GemmCase& c, kernels::GemmKernel* kernels::Table::*entry) {
+void check(const GemmCase& c, kernels::PanelFormat format) {
   CAPTURE(to_string(c));
   Noise noise(unsigned(c.m * 1000003 + c.n * 1009 + c.k));
   std::vector<float> a(std::size_t(c.m * c.k)), w(std::size_t(c.n * c.k)), bias(std::size_t(c.n)),
@@ -77,10 +77,10 @@ void check(const GemmCase& c, kernels::GemmKernel* kernels::Table::*entry) {
     for (float& x : *v) x = noise();
   const std::vector<W> panels = pack<W>(w, c.n, c.k);
 
-  const auto want = run(kernels::select_isa("scalar").*entry, c, panels.data(), a, bias, old, 0, c.m);
+  const auto want = run(kernels::select_isa("scalar").gemm[format], c, panels.data(), a, bias, old, 0, c.m);
   for (const kernels::Isa* isa : runnable_isas()) {
     CAPTURE(isa->name);
-    kernels::GemmKernel* kernel = kernels::select_isa(isa->name).*entry;
+    kernels::GemmKernel* kernel = kernels::select_isa(isa->name).gemm[format];
     const auto got = run(kernel, c, panels.data(), a, bias, old, 0, c.m);
     for (i64 m = 0; m < c.m; ++m)
       for (i64 n = 0; n < c.n; ++n) {
@@ -135,11 +135,11 @@ const GemmCase kCases[] = {
 }  // namespace
 
 TEST_CASE("gemm f32: every ISA agrees with the scalar reference, row by row the same bits") {
-  for (const GemmCase& c : kCases) check<float>(c, &kernels::Table::gemm_f32);
+  for (const GemmCase& c : kCases) check<float>(c, kernels::PanelFormat::f32);
 }
 
 TEST_CASE("gemm bf16: every ISA agrees with the scalar reference, row by row the same bits") {
-  for (const GemmCase& c : kCases) check<std::uint16_t>(c, &kernels::Table::gemm_bf16);
+  for (const GemmCase& c : kCases) check<std::uint16_t>(c, kernels::PanelFormat::bf16);
 }
 
 TEST_CASE("gemm: NaN, infinities and denormals go where the reference lets them go") {
@@ -151,7 +151,8 @@ TEST_CASE("gemm: NaN, infinities and denormals go where the reference lets them 
   const auto panels = pack<float>(w, c.n, c.k);
   for (const kernels::Isa* isa : runnable_isas()) {
     CAPTURE(isa->name);
-    const auto got = run(kernels::select_isa(isa->name).gemm_f32, c, panels.data(), a, bias, old, 0, 3);
+    const auto got = run(kernels::select_isa(isa->name).gemm[kernels::PanelFormat::f32], c, panels.data(), a,
+                         bias, old, 0, 3);
     for (std::size_t n = 0; n < 20; ++n) {
       CHECK(std::isnan(got[n]));
       CHECK(got[20 + n] == INFINITY);

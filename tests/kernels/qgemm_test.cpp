@@ -7,6 +7,7 @@
 namespace la::test {
 namespace {
 
+using kernels::PanelFormat;
 using kernels::Q4Block;
 using kernels::Q8Block;
 using kernels::Table;
@@ -225,12 +226,12 @@ float expected(const Problem<Block>& p, i64 m, i64 n) {
 }
 
 template <class Block>
-void check_integer(const QCase& c, kernels::QGemmKernel* Table::*entry) {
+void check_integer(const QCase& c, PanelFormat format) {
   CAPTURE(to_string(c));
   const Problem<Block> p(c);
   for (const kernels::Isa* isa : runnable_isas()) {
     CAPTURE(isa->name);
-    kernels::QGemmKernel* kernel = kernels::select_isa(isa->name).*entry;
+    kernels::QGemmKernel* kernel = kernels::select_isa(isa->name).qgemm[format];
     const auto got = run(kernel, p, 0, c.m);
     for (i64 m = 0; m < c.m; ++m)
       for (i64 n = 0; n < c.n; ++n) {
@@ -248,7 +249,7 @@ void check_integer(const QCase& c, kernels::QGemmKernel* Table::*entry) {
 
 /// Products with f32 activations are gemm_f32's, bit by bit, on the weights written out as floats.
 template <class Block>
-void check_dequantized(const QCase& c, kernels::GemmKernel* Table::*entry) {
+void check_dequantized(const QCase& c, PanelFormat format) {
   CAPTURE(to_string(c));
   const Problem<Block> p(c);
   std::vector<float> panels(std::size_t((c.n + 15) / 16 * 16 * c.k));
@@ -261,25 +262,25 @@ void check_dequantized(const QCase& c, kernels::GemmKernel* Table::*entry) {
   for (const kernels::Isa* isa : runnable_isas()) {
     CAPTURE(isa->name);
     const Table table = kernels::select_isa(isa->name);
-    const auto want = run(table.gemm_f32, p, panels.data(), 0, c.m);
-    const auto got = run(table.*entry, p, p.panels.data(), 0, c.m);
+    const auto want = run(table.gemm[PanelFormat::f32], p, panels.data(), 0, c.m);
+    const auto got = run(table.gemm[format], p, p.panels.data(), 0, c.m);
     REQUIRE(same_bits(got.data(), want.data(), want.size()));
-    const auto alone = run(table.*entry, p, p.panels.data(), c.m / 2, 1);
+    const auto alone = run(table.gemm[format], p, p.panels.data(), c.m / 2, 1);
     REQUIRE(same_bits(alone.data(), want.data() + c.m / 2 * c.n, alone.size()));
   }
 }
 
 /// Half scales of every kind: subnormal, largest, infinite.
 template <class Block>
-void check_scales(kernels::GemmKernel* Table::*dequantized, kernels::QGemmKernel* Table::*integer) {
+void check_scales(PanelFormat format) {
   Problem<Block> p(QCase{3, 16, Block::kGroup});
   const std::uint16_t kinds[] = {0x0001, 0x83ff, 0x0400, 0x7bff, 0xfbff, 0x8000, 0x7c00, 0xfc00};
   for (int c = 0; c < 16; ++c) p.panels.template as<Block>()->scale[c] = kinds[c % 8];
   for (const kernels::Isa* isa : runnable_isas()) {
     CAPTURE(isa->name);
     const Table table = kernels::select_isa(isa->name);
-    const auto got = run(table.*integer, p, 0, 3);
-    const auto f32 = run(table.*dequantized, p, p.panels.data(), 0, 3);
+    const auto got = run(table.qgemm[format], p, 0, 3);
+    const auto f32 = run(table.gemm[format], p, p.panels.data(), 0, 3);
     for (i64 m = 0; m < 3; ++m)
       for (i64 n = 0; n < 16; ++n) {
         const std::size_t at = std::size_t(m * 16 + n);
@@ -293,32 +294,32 @@ void check_scales(kernels::GemmKernel* Table::*dequantized, kernels::QGemmKernel
 }  // namespace
 
 TEST_CASE("qgemm q8: every ISA gives the contract's bits, row by row") {
-  for (const QCase& c : kCases) check_integer<Q8Block>(c, &Table::qgemm_q8);
+  for (const QCase& c : kCases) check_integer<Q8Block>(c, PanelFormat::q8);
 }
 
 TEST_CASE("qgemm q4_g128: every ISA gives the contract's bits, row by row") {
-  for (const QCase& c : kCases) check_integer<Q4Block<128>>(c, &Table::qgemm_q4_g128);
+  for (const QCase& c : kCases) check_integer<Q4Block<128>>(c, PanelFormat::q4_g128);
 }
 
 TEST_CASE("qgemm q4_g32: every ISA gives the contract's bits, row by row") {
-  for (const QCase& c : kCases) check_integer<Q4Block<32>>(c, &Table::qgemm_q4_g32);
+  for (const QCase& c : kCases) check_integer<Q4Block<32>>(c, PanelFormat::q4_g32);
 }
 
 TEST_CASE("gemm q8, q4: the bits of gemm_f32 on dequantised weights") {
   for (const QCase& c : kCases) {
-    check_dequantized<Q8Block>(c, &Table::gemm_q8);
-    check_dequantized<Q4Block<128>>(c, &Table::gemm_q4_g128);
-    check_dequantized<Q4Block<32>>(c, &Table::gemm_q4_g32);
+    check_dequantized<Q8Block>(c, PanelFormat::q8);
+    check_dequantized<Q4Block<128>>(c, PanelFormat::q4_g128);
+    check_dequantized<Q4Block<32>>(c, PanelFormat::q4_g32);
   }
 }
 
 TEST_CASE("gemm q4, qgemm q4: half scales of every kind are widened exactly") {
-  check_scales<Q4Block<128>>(&Table::gemm_q4_g128, &Table::qgemm_q4_g128);
-  check_scales<Q4Block<32>>(&Table::gemm_q4_g32, &Table::qgemm_q4_g32);
+  check_scales<Q4Block<128>>(PanelFormat::q4_g128);
+  check_scales<Q4Block<32>>(PanelFormat::q4_g32);
 }
 
 TEST_CASE("qgemm: a row with NaN or infinity becomes NaN, its neighbours do not") {
-  const auto check = [](auto block, auto entry) {
+  const auto check = [](auto block, PanelFormat format) {
     using Block = decltype(block);
     Problem<Block> p(QCase{7, 20, 300});
     p.a[300 + 17] = NAN;
@@ -326,14 +327,14 @@ TEST_CASE("qgemm: a row with NaN or infinity becomes NaN, its neighbours do not"
     p.quantize();
     for (const kernels::Isa* isa : runnable_isas()) {
       CAPTURE(isa->name);
-      const auto got = run(kernels::select_isa(isa->name).*entry, p, 0, 7);
+      const auto got = run(kernels::select_isa(isa->name).qgemm[format], p, 0, 7);
       for (std::size_t m = 0; m < 7; ++m)
         for (std::size_t n = 0; n < 20; ++n) CHECK(std::isnan(got[m * 20 + n]) == (m == 1 || m == 4));
     }
   };
-  check(Q8Block{}, &Table::qgemm_q8);
-  check(Q4Block<128>{}, &Table::qgemm_q4_g128);
-  check(Q4Block<32>{}, &Table::qgemm_q4_g32);
+  check(Q8Block{}, PanelFormat::q8);
+  check(Q4Block<128>{}, PanelFormat::q4_g128);
+  check(Q4Block<32>{}, PanelFormat::q4_g32);
 }
 
 }  // namespace la::test
