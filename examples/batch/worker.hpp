@@ -81,6 +81,7 @@ class Worker {
         if (!options_.annotate_dir.empty()) open.image = image;
         request.images.push_back(std::move(image));
         request.question = line.question;
+        request.categories = line.categories;
         request.options = line.ask;
         request.max_side = line.max_side;
       } catch (const Error& error) {

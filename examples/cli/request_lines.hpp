@@ -50,6 +50,7 @@ struct RequestLine {
   std::string image;
   std::optional<Task> task;
   PromptText question;
+  std::vector<std::string> categories;  ///< of detect, when there are several
   AskOptions ask;
   LoadOptions load;
   i64 max_side = 0;
@@ -83,11 +84,11 @@ inline bool asks(simdjson::dom::object object) {
   return false;
 }
 
-/// A list of names, or one text with commas.
-inline std::string categories_field(simdjson::dom::object object) {
+/// A list of names, or one text with commas. As with all lists, a name that comes twice is asked for once.
+inline std::vector<std::string> categories_field(simdjson::dom::object object) {
   simdjson::dom::array names;
   if (object.at_key("categories").get(names) != simdjson::SUCCESS)
-    return detect_categories(text_field(object, "categories"));
+    return category_names(detect_categories(text_field(object, "categories")));
   std::string joined;
   for (simdjson::dom::element name : names) {
     std::string_view text;
@@ -96,7 +97,7 @@ inline std::string categories_field(simdjson::dom::object object) {
     joined.append(joined.empty() ? "" : "</c>").append(text);
   }
   if (joined.empty()) fail("categories: expected at least one name, found none");
-  return joined;
+  return category_names(joined);
 }
 
 inline void read_question(simdjson::dom::object object, RequestLine& line) {
@@ -106,7 +107,9 @@ inline void read_question(simdjson::dom::object object, RequestLine& line) {
     fail("query: takes the place of task, phrase and categories; give one or the other");
   if (query) {
     line.task = Task::detect;
-    line.question = question(Task::detect, text_field(object, "query"), Reading::interpreted);
+    const std::string categories = text_field(object, "query");
+    line.question = question(Task::detect, categories, Reading::interpreted);
+    if (categories.find("</c>") != categories.npos) line.categories = category_names(categories);
     return;
   }
   if (!task && !categories) fail("expected query, categories, or task and phrase");
@@ -114,12 +117,15 @@ inline void read_question(simdjson::dom::object object, RequestLine& line) {
   if (categories) {
     if (phrase) fail("categories: give categories or phrase, not both");
     if (*line.task != Task::detect) fail("categories: expected task detect, found ", name_of(*line.task));
-    line.question = question(Task::detect, categories_field(object));
+    line.categories = categories_field(object);
+    line.question = detect_question(line.categories);
   } else if (*line.task == Task::detect_text) {
     if (phrase) fail("phrase: task detect-text takes none");
     line.question = question(Task::detect_text, "");
   } else {
-    line.question = question(*line.task, text_field(object, "phrase"));
+    const std::string text = text_field(object, "phrase");
+    line.question = question(*line.task, text);
+    if (line.task == Task::detect && text.find("</c>") != text.npos) line.categories = category_names(text);
   }
 }
 

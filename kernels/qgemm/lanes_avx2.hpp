@@ -3,7 +3,7 @@
 #include "../common/intrinsics_x86.hpp"
 #include "../kernels.hpp"
 
-namespace la::kernels::LA_KERNELS_NAMESPACE {
+namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
 /// 256-bit vectors, two of them a panel, for the integer products; they multiply by pairs.
 struct Lanes {
@@ -53,4 +53,4 @@ struct Lanes {
   static Int odd_signed(Int x) noexcept { return _mm256_srai_epi16(x, 8); }
 };
 
-}  // namespace la::kernels::LA_KERNELS_NAMESPACE
+}  // namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE

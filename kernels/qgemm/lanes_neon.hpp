@@ -4,7 +4,7 @@
 
 #include "../kernels.hpp"
 
-namespace la::kernels::LA_KERNELS_NAMESPACE {
+namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
 /// 128-bit vectors, four of them a panel, for the integer products.
 struct Lanes {
@@ -56,4 +56,4 @@ struct Lanes {
   }
 };
 
-}  // namespace la::kernels::LA_KERNELS_NAMESPACE
+}  // namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE

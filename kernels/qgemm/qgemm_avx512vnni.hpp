@@ -3,7 +3,7 @@
 #include "lanes_avx512vnni.hpp"
 #include "qgemm_dot.hpp"
 
-namespace la::kernels::LA_KERNELS_NAMESPACE {
+namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
 /// Twelve rows by two panels fill 24 of 32 registers with sums: a block step of the decoder is one tile, and a broadcast
 /// activation serves two dot products, of which a cycle takes as many as loads. One row is bound by memory.
@@ -15,4 +15,4 @@ struct QTileShape {
 
 using QMicro = DotMicro<DotLanes, QTileShape>;
 
-}  // namespace la::kernels::LA_KERNELS_NAMESPACE
+}  // namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE

@@ -3,7 +3,7 @@
 #include "lanes_avxvnni.hpp"
 #include "qgemm_dot.hpp"
 
-namespace la::kernels::LA_KERNELS_NAMESPACE {
+namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
 /// Of 16 registers, 12 hold sums and 2 weights; in 4 bits 10, and 4 the expanded weights of a line.
 struct QTileShape {
@@ -14,4 +14,4 @@ struct QTileShape {
 
 using QMicro = DotMicro<DotLanes, QTileShape>;
 
-}  // namespace la::kernels::LA_KERNELS_NAMESPACE
+}  // namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE

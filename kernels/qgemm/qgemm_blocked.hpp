@@ -19,7 +19,7 @@
 // all lanes, meet their weights in every lane.
 //
 // The loops are BLIS's five, of which the third is the outermost, as in gemm_blocked.hpp.
-namespace la::kernels::LA_KERNELS_NAMESPACE {
+namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
 /// Block sizes, under BLIS's names. Sums live in L1 and L2 as f32, so NC is smaller than that of gemm.
 struct QGemmBlocking {
@@ -279,4 +279,4 @@ void fill_qgemm(Table& t) noexcept {
   t.qgemm[PanelFormat::q4_g32] = qgemm_blocked<Micro, Q4Block<32>>;
 }
 
-}  // namespace la::kernels::LA_KERNELS_NAMESPACE
+}  // namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE

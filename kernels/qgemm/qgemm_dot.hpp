@@ -3,7 +3,7 @@
 #include "qgemm_blocked.hpp"
 
 // Register tiles on a 4-way dot product: dot(sum, w, x) adds four products to each 32-bit lane.
-namespace la::kernels::LA_KERNELS_NAMESPACE {
+namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
 template <DotProductLanes L, class Shape>
 struct DotMicro : Shape, InPlace {
@@ -53,4 +53,4 @@ struct DotMicro : Shape, InPlace {
   }
 };
 
-}  // namespace la::kernels::LA_KERNELS_NAMESPACE
+}  // namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE

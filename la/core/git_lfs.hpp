@@ -2,7 +2,9 @@
 
 #include <string_view>
 
-namespace la {
+#include "../../kernels/abi.hpp"
+
+namespace la::inline LA_ABI {
 
 /// Whether a file holds what Git leaves in place of a large one that it has not fetched.
 /// source: https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md
@@ -14,4 +16,4 @@ inline bool is_git_lfs_pointer(std::string_view bytes) noexcept {
 inline constexpr const char* kGitLfsPointer =
     "a Git LFS pointer in place of the file, which `git lfs pull` fetches";
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -22,7 +22,7 @@
 /// parallel regions start std::threads of their own and join them, which costs some 20 microseconds a region and
 /// thread. Thread sanitizers are used so, as they do not know the runtimes of OpenMP. All files of one program must
 /// agree on OpenMP.
-namespace la {
+namespace la::inline LA_ABI {
 
 #if defined(_OPENMP)
 /// OpenMP's default: $OMP_NUM_THREADS, else all cores.
@@ -160,4 +160,4 @@ void parallel_for(i64 n, int threads, const Body& body) {
   parallel_phases(workers, all, [](int, int) {});
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

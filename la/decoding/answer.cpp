@@ -6,7 +6,7 @@
 
 #include "../core/error.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 /// 1 for none.
@@ -128,4 +128,4 @@ LA_INLINE Answer parse_answer(std::span<const std::int32_t> ids, std::span<const
   return answer;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -15,7 +15,7 @@
 #include "evidence.hpp"
 #include "loop_guard.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// One thing the model found, or its word that there is none.
 struct Item {
@@ -117,7 +117,7 @@ struct Answer {
 Answer parse_answer(std::span<const std::int32_t> ids, std::span<const Evidence> evidence,
                     const SpecialTokens& special, const DecodeLabel& decode_label, int width, int height);
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "answer.cpp"

@@ -5,7 +5,7 @@
 #include "../core/tensor.hpp"
 #include "../text/special_tokens.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// What a pass costs as rows are added to it: reading the weights takes as long as `rows_per_read` rows of arithmetic,
 /// so n rows cost 1 + n / rows_per_read reads. `sequences` such passes run together.
@@ -52,4 +52,4 @@ class DraftPolicy {
   bool drafting_ = worth_trying();
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -5,7 +5,7 @@
 
 #include "../core/error.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 /// Splits coordinates [first, last] of the row into groups of equal mass, in places [place, place + groups).
@@ -116,4 +116,4 @@ LA_INLINE float expected_closeness(std::span<const int, 2> chosen,
   return std::min(sum, 1.0f);
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

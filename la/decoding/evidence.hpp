@@ -8,7 +8,7 @@
 #include "../text/special_tokens.hpp"
 
 // What the model's distributions say of an answer, beside the tokens themselves.
-namespace la {
+namespace la::inline LA_ABI {
 
 /// A distribution over the coordinates, in few points: the chosen one, and on each side of it the others in three groups
 /// of equal mass, each at its mean.
@@ -43,7 +43,7 @@ inline constexpr float kPointReach = 100;
 /// shape: chosen x y
 float expected_closeness(std::span<const int, 2> chosen, std::span<const CoordinateSpread, 2> drawn);
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "evidence.cpp"

@@ -6,7 +6,7 @@
 #include "../core/error.hpp"
 #include "../core/parallel.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 LA_INLINE Generation::Generation(const SpecialTokens& special, const GenerationOptions& options,
                                  std::vector<std::int32_t> prompt_ids, i64 model_max_length,
@@ -180,4 +180,4 @@ LA_INLINE void Generation::stop_if_looping(const ScannedItem& item) {
   stop_ = StopReason::loop;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -16,7 +16,7 @@
 #include "sampling.hpp"
 #include "../text/special_tokens.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// official: exactly as the model's authors decode. guarded: two ways out of the box loops that dense scenes
 /// are known for.
@@ -125,7 +125,7 @@ class Generation {
   i64 forward_steps_ = 0, switches_to_ar_ = 0, drafted_ = 0, accepted_ = 0, rows_used_ = 0;
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "generation.cpp"

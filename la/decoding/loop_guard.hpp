@@ -10,7 +10,7 @@
 
 #include "../core/tensor.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// Sees when an answer goes round in circles. A box with the four coordinates of an earlier one of its label is
 /// dropped, and so is every later box of that label; what the model says of other labels stays.
@@ -40,4 +40,4 @@ class LoopGuard {
   i64 dropped_ = 0, first_dropped_ = 0;
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -14,7 +14,7 @@
 #include "image.hpp"
 #include "image_file.hpp"
 
-namespace la::detail {
+namespace la::inline LA_ABI::detail {
 
 /// Reads the first picture of a GIF onto its canvas. What the picture leaves free is white where it has a transparent
 /// colour, and else of colour 0, as PIL fills it.
@@ -127,6 +127,6 @@ inline Image decode_gif(const ImageFile& file) {
   return GifDecoder(file).decode();
 }
 
-}  // namespace la::detail
+}  // namespace la::inline LA_ABI::detail
 
 #endif

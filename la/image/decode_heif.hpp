@@ -14,7 +14,7 @@
 #include "image_file.hpp"
 #include "to_rgb.hpp"
 
-namespace la::detail {
+namespace la::inline LA_ABI::detail {
 
 /// error: what libheif says
 inline void check_heif(const ImageFile& file, const heif_error& error) {
@@ -76,6 +76,6 @@ inline Image decode_heif(const ImageFile& file) {
   return image;
 }
 
-}  // namespace la::detail
+}  // namespace la::inline LA_ABI::detail
 
 #endif

@@ -16,7 +16,7 @@
 #include "image_file.hpp"
 #include "to_rgb.hpp"
 
-namespace la::detail {
+namespace la::inline LA_ABI::detail {
 
 /// A JPEG's pixels by libjpeg-turbo with its defaults, as PIL has them. Where data is missing or wrong the library makes
 /// pixels up and warns; here that is an error.
@@ -120,6 +120,6 @@ inline Image decode_jpeg(const ImageFile& file) {
   return JpegDecoder(file).decode();
 }
 
-}  // namespace la::detail
+}  // namespace la::inline LA_ABI::detail
 
 #endif

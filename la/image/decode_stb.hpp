@@ -15,7 +15,7 @@
 #include "to_rgb.hpp"
 
 // PNG and BMP, and JPEG where there is no libjpeg.
-namespace la::detail {
+namespace la::inline LA_ABI::detail {
 
 /// Feeds a decoder and notices when it asks for more than there is: stb_image would read zeros.
 struct StbSource {
@@ -148,4 +148,4 @@ inline Image decode_stb(const ImageFile& file) {
   return image;
 }
 
-}  // namespace la::detail
+}  // namespace la::inline LA_ABI::detail

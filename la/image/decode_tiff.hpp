@@ -20,7 +20,7 @@
 #include "image_file.hpp"
 #include "to_rgb.hpp"
 
-namespace la::detail {
+namespace la::inline LA_ABI::detail {
 
 /// Reads the first page of a TIFF of 8 bits a sample: grey, RGB, both with alpha, CMYK, YCbCr; and of a palette or grey of
 /// 1, 2, 4 or 8 bits. Every compression that libtiff has. Colours as PIL makes them.
@@ -266,6 +266,6 @@ inline Image decode_tiff(const ImageFile& file) {
   return TiffDecoder(file).decode();
 }
 
-}  // namespace la::detail
+}  // namespace la::inline LA_ABI::detail
 
 #endif

@@ -13,7 +13,7 @@
 #include "image_file.hpp"
 #include "to_rgb.hpp"
 
-namespace la::detail {
+namespace la::inline LA_ABI::detail {
 
 /// error: what the decoder says of a bitstream
 inline void check_webp(const ImageFile& file, VP8StatusCode status) {
@@ -69,6 +69,6 @@ inline Image decode_webp(const ImageFile& file) {
   return image;
 }
 
-}  // namespace la::detail
+}  // namespace la::inline LA_ABI::detail
 
 #endif

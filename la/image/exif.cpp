@@ -9,7 +9,7 @@
 #include "jpeg_segments.hpp"
 #include "png_chunks.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 /// A TIFF block (the payload of an Exif segment) or another of numbers; a read outside it yields nothing and clears `ok`.
@@ -123,4 +123,4 @@ LA_INLINE Image apply_orientation(Image stored, int orientation) {
   return shown;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

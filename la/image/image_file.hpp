@@ -9,7 +9,7 @@
 #include "../core/tensor.hpp"
 #include "image_format.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 enum class ExifOrientation { apply, ignore };
 
@@ -48,4 +48,4 @@ struct ImageFile {
 };
 
 }  // namespace detail
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -8,7 +8,7 @@
 #include "../core/error.hpp"
 #include "../core/git_lfs.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 /// What reading a format takes.
@@ -184,4 +184,4 @@ LA_INLINE ImageFormat require_image_format(std::span<const std::byte> bytes, con
   return *format;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -7,7 +7,7 @@
 
 #include "../core/inline.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// Kinds of image files, known by their first bytes whatever the file is called.
 enum class ImageFormat { jpeg, png, bmp, webp, heic, avif, gif, tiff };
@@ -32,7 +32,7 @@ std::string describe_foreign_file(std::span<const std::byte> bytes);
 /// error: another kind of file, which is named; a format without its library: the message says what to install
 ImageFormat require_image_format(std::span<const std::byte> bytes, const std::string& name);
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "image_format.cpp"

@@ -13,7 +13,7 @@
 #include "decode_webp.hpp"
 #include "exif.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 inline Image decode_stored(const ImageFile& file) {
@@ -63,4 +63,4 @@ LA_INLINE Image load_image(const std::string& path, const LoadOptions& options) 
   return decode_image(std::as_bytes(std::span(bytes)), path, options);
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -10,7 +10,7 @@
 #include "image_format.hpp"
 #include "to_rgb.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// Decodes an image file held in memory; `name` stands for it in messages. The format is told by the first bytes:
 /// JPEG, PNG and BMP always, WebP, HEIC, AVIF, GIF and TIFF where this was built with their libraries (`can_decode`).
@@ -26,7 +26,7 @@ Image decode_image(std::span<const std::byte> bytes, const std::string& name,
 /// error: also when it cannot be read; every message starts with the path
 Image load_image(const std::string& path, const LoadOptions& options = {});
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "load.cpp"

@@ -6,7 +6,7 @@
 #include "../core/inline.hpp"
 #include "image.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// The settings of a checkpoint's preprocessor_config.json, with the values that absent keys stand for.
 struct ProcessorConfig {
@@ -40,7 +40,7 @@ struct Patches {
 /// error: as plan_size
 Patches preprocess(const Image& image, const ProcessorConfig& config);
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "patches.cpp"

@@ -7,7 +7,9 @@
 #include <span>
 #include <string_view>
 
-namespace la {
+#include "../../kernels/abi.hpp"
+
+namespace la::inline LA_ABI {
 
 /// A number of these bytes, at most four, the highest first.
 inline std::uint32_t read_big_endian(std::span<const std::byte> bytes) noexcept {
@@ -37,4 +39,4 @@ inline std::optional<PngChunk> next_png_chunk(std::span<const std::byte> png, st
   return chunk;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

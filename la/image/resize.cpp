@@ -9,7 +9,7 @@
 #include "../core/error.hpp"
 #include "../core/parallel.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 inline constexpr int kResizeBits =
@@ -154,4 +154,4 @@ LA_INLINE Image limit_side(const Image& image, i64 max_side) {
   return resize_bicubic(image, size.width, size.height);
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

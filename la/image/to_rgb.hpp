@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <span>
 
-namespace la {
+#include "../../kernels/abi.hpp"
+
+namespace la::inline LA_ABI {
 
 /// One channel of a pixel of opacity `alpha` over white: c*a/255 + 255 - a, rounded.
 constexpr std::uint8_t blend_on_white(std::uint8_t channel, std::uint8_t alpha) noexcept {
@@ -44,4 +46,4 @@ inline void cmyk_to_rgb(const std::uint8_t* cmyk, std::span<std::uint8_t> rgb) n
 }
 
 }  // namespace detail
-}  // namespace la
+}  // namespace la::inline LA_ABI

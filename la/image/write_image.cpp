@@ -7,7 +7,7 @@
 #include "stb_writer.hpp"
 #include "write_png.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 inline void write_jpeg(const std::string& path, const Image& image) {
@@ -44,4 +44,4 @@ LA_INLINE void write_image(const std::string& path, const Image& image) {
     write_png(path, image);
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

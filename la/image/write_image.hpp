@@ -6,7 +6,7 @@
 #include "image.hpp"
 #include "image_format.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// What write_image makes of a file of this name: JPEG when it ends in .jpg or .jpeg, PNG when it ends in .png or has no
 /// ending (a device, a pipe).
@@ -18,7 +18,7 @@ ImageFormat written_format(const std::string& path);
 /// error: as written_format and write_png; a JPEG of more than 65,535 pixels a side
 void write_image(const std::string& path, const Image& image);
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "write_image.cpp"

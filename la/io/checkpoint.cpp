@@ -11,7 +11,7 @@
 #include "json.hpp"
 #include "json_write.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 namespace detail {
 
@@ -133,4 +133,4 @@ LA_INLINE std::size_t Checkpoint::tensor_bytes() const noexcept {
   return bytes;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -9,7 +9,7 @@
 #include "../core/error.hpp"
 #include "hub_ref.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 /// Names in a directory, sorted; none when it cannot be read.
@@ -62,4 +62,4 @@ LA_INLINE std::string describe_foreign_checkpoint(const std::string& directory) 
   return "";
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

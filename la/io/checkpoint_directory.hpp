@@ -4,7 +4,7 @@
 
 #include "../core/inline.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// The directory that holds the files of the model: for the folder of a model in a Hugging Face cache
 /// (`models--ORG--NAME`) the snapshot that its refs/main names, or its only one; any other directory itself.
@@ -14,7 +14,7 @@ std::string checkpoint_directory(const std::string& path);
 /// What a directory without a checkpoint holds instead, for messages: ": found a GGUF file, ..." or nothing.
 std::string describe_foreign_checkpoint(const std::string& directory);
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "checkpoint_directory.cpp"

@@ -12,7 +12,7 @@
 #include "hub_ref.hpp"
 #include "json_write.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 namespace detail {
 
@@ -80,4 +80,4 @@ LA_INLINE std::string find_checkpoint_directory(const CheckpointRequest& request
   return request.bundled;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -5,7 +5,7 @@
 
 #include "../core/inline.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// What a look into the Hugging Face cache of this machine found; nothing is ever downloaded.
 struct HubSnapshot {
@@ -31,7 +31,7 @@ struct CheckpointRequest {
 /// error: none of them; the message tells where was looked
 std::string find_checkpoint_directory(const CheckpointRequest& request);
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "hub.cpp"

@@ -9,7 +9,7 @@
 #include "../core/error.hpp"
 #include "json_write.hpp"
 
-namespace la::detail {
+namespace la::inline LA_ABI::detail {
 
 /// One step of a path that cannot lead elsewhere: letters, digits, '-', '_' and '.', but not ".." or "--" (which
 /// separates the steps of a cache folder's name), nor '.' or '-' at either end.
@@ -38,4 +38,4 @@ inline std::string read_hub_ref(const std::filesystem::path& path) {
   return text;
 }
 
-}  // namespace la::detail
+}  // namespace la::inline LA_ABI::detail

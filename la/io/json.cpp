@@ -9,7 +9,7 @@
 #include "../core/input_file.hpp"
 #include "json_write.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 namespace detail {
 
@@ -132,4 +132,4 @@ LA_INLINE JsonFile JsonFile::open(const std::string& path) {
   return json;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -16,7 +16,7 @@
 #include "json_write.hpp"
 #include "padded_text.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 static_assert(std::endian::native == std::endian::little, "safetensors data is read as it lies in the file");
 
@@ -265,4 +265,4 @@ LA_INLINE const StoredTensor* SafetensorsFile::find(std::string_view name) const
   return found == tensors_.end() ? nullptr : &found->second;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

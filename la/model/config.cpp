@@ -9,7 +9,7 @@
 #include "../io/json.hpp"
 #include "../decoding/block.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 namespace detail {
 
@@ -204,4 +204,4 @@ LA_INLINE ModelConfig ModelConfig::load(const std::string& directory) {
   return config;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -6,7 +6,7 @@
 
 #include "rope_table.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// The rows of one forward pass: tokens of all sequences one after the other.
 struct LanguageModel::Batch {
@@ -139,4 +139,4 @@ LA_INLINE void LanguageModel::layer(const DecoderLayer& l, i64 index, const Batc
   ops_.linear(wide, *l.down, x, Store::add);
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

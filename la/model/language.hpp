@@ -9,7 +9,7 @@
 #include "config.hpp"
 #include "model_weights.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// Prompt positions that take projected picture rows in place of embeddings.
 struct ImageRows {
@@ -61,7 +61,7 @@ class LanguageModel {
   Ops& ops_;
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "language.cpp"

@@ -5,7 +5,7 @@
 
 #include "ops.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// Passes every call on to another backend: the base of what watches or changes some of them.
 class ForwardingOps : public Ops {
@@ -65,4 +65,4 @@ class ForwardingOps : public Ops {
   std::unique_ptr<Ops> inner_;
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

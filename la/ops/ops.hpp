@@ -10,7 +10,7 @@
 #include "../core/tensor.hpp"
 #include "../weights/weight.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 using kernels::KeyMask;
 using kernels::Store;
@@ -115,4 +115,4 @@ class Ops {
   virtual void softmax(Matrix x) = 0;
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -5,13 +5,13 @@
 #include "../core/inline.hpp"
 #include "ops.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// Plain loops, double accumulators, one sum after the other: the oracle and the documentation.
 std::unique_ptr<Ops> make_reference_ops(int threads = 0,
                                         ActivationFormat activations = ActivationFormat::auto_);
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "ops_reference.cpp"

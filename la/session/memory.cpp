@@ -12,7 +12,7 @@
 #include "../model/vision.hpp"
 #include "../model/model_weights.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 /// Bytes of the file that are mapped while this part is packed.
@@ -116,4 +116,4 @@ LA_INLINE MemoryEstimate estimate_memory(const Checkpoint& checkpoint, const Mod
   return estimate;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -8,7 +8,7 @@
 #include "../ops/ops.hpp"
 #include "../model/config.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// What is going to run: a model, on one picture with some questions at once.
 struct MemoryPlan {
@@ -44,7 +44,7 @@ struct MemoryEstimate {
 MemoryEstimate estimate_memory(const Checkpoint& checkpoint, const ModelConfig& config,
                                const MemoryPlan& plan);
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "memory.cpp"

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 /// Tokens that several prompts must share before they get a prefill pass of their own. A pass over up to some 16 rows costs
@@ -242,4 +242,4 @@ LA_INLINE void Scheduler::deliver(const Sink& sink) {
   }
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

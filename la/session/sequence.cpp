@@ -6,7 +6,7 @@
 #include "../image/load.hpp"
 #include "../text/named_image.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 LA_INLINE Sequence::Sequence(Engine& engine, Request request, const BatchOptions& batch, OnItem on_item)
     : tokenizer_(engine.tokenizer), options_(std::move(request.options)), on_item_(std::move(on_item)) {
@@ -146,4 +146,4 @@ LA_INLINE Sequence::Outcome Sequence::take_outcome() {
   return {std::move(result_), nullptr};
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -9,7 +9,7 @@
 #include "engine.hpp"
 #include "../core/stopwatch.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// One request being answered: its prompt, its keys and values, and its answer so far.
 class Sequence {
@@ -84,7 +84,7 @@ class Sequence {
   bool ended_ = false;
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "sequence.cpp"

@@ -53,6 +53,6 @@ TEST_CASE("embed: two files of one program may include la.hpp") {
       << "#include <la/la.hpp>\n"
          "la::Image two_files(la::i64 side);\n"
          "la::Image two_files(la::i64 side) { return la::enlarge(la::Image(side, side), 2); }\n";
-  compile({"-O0", first, second, "-o", here / "both"});
+  compile({"-O0", "-DLA_SCALAR", first, second, "-o", here / "both"});
   CHECK(run({{here / "both"}}).status == 12);
 }
