@@ -62,7 +62,8 @@ int answer(const BatchFlags& flags, const LineDefaults& defaults, RequestSource&
   worker.run([&] { return queue.next(); },
              [&](Reply&& reply) {
                summary.add(reply.outcome, reply.malformed);
-               log.put(reply.index, reply.digest, is_failure(reply.outcome), std::move(reply.line));
+               log.put(reply.index, reply.digest, reply.number, is_failure(reply.outcome),
+                       std::move(reply.line));
                progress.advance();
              });
   progress.finish();

@@ -27,10 +27,11 @@ inline std::optional<std::uint64_t> digest_field(simdjson::dom::object answer) {
   return digest;
 }
 
-/// Where an answer stands. 32 bytes a line.
+/// Where an answer stands. 40 bytes a line.
 struct AnswerEntry {
   std::uint64_t digest, offset;
   std::uint32_t length, file;  ///< the line break counts
+  i64 line;                    ///< of the request, where it failed; else 0
   bool failed, used = false;
 };
 
@@ -52,8 +53,12 @@ class AnswerIndex {
       require(digest.has_value(), path, ": line ", number,
               ": expected an answer of an earlier run, found something else; it is left as it is");
       const bool failed = answer.at_key("error").error() == simdjson::SUCCESS;
-      if (!failed) note_stamp(answer, path, number);
-      add({*digest, whole, std::uint32_t(text.size() + 1), std::uint32_t(paths_.size()), failed});
+      std::int64_t line = 0;
+      if (!failed)
+        note_stamp(answer, path, number);
+      else if (answer.at_key("line").get(line) != simdjson::SUCCESS)
+        line = 0;
+      add({*digest, whole, std::uint32_t(text.size() + 1), std::uint32_t(paths_.size()), line, failed});
       whole += text.size() + 1;
     }
     require(!file.bad(), path, ": could not be read behind line ", number);
@@ -73,15 +78,16 @@ class AnswerIndex {
     for (AnswerEntry& entry : entries_) entry.used = false;
   }
 
-  /// An answer to the request of this digest that was not taken yet; of failures the latest, and only if asked for.
-  const AnswerEntry* take(std::uint64_t digest, bool failures) {
+  /// An answer to the request of this digest that was not taken yet; of failures, only if asked for, the latest, of
+  /// this line of the requests where there is one: failures tell their lines.
+  const AnswerEntry* take(std::uint64_t digest, i64 line, bool failures) {
     sort();
     auto [entry, end] = range(digest);
     AnswerEntry* failure = nullptr;
     for (; entry != end; ++entry) {
       if (entry->used) continue;
       if (entry->failed) {
-        failure = &*entry;
+        if (!failure || entry->line == line || failure->line != line) failure = &*entry;
         continue;
       }
       entry->used = true;

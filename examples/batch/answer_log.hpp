@@ -40,14 +40,14 @@ class AnswerLog {
   }
 
   /// Whether an earlier run answered a request of this digest; each of its answers counts once.
-  bool answered(std::uint64_t digest, bool failures) {
-    order_.push_back(digest);
-    return before_ > 0 && index_.take(digest, failures) != nullptr;
+  bool answered(std::uint64_t digest, i64 line, bool failures) {
+    order_.push_back({digest, line});
+    return before_ > 0 && index_.take(digest, line, failures) != nullptr;
   }
 
   /// error: the line did not arrive, as on a full disk; what came of it is taken back, so that the file is whole
-  void put(i64 index, std::uint64_t digest, bool failed, std::string line) {
-    early_[index] = {digest, failed, std::move(line) + "\n"};
+  void put(i64 index, std::uint64_t digest, i64 number, bool failed, std::string line) {
+    early_[index] = {digest, number, failed, std::move(line) + "\n"};
     for (auto next = early_.begin(); next != early_.end() && next->first == written_; next = early_.begin()) {
       write(next->second);
       early_.erase(next);
@@ -68,12 +68,13 @@ class AnswerLog {
     for (const AnswerEntry& entry : added_) index_.add(entry);
     index_.reset();
     std::vector<AnswerEntry> lines;
-    for (const std::uint64_t digest : order_)
-      if (const AnswerEntry* entry = index_.take(digest, true)) lines.push_back(*entry);
-    std::sort(order_.begin(), order_.end());
+    for (const Place& place : order_)
+      if (const AnswerEntry* entry = index_.take(place.digest, place.line, true)) lines.push_back(*entry);
+    const auto before = [](const Place& a, const Place& b) { return a.digest < b.digest; };
+    std::sort(order_.begin(), order_.end(), before);
     const std::size_t asked = lines.size();
     for (const AnswerEntry& entry : index_.entries())
-      if (!entry.used && !std::binary_search(order_.begin(), order_.end(), entry.digest))
+      if (!entry.used && !std::binary_search(order_.begin(), order_.end(), Place{entry.digest, 0}, before))
         lines.push_back(entry);
     std::sort(lines.begin() + std::ptrdiff_t(asked), lines.end(),
               [](const AnswerEntry& a, const AnswerEntry& b) { return a.offset < b.offset; });
@@ -82,8 +83,13 @@ class AnswerLog {
   }
 
  private:
+  struct Place {
+    std::uint64_t digest;
+    i64 line;  // from 1
+  };
   struct Line {
     std::uint64_t digest;
+    i64 number;  // of the request
     bool failed;
     std::string text;
   };
@@ -95,7 +101,9 @@ class AnswerLog {
       if (count < 0 && errno != EINTR) give_up();
       if (count > 0) done += std::size_t(count);
     }
-    if (before_ > 0) added_.push_back({line.digest, whole_, std::uint32_t(line.text.size()), 0, line.failed});
+    if (before_ > 0)
+      added_.push_back({line.digest, whole_, std::uint32_t(line.text.size()), 0,
+                        line.failed ? line.number : 0, line.failed});
     whole_ += line.text.size();
   }
 
@@ -129,7 +137,7 @@ class AnswerLog {
   std::uint64_t whole_ = 0;  // bytes of whole lines
   std::map<i64, Line> early_;
   i64 written_ = 0;
-  std::vector<std::uint64_t> order_;  // of all requests
+  std::vector<Place> order_;  // of all requests
   std::vector<AnswerEntry> added_;
 };
 

@@ -53,7 +53,7 @@ inline void merge_shards(const BatchFlags& flags, const LineDefaults& defaults) 
   while (const std::optional<RequestText> request = source->next()) {
     const RequestLine line = read_request(parser, *request, defaults);
     ++lines;
-    if (const AnswerEntry* entry = index.take(line.digest, true)) {
+    if (const AnswerEntry* entry = index.take(line.digest, line.number, true)) {
       failed += entry->failed;
       copier.copy(*entry, file);
       continue;

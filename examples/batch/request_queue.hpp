@@ -35,7 +35,7 @@ class RequestQueue {
         if (warned_.insert(key).second)
           std::cerr << "warning: line " << line.number << ": \"" << key
                     << "\" is no option; it is echoed and otherwise ignored, here and in other lines\n";
-      if (log_.answered(line.digest, keep_errors_)) {
+      if (log_.answered(line.digest, line.number, keep_errors_)) {
         ++before_;
         continue;
       }

@@ -16,6 +16,7 @@ namespace la::cli {
 struct Reply {
   i64 index = 0;
   std::uint64_t digest = 0;
+  i64 number = 0;  ///< of the line of requests
   Outcome outcome = Outcome::found;
   bool malformed = false;  ///< pieces of the answer were skipped
   std::string line;
@@ -108,7 +109,8 @@ class Worker {
                             : !open.line.error.empty() ? Outcome::bad_request
                                                        : Outcome::failed;
     const bool malformed = shown.ok() && shown.warnings.size() > std::size_t(shown.truncated());
-    return {open.index, open.line.digest, outcome, malformed, answer_line(open.line, shown, options_.stamp)};
+    return {open.index, open.line.digest, open.line.number,
+            outcome,    malformed,        answer_line(open.line, shown, options_.stamp)};
   }
 
   /// error: the folder of drawn pictures is that of the picture

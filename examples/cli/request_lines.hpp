@@ -107,9 +107,9 @@ inline void read_question(simdjson::dom::object object, RequestLine& line) {
     fail("query: takes the place of task, phrase and categories; give one or the other");
   if (query) {
     line.task = Task::detect;
-    const std::string categories = text_field(object, "query");
-    line.question = question(Task::detect, categories, Reading::interpreted);
-    if (categories.find("</c>") != categories.npos) line.categories = category_names(categories);
+    const std::string text = text_field(object, "query");
+    line.question = question(Task::detect, text, Reading::interpreted);
+    if (text.find("</c>") != text.npos) line.categories = category_names(text);
     return;
   }
   if (!task && !categories) fail("expected query, categories, or task and phrase");

@@ -26,7 +26,7 @@ inline void write(const std::string& path, const std::vector<std::string>& lines
 }
 
 inline Program batch_program(const std::string& requests, const std::string& out,
-                      std::vector<std::string> more = {}) {
+                             std::vector<std::string> more = {}) {
   std::vector<std::string> command{LA_BUILD_ROOT "/examples/batch",
                                    "--model-dir",
                                    source("data/shapes"),

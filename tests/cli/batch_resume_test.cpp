@@ -27,12 +27,15 @@ TEST_CASE("batch resume: lines that failed are tried again, in their place; --ke
   TemporaryDirectory here;
   const std::string in = here / "in.jsonl", out = here / "out.jsonl", late = here / "late.png";
   write(in, {ask(image("shapes.png")), ask(late), ask(image("crowd.png"))});
-  CHECK(last(batch_program(in, out), 0).find("2 answered, 1 failed (1 by the picture); ") == 0);
+  CHECK(last(batch_program(in, out), 0)
+            .find("2 answered (1 with nothing found), 1 failed (1 by the picture); ") == 0);
   std::filesystem::copy_file(image("letters.png"), late);
   const std::string before = read_file(out);
-  CHECK(last(batch_program(in, out, {"--resume", "--keep-errors"}), 0).find("0 answered, 0 failed, 3 answered before") == 0);
+  CHECK(last(batch_program(in, out, {"--resume", "--keep-errors"}), 0)
+            .find("0 answered, 0 failed, 3 answered before") == 0);
   CHECK(read_file(out) == before);
-  CHECK(contains(last(batch_program(in, out, {"--resume"}), 0), "1 answered (1 with nothing found), 0 failed, 2 answered before"));
+  CHECK(contains(last(batch_program(in, out, {"--resume"}), 0),
+                 "1 answered (1 with nothing found), 0 failed, 2 answered before"));
   const std::string after = read_file(out);
   CHECK(after == succeed(batch_program(in, "-")).out);
   CHECK(BatchAnswers(after).at(1, "error") == "");
@@ -51,8 +54,9 @@ TEST_CASE("batch resume: a line is known by its content, wherever it stands and 
   CHECK(read_file(out) == succeed(batch_program(in, "-")).out);
   // Another question of the same id is another line; the answer to the old one is kept, at the end.
   write(in, {ask(image("shapes.png"), "star")});
-  CHECK(contains(succeed(batch_program(in, out, {"--resume"})).last_error(),
-                 "1 answered, 0 failed, " + std::to_string(lines.size()) + " kept at the end whose requests are gone"));
+  CHECK(contains(
+      succeed(batch_program(in, out, {"--resume"})).last_error(),
+      "1 answered, 0 failed, " + std::to_string(lines.size()) + " kept at the end whose requests are gone"));
   CHECK(lines_of(read_file(out)).size() == lines.size() + 1);
   CHECK(contains(lines_of(read_file(out))[0], "\"query\":\"star\""));
 }
@@ -105,7 +109,8 @@ TEST_CASE("batch overwrite: an output that holds something is refused without --
   // The files of formats are outputs too.
   write(here / "out.csv", {"my table"});
   std::filesystem::remove(out);
-  CHECK(contains(last(batch_program(in, out, {"--format", "jsonl,csv"}), 2), (here / "out.csv") + " is there already"));
+  CHECK(contains(last(batch_program(in, out, {"--format", "jsonl,csv"}), 2),
+                 (here / "out.csv") + " is there already"));
   CHECK(read_file(here / "out.csv") == "my table\n");
   std::ofstream(here / "empty.jsonl").flush();
   succeed(batch_program(in, here / "empty.jsonl"));
@@ -119,7 +124,8 @@ TEST_CASE("batch overwrite: an output that is an input is refused, --force or no
   const std::string bytes = read_file(photo);
   for (const std::vector<std::string>& more : {std::vector<std::string>{}, {"--force"}, {"--resume"}}) {
     CAPTURE(more.size());
-    CHECK(last(batch_program(in, in, more), 2) == "batch: --out: expected another file than --requests, found " + in);
+    CHECK(last(batch_program(in, in, more), 2) ==
+          "batch: --out: expected another file than --requests, found " + in);
     std::error_code ignored;
     std::filesystem::create_hard_link(in, here / "link", ignored);
     CHECK(last(batch_program(in, here / "link", more), 2) ==
@@ -129,8 +135,8 @@ TEST_CASE("batch overwrite: an output that is an input is refused, --force or no
   CHECK(lines_of(read_file(in)) == std::vector<std::string>{ask(photo)});
   CHECK(read_file(photo) == bytes);
   write(here / "instances.json", {R"({"images":[],"categories":[]})"});
-  CHECK(contains(last({{LA_BUILD_ROOT "/examples/batch", "--coco-annotations", here / "instances.json", "--out",
-                        here / "instances.json", "--force"}},
+  CHECK(contains(last({{LA_BUILD_ROOT "/examples/batch", "--coco-annotations", here / "instances.json",
+                        "--out", here / "instances.json", "--force"}},
                       2),
                  "expected another file than --coco-annotations"));
   // A file that is no text is never taken for answers.
@@ -150,11 +156,14 @@ TEST_CASE("batch overwrite: drawn pictures go into a folder of their own, one a 
   std::sort(names.begin(), names.end());
   CHECK(names == std::vector<std::string>{"000001-photo.png", "000002-photo.png", "000003-crowd.png"});
   CHECK(read_file(here / "drawn/000001-photo.png") != bytes);
-  CHECK(contains(last(batch_program(in, here / "other.jsonl", {"--annotate-dir", here / "drawn"}), 2), " is there already"));
+  CHECK(contains(last(batch_program(in, here / "other.jsonl", {"--annotate-dir", here / "drawn"}), 2),
+                 " is there already"));
   // The folder of the pictures themselves is none for drawn ones.
   write(in, {ask("photo.png")});
-  CHECK(contains(last(batch_program(in, here / "other.jsonl", {"--annotate-dir", here.str(), "--force"}), 1), "1 by the picture"));
-  CHECK(contains(read_file(here / "other.jsonl"), "holds the picture photo.png itself; expected another folder"));
+  CHECK(contains(last(batch_program(in, here / "other.jsonl", {"--annotate-dir", here.str(), "--force"}), 1),
+                 "1 by the picture"));
+  CHECK(contains(read_file(here / "other.jsonl"),
+                 "holds the picture photo.png itself; expected another folder"));
   CHECK(read_file(photo) == bytes);
 }
 

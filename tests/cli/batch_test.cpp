@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <csignal>
 #include <set>
 #include <sstream>
@@ -99,7 +100,8 @@ TEST_CASE("batch program: an interrupt leaves whole lines, an exit code that say
   const std::string part = read_file(out);
   REQUIRE(part.size() > 0);
   CHECK(part.back() == '\n');
-  CHECK(read_file(whole).find(part) == 0);
+  const auto all = lines_of(read_file(whole));
+  for (const std::string& line : lines_of(part)) CHECK(std::find(all.begin(), all.end(), line) != all.end());
   CHECK(lines_of(part).size() < 400);
   CHECK(run(batch_program(in, out, {"--resume"})).status == 0);
   CHECK(read_file(out) == read_file(whole));
@@ -146,7 +148,7 @@ TEST_CASE("batch program: --format coco writes a results file") {
   CHECK(run(batch_program(in, out, {"--format", "coco", "--resume"})).status == 0);
   CHECK(read_file(out) == text);
   write(in, {"broken"});
-  CHECK(run(batch_program(in, out, {"--format", "coco"})).status == 0);
+  CHECK(run(batch_program(in, out, {"--format", "coco", "--force"})).status == 1);
   CHECK(read_file(out) == "[]\n");
 }
 
@@ -164,9 +166,8 @@ TEST_CASE("batch program: wrong usage and files that are no answers") {
   CHECK(last({{LA_BUILD_ROOT "/examples/batch", "--requests", "x"}}, 2) ==
         "batch: --out: expected a file for the answers");
   CHECK(last(batch_program(in, in), 2).find("batch: --out: expected another file than --requests") == 0);
-  CHECK(
-      last(batch_program(in, out, {"--format", "xml"}), 2).find("batch: --format: expected jsonl, coco, yolo") ==
-      0);
+  CHECK(last(batch_program(in, out, {"--format", "xml"}), 2)
+            .find("batch: --format: expected jsonl, coco, yolo") == 0);
   CHECK(last(batch_program(in, out, {"--batch-size", "0"}), 2).find("--batch-size") != std::string::npos);
   CHECK(last(batch_program(folder / "none", out), 1) ==
         "batch: " + (folder / "none") + ": could not be opened");
