@@ -84,7 +84,7 @@ safetensors() {
 
 # Every line that is not blank must be answered or have an error.
 request_line() {
-  run "$build/examples/batch" --requests "$input" --out "$here/answers" --max-tokens 4
+  run "$build/examples/batch" --requests "$input" --out "$here/answers" --force --max-tokens 4
   [ $code = 0 ] || return 0
   asked=$(tr -d ' \t\r\000' <"$input" | LC_ALL=C grep -ac . || true)
   found=$(LC_ALL=C grep -ac '"items":\|"error":' "$here/answers" || true)
