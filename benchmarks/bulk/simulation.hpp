@@ -76,8 +76,8 @@ inline Simulated simulate_deal(const std::vector<Cost>& lines, int processes, i6
     events.pop();
     Process& process = all[p];
     process.end = time;
+    exchange.returned(i64(p), i64(process.held.front()));
     process.held.pop_front();
-    exchange.returned(i64(p));
     if (!process.held.empty()) events.push({time + lines[process.held.front()].seconds, p});
     fill(p, time);
   }

@@ -140,7 +140,7 @@ class MpiFirstRank {
       replies.swap(own_);
     }
     for (Reply& reply : replies) {
-      exchange_.returned(0);
+      exchange_.returned(0, reply.index);
       sink(std::move(reply));
     }
     return replies.empty();
@@ -157,10 +157,12 @@ class MpiFirstRank {
         world_.send(message.rank, Tag::deal,
                     pack(stop_.stop_requested() ? Deal{} : exchange_.deal(message.rank)));
         break;
-      case Tag::reply:
-        exchange_.returned(message.rank);
-        sink(unpack_reply(std::move(message.bytes)));
+      case Tag::reply: {
+        Reply reply = unpack_reply(std::move(message.bytes));
+        exchange_.returned(message.rank, reply.index);
+        sink(std::move(reply));
         break;
+      }
       case Tag::bye: {
         ++byes_;
         const std::lock_guard lock(mutex_);

@@ -129,7 +129,8 @@ def main(batch, model, pictures, kind, lines=1000, kills=10, seed=None):
             if kept != there:
                 sys.exit("survival.py: expected %d answers to be kept, found %d" % (there, kept))
         if kind == "shards":
-            subprocess.run(program + ["--requests", source, "--out", out, "--merge"], check=True, stderr=subprocess.DEVNULL)
+            merge = program + ["--requests", source, "--out", out, "--merge"]
+            subprocess.run(merge, check=True, stderr=subprocess.DEVNULL)
         with open(whole, "rb") as a, open(out, "rb") as b:
             if a.read() != b.read():
                 sys.exit("survival.py: expected the file of one run, found another")
