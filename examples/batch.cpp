@@ -77,7 +77,8 @@ void answer_all(Run& run, RequestQueue& queue, const Worker::Sink& sink) {
         run.flags.batch_size);
     MpiFirstRank first(*run.ranks, exchange, run.worker, run.stamp, run.stop);
     if (first.run(sink))
-      std::cerr << run.ranks->size() << " ranks, idle " << double(std::lround(1000 * first.idle())) / 10 << " %\n";
+      std::cerr << run.ranks->size() << " ranks, idle " << double(std::lround(1000 * first.idle())) / 10
+                << " %\n";
     return;
   }
 #endif
