@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "../core/inline.hpp"
+#include "../core/team.hpp"
 #include "../core/tensor.hpp"
 #include "answer.hpp"
 #include "block.hpp"
@@ -52,10 +53,10 @@ class Generation {
   bool finished() const noexcept { return stop_.has_value(); }
   Step next_step() const noexcept { return step_; }
 
-  /// Takes the logits of one step and overwrites them. The threads share the rows; their number changes nothing else.
+  /// Takes the logits of one step and overwrites them. The team shares the rows; it changes nothing else.
   /// shape: [1, V] for Step::ar, [6, V] for Step::block
   /// error: another shape, logits that are not finite, a token outside the vocabulary, already finished
-  void accept(Matrix logits, int threads = 1);
+  void accept(Matrix logits, Team* team = nullptr);
   /// The same with the softmax already taken, for a backend that does it where the logits are; only when the sampling
   /// leaves the logits alone (leaves_logits).
   void accept_probabilities(ConstMatrix probabilities);

@@ -14,13 +14,14 @@
 namespace la {
 namespace detail {
 
-inline std::unique_ptr<Ops> make_ops(const SessionOptions& options) {
-  const auto cpu = [&] { return make_cpu_ops({options.threads, options.isa, options.activations}); };
+inline std::unique_ptr<Ops> make_ops(const SessionOptions& options, const std::shared_ptr<Team>& team) {
+  const auto cpu = [&] { return make_cpu_ops({0, options.isa, options.activations, team}); };
+  const auto reference = [&] { return make_reference_ops(0, options.activations, team); };
   switch (options.backend) {
     case Backend::reference:
-      return make_reference_ops(options.threads, options.activations);
+      return reference();
     case Backend::check:
-      return make_check_ops(cpu(), make_reference_ops(options.threads, options.activations));
+      return make_check_ops(cpu(), reference());
     case Backend::cpu:
       break;
   }
@@ -38,7 +39,8 @@ LA_INLINE void check_vocabulary(const Tokenizer& tokenizer, const ModelConfig& c
 LA_INLINE Engine::Engine(const std::string& directory, const SessionOptions& options)
     : config(ModelConfig::load(directory)),
       tokenizer(Tokenizer::load(directory)),
-      ops(options.wrap_ops ? options.wrap_ops(detail::make_ops(options)) : detail::make_ops(options)),
+      team(std::make_shared<Team>(options.threads)),
+      ops(options.wrap_ops ? options.wrap_ops(detail::make_ops(options, team)) : detail::make_ops(options, team)),
       weights(load(directory, options)),
       activations(options.activations),
       kv_budget(options.kv_budget_bytes),
@@ -76,8 +78,8 @@ LA_INLINE EncodedImage Engine::run_vision(const Image& image, i64 max_side) {
   EncodedImage encoded;
   encoded.width = image.width;
   encoded.height = image.height;
-  Patches patches = max_side > 0 ? preprocess(limit_side(image, max_side), config.processor)
-                                 : preprocess(image, config.processor);
+  Patches patches = max_side > 0 ? preprocess(limit_side(image, max_side, team.get()), config.processor, team.get())
+                                 : preprocess(image, config.processor, team.get());
   encoded.grid_h = patches.grid_h;
   encoded.grid_w = patches.grid_w;
   encoded.preprocess_seconds = watch.lap();

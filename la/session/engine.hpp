@@ -6,6 +6,7 @@
 #include <string>
 
 #include "../core/inline.hpp"
+#include "../core/team.hpp"
 #include "../image/image.hpp"
 #include "../ops/ops.hpp"
 #include "../ops/workspace.hpp"
@@ -29,7 +30,7 @@ struct SessionOptions {
   ActivationFormat activations = ActivationFormat::auto_;
   Backend backend = Backend::cpu;
   std::string isa{};    ///< of the cpu backend, see kernels::select_isa
-  int threads = 0;      ///< 0: OpenMP's default
+  int threads = 0;      ///< 0: default_threads()
   Progress progress{};  ///< while weights are packed
   /// Puts something around the backend, to watch what it does.
   std::function<std::unique_ptr<Ops>(std::unique_ptr<Ops>)> wrap_ops{};
@@ -55,6 +56,7 @@ struct Engine {
 
   const ModelConfig config;
   const Tokenizer tokenizer;
+  const std::shared_ptr<Team> team;  // the threads of all that this session does
   const std::unique_ptr<Ops> ops;
   const ModelWeights weights;
   const ActivationFormat activations;

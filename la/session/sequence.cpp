@@ -78,11 +78,11 @@ LA_INLINE void Sequence::start(KvBudget::Charge charge, const PrefixCache::Match
   watch_.lap();
 }
 
-LA_INLINE void Sequence::accept(Matrix rows, int threads) {
+LA_INLINE void Sequence::accept(Matrix rows, Team& team) {
   if (plain())
     generation_->accept_probabilities(rows);
   else
-    generation_->accept(rows, threads);
+    generation_->accept(rows, &team);
   parse();
   if (generation_->forward_steps() == 1) {
     result_.prefill_seconds = watch_.lap();
