@@ -46,7 +46,8 @@ template <class Limit>
 int tightest(const std::string& mount, std::string group, const Limit& limit) {
   int tightest = 0;
   for (;;) {
-    if (const int cpus = limit(mount + group); cpus > 0 && (tightest == 0 || cpus < tightest)) tightest = cpus;
+    if (const int cpus = limit(mount + group); cpus > 0 && (tightest == 0 || cpus < tightest))
+      tightest = cpus;
     if (group.empty()) return tightest;
     group.erase(group.rfind('/'));
   }
@@ -54,7 +55,8 @@ int tightest(const std::string& mount, std::string group, const Limit& limit) {
 
 inline int affinity_cpus() {
 #if defined(__linux__)
-  for (std::size_t cpus = 1024; cpus <= std::size_t{1} << 20; cpus *= 2) {  // as many as the kernel knows, or more
+  for (std::size_t cpus = 1024; cpus <= std::size_t{1} << 20;
+       cpus *= 2) {  // as many as the kernel knows, or more
     std::vector<cpu_set_t> mask((cpus + CPU_SETSIZE - 1) / CPU_SETSIZE);
     const std::size_t bytes = mask.size() * sizeof(cpu_set_t);
     if (::sched_getaffinity(0, bytes, mask.data()) == 0) return CPU_COUNT_S(bytes, mask.data());

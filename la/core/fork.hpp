@@ -34,7 +34,9 @@ class ForkMutex {
     for (std::uint32_t holder = 0; !holder_.compare_exchange_strong(holder, mine, std::memory_order_acquire);
          holder = 0) {
       if (holder != mine)
-        fail("session: another thread was using it when this process was forked; expected fork() between its uses");
+        fail(
+            "session: another thread was using it when this process was forked; expected fork() between its "
+            "uses");
       holder_.wait(holder, std::memory_order_relaxed);
     }
   }

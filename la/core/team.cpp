@@ -77,7 +77,7 @@ LA_INLINE void Team::start() {
 }
 
 LA_INLINE void Team::stop() noexcept {
-  if (generation_ != fork_generation()) {  // the threads are the parent's
+  if (generation_ != fork_generation()) {               // the threads are the parent's
     new std::vector<std::thread>(std::move(threads_));  // neither joined nor ended
     threads_.clear();
     return;

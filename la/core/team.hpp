@@ -87,8 +87,8 @@ class Team {
 
   const int width_;
   const std::int64_t spin_nanoseconds_;
-  ForkMutex mutex_;                    // of the caller whose region runs
-  std::uint32_t generation_ = 0;       // of the process that has the threads
+  ForkMutex mutex_;               // of the caller whose region runs
+  std::uint32_t generation_ = 0;  // of the process that has the threads
   std::vector<std::thread> threads_;
 
   // Of the region: written before the gate opens.

@@ -133,7 +133,8 @@ LA_INLINE Image resize_bicubic(const Image& image, i64 width, i64 height, Team* 
   require(image.width > 0 && image.height > 0 && width > 0 && height > 0,
           "resize: expected non-empty pictures, found ", image.width, "x", image.height, " to ", width, "x",
           height);
-  if (width == image.width) return height == image.height ? image : detail::resize_columns(image, height, team);
+  if (width == image.width)
+    return height == image.height ? image : detail::resize_columns(image, height, team);
   const Image rows = detail::resize_rows(image, width, team);
   return height == image.height ? rows : detail::resize_columns(rows, height, team);
 }

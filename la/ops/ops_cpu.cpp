@@ -247,7 +247,8 @@ class CpuOps final : public Ops {
     const auto multiply_tiles = [&](i64 begin, i64 end, int worker) {
       tiles.each(begin, end, [&](const OutputTile& part) { multiply(part, worker); });
     };
-    const std::array phases{Phase(rows, 1, quantize), Phase(tiles.items(), tiles.min_items(), multiply_tiles)};
+    const std::array phases{Phase(rows, 1, quantize),
+                            Phase(tiles.items(), tiles.min_items(), multiply_tiles)};
     team_->run(phases, threads());
   }
 

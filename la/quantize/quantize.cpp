@@ -231,7 +231,7 @@ class Quantizer {
   ModelConfig config_;
   Checkpoint checkpoint_;
   std::vector<PlannedWeight> plan_;
-  Team team_;
+  mutable Team team_;
   std::size_t finished_ = 0;
 };
 

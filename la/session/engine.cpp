@@ -40,7 +40,8 @@ LA_INLINE Engine::Engine(const std::string& directory, const SessionOptions& opt
     : config(ModelConfig::load(directory)),
       tokenizer(Tokenizer::load(directory)),
       team(std::make_shared<Team>(options.threads)),
-      ops(options.wrap_ops ? options.wrap_ops(detail::make_ops(options, team)) : detail::make_ops(options, team)),
+      ops(options.wrap_ops ? options.wrap_ops(detail::make_ops(options, team))
+                           : detail::make_ops(options, team)),
       weights(load(directory, options)),
       activations(options.activations),
       kv_budget(options.kv_budget_bytes),
@@ -78,8 +79,9 @@ LA_INLINE EncodedImage Engine::run_vision(const Image& image, i64 max_side) {
   EncodedImage encoded;
   encoded.width = image.width;
   encoded.height = image.height;
-  Patches patches = max_side > 0 ? preprocess(limit_side(image, max_side, team.get()), config.processor, team.get())
-                                 : preprocess(image, config.processor, team.get());
+  Patches patches = max_side > 0
+                        ? preprocess(limit_side(image, max_side, team.get()), config.processor, team.get())
+                        : preprocess(image, config.processor, team.get());
   encoded.grid_h = patches.grid_h;
   encoded.grid_w = patches.grid_w;
   encoded.preprocess_seconds = watch.lap();
