@@ -8,12 +8,12 @@
 
 namespace la {
 
-/// The rows of one forward pass: tokens of all feeds one after the other.
+/// The rows of one forward pass: tokens of all sequences one after the other.
 struct LanguageModel::Batch {
   std::vector<std::int32_t> ids, positions;         // [T]
   std::vector<KeyMask> visible;                     // [T]
-  std::vector<KvRows> rows;                         // one per feed; the layer is filled in
-  std::vector<KvCache*> caches;                     // one per feed
+  std::vector<KvRows> rows;                         // one per sequence; the layer is filled in
+  std::vector<KvCache*> caches;                     // one per sequence
   std::vector<i64> first;                           // position in the cache of each feed's first row
   std::vector<std::int32_t> logit_rows;             // rows whose logits are wanted
   std::vector<std::pair<i64, ConstMatrix>> images;  // picture rows, and the row they start at

@@ -34,9 +34,9 @@ class LanguageModel {
   LanguageModel(const TextConfig& config, std::int32_t mask_token, const LanguageWeights& weights, Ops& ops);
 
   /// Feeds each sequence's uncached tokens, and its window. Afterwards each cache holds its whole sequence; the
-  /// window's keys and values are dropped. Logits come feed after feed: one row for the token after the last, or the
+  /// window's keys and values are dropped. Logits come sequence after sequence: one row for the token after the last, or the
   /// window's six, row j for position L + j.
-  /// shape: logits [rows of all feeds, V], in the backend's memory
+  /// shape: logits [rows of all sequences, V], in the backend's memory
   void forward(std::span<const SequenceInput> inputs, Workspace& workspace, Matrix logits);
 
   /// Feeds the sequence's tokens up to `until` without asking for logits; `until` is less than its length.

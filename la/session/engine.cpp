@@ -6,26 +6,28 @@
 #include "../image/patches.hpp"
 #include "../image/resize.hpp"
 #include "../io/checkpoint.hpp"
-#include "../ops/ops_check.hpp"
 #include "../ops/ops_cpu.hpp"
-#include "../ops/ops_reference.hpp"
 #include "../core/stopwatch.hpp"
+
+// The backends that check the others are in the library; a header-only program asks for them.
+#if defined(LA_COMPILED) || defined(LA_WITH_CHECK)
+#include "../ops/ops_check.hpp"
+#include "../ops/ops_reference.hpp"
+#endif
 
 namespace la {
 namespace detail {
 
 inline std::unique_ptr<Ops> make_ops(const SessionOptions& options, const std::shared_ptr<Team>& team) {
   const auto cpu = [&] { return make_cpu_ops({0, options.isa, options.activations, team}); };
-  const auto reference = [&] { return make_reference_ops(0, options.activations, team); };
-  switch (options.backend) {
-    case Backend::reference:
-      return reference();
-    case Backend::check:
-      return make_check_ops(cpu(), reference());
-    case Backend::cpu:
-      break;
-  }
-  return cpu();
+  if (options.backend == Backend::cpu) return cpu();
+#if defined(LA_COMPILED) || defined(LA_WITH_CHECK)
+  auto reference = make_reference_ops(0, options.activations, team);
+  if (options.backend == Backend::check) return make_check_ops(cpu(), std::move(reference));
+  return reference;
+#else
+  fail_usage("backend: expected cpu; the others need the library, or LA_WITH_CHECK defined before la.hpp");
+#endif
 }
 
 }  // namespace detail

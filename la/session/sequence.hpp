@@ -45,7 +45,7 @@ class Sequence {
   /// It may run: its bytes are its own, and what it shares is forked.
   void start(KvBudget::Charge charge, const PrefixCache::Match& match);
   void show_logits(ConstMatrix logits) const { options_.on_logits(logits); }
-  /// Takes the results of the step that feed() described: logits, or with plain() their softmax.
+  /// Takes the results of the step that input() described: logits, or with plain() their softmax.
   void accept(Matrix rows, Team& team);
   void fail(std::exception_ptr failure) noexcept { failure_ = std::move(failure); }
   /// Ends it between two steps.

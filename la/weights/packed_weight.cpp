@@ -28,7 +28,7 @@ inline PanelFormat panel_format_of_floats(std::span<const WeightPart> parts, Wei
   return stored == DType::bf16 ? PanelFormat::bf16 : PanelFormat::f32;
 }
 
-/// Whether these panels are what was wished for, so that they can be used as they are.
+/// Whether these panels are what was requested, so that they can be used as they are.
 inline bool is_requested(PanelFormat format, WeightFormat requested) {
   return requested == WeightFormat::auto_ || la::name_of(format) == name_of(requested);
 }

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "../model/model_weights.hpp"
+#include "../ops/ops.hpp"
+
+namespace la {
+
+/// Which implementation of the ops runs. check runs cpu beside reference and stops at the first op that differs.
+enum class Backend { cpu, reference, check };
+
+struct SessionOptions {
+  WeightFormat weights = WeightFormat::auto_;
+  ActivationFormat activations = ActivationFormat::auto_;
+  Backend backend = Backend::cpu;
+  std::string isa{};    ///< of the cpu backend, see kernels::select_isa
+  int threads = 0;      ///< 0: default_threads()
+  Progress progress{};  ///< while weights are packed
+  /// Puts something around the backend, to watch what it does.
+  std::function<std::unique_ptr<Ops>(std::unique_ptr<Ops>)> wrap_ops{};
+
+  /// Encoded pictures that are kept for when they come again. 0: none
+  std::size_t image_cache_bytes = std::size_t{256} << 20;
+  /// Pictures whose prompt's keys and values are kept for the next question on them. 0: none
+  std::size_t kept_prefixes = 4;
+  /// Keys and values of all rows and kept prefixes together; rows wait until they fit. 0: no limit
+  std::size_t kv_budget_bytes = std::size_t{2} << 30;
+};
+
+}  // namespace la
