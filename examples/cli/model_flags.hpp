@@ -77,10 +77,10 @@ struct ModelFlags {
 
   void check_device() const {
     const char* requested = std::getenv("LA_DEVICE");
-    const bool from_wish = device.empty() && requested && *requested;
-    const std::string where = from_wish ? requested : device;
+    const bool from_environment = device.empty() && requested && *requested;
+    const std::string where = from_environment ? requested : device;
     if (!where.empty() && where != "auto" && where != "cpu")
-      fail_usage(from_wish ? "$LA_DEVICE" : "--device", ": expected auto or cpu, found '", where,
+      fail_usage(from_environment ? "$LA_DEVICE" : "--device", ": expected auto or cpu, found '", where,
                  "'; this build has no other device");
   }
 

@@ -129,7 +129,7 @@ LA_INLINE void LanguageModel::layer(const DecoderLayer& l, i64 index, const Batc
     const i64 begin = rows[i].begin, count = rows[i].count;
     ops_.kv_write(*batch.caches[i], index, batch.first[i], k.rows(begin, count), v.rows(begin, count));
   }
-  ops_.attention(q, rows, batch.visible, float(1.0 / std::sqrt(double(size))), q);
+  ops_.attention(q, rows, batch.visible, float(1.0 / std::sqrt(double(size))), q);  // overwrites q
   ops_.linear(qkv.columns(0, q_width), *l.o, x, Store::add);
 
   // x += down(silu(gate(h)) * up(h)), h = rms_norm(x)

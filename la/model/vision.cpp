@@ -88,7 +88,7 @@ LA_INLINE void VisionModel::block(const VisionBlock& b, const RopeTable& rope, K
     ops_.rope(heads_of_q, rope.cos.rows(first, rows), rope.sin.rows(first, rows), Rope::interleaved);
     const std::vector<KeyMask> all(std::size_t(rows), KeyMask{std::int32_t(count), 0, 0});
     const KvRows sees{&kv, 0, 0, rows};
-    ops_.attention(heads_of_q, std::span(&sees, 1), all, scale, heads_of_q);
+    ops_.attention(heads_of_q, std::span(&sees, 1), all, scale, heads_of_q);  // overwrites q
     ops_.linear(q, *b.wo, x_rows, Store::add);
 
     // x += fc1(gelu(fc0(norm1(x))))

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <vector>
 
+#include "../noise.hpp"
 #include "../support.hpp"
 
 namespace {
@@ -13,13 +14,6 @@ std::vector<float> probabilities_of(std::vector<float> logits, const la::Samplin
                                     std::vector<std::int32_t> seen = {}) {
   la::to_probabilities(logits, sampling, seen);
   return logits;
-}
-
-std::vector<float> noise(std::size_t n, std::uint64_t seed, float scale) {
-  la::Random random(seed);
-  std::vector<float> x(n);
-  for (float& v : x) v = scale * float(random.uniform() - 0.5);
-  return x;
 }
 
 /// Step 3 as it is written down: a full stable sort and a running sum.
@@ -60,7 +54,7 @@ TEST_CASE("sampling: the defaults are a plain softmax") {
 }
 
 TEST_CASE("sampling: a softmax over a large vocabulary sums to one") {
-  const auto p = probabilities_of(noise(152681, 7, 20));
+  const auto p = probabilities_of(la::test::Noise(7).values(152681, 6));
   CHECK(std::accumulate(p.begin(), p.end(), 0.0) == doctest::Approx(1).epsilon(1e-6));
 }
 
@@ -98,7 +92,7 @@ TEST_CASE("sampling: the nucleus drops what follows a mass above top_p, the lowe
 
 TEST_CASE("sampling: the nucleus found by partial selection is the one found by sorting") {
   for (const float top_p : {0.05f, 0.5f, 0.9f, 0.999f, 0.99999f}) {
-    auto logits = noise(3000, std::uint64_t(1000 * top_p), 16);
+    auto logits = la::test::Noise(unsigned(1000 * top_p)).values(3000, 5);
     for (std::size_t i = 0; i < logits.size(); i += 3) logits[i] = std::round(logits[i]);  // many equal ones
     la::Sampling sampling;
     sampling.top_p = top_p;

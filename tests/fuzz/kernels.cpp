@@ -2,13 +2,13 @@
 #include <cmath>
 #include <cstring>
 #include <memory>
-#include <random>
 #include <vector>
 
 #include "fuzz.hpp"
 #include "kernels/dispatch.hpp"
 #include "la/core/scalar.hpp"
 #include "la/core/storage.hpp"
+#include "tests/noise.hpp"
 
 namespace {
 
@@ -25,12 +25,12 @@ class Problem {
   Problem(const std::uint8_t* data, std::size_t size) : input_(data, size) {
     std::uint32_t hash = 2166136261u;
     for (std::size_t i = 0; i < size; ++i) hash = (hash ^ data[i]) * 16777619u;
-    engine_.seed(hash);
+    noise_ = test::Noise(hash);
   }
   i64 size(std::size_t bound) { return 1 + i64(input_.below(bound)); }
   bool flag() { return input_.byte() & 1; }
-  std::uint32_t bits() { return std::uint32_t(engine_()); }
-  float value(float scale = 1) { return scale * normal_(engine_); }
+  std::uint32_t bits() { return noise_.bits(); }
+  float value(float scale = 1) { return scale * noise_(); }
   Floats floats(i64 n, float scale = 1) {
     Floats values(new float[std::size_t(n)]);
     for (i64 i = 0; i < n; ++i) values[std::size_t(i)] = value(scale);
@@ -40,8 +40,7 @@ class Problem {
 
  private:
   fuzz::Input input_;
-  std::mt19937 engine_;
-  std::normal_distribution<float> normal_;
+  test::Noise noise_;
 };
 
 Floats copy(const Floats& from, i64 n) {

@@ -51,7 +51,7 @@ TEST_CASE("dispatch: instruction sets are listed best first, scalar last") {
   CHECK(kernels::built_in_isas().back().supported());
 }
 
-TEST_CASE("dispatch: without a wish the first that this CPU runs, with one exactly that") {
+TEST_CASE("dispatch: unasked, the first that this CPU runs, asked for one, exactly that") {
   const IsaWish none(nullptr);
   CHECK(kernels::select_isa().isa == runnable_isas()[0]->name);
   CHECK(kernels::select_isa("best").isa == runnable_isas()[0]->name);

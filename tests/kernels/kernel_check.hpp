@@ -4,12 +4,12 @@
 #include <cmath>
 #include <cstring>
 #include <cstdint>
-#include <random>
 #include <string>
 #include <vector>
 
 #include "../../kernels/dispatch.hpp"
 #include "../../la/core/tensor.hpp"
+#include "../noise.hpp"
 #include "../support.hpp"
 
 namespace la::test {
@@ -45,22 +45,6 @@ class Guarded {
   }
   i64 size_, start_;
   std::vector<T> values_;
-};
-
-/// Random values of about unit size.
-class Noise {
- public:
-  explicit Noise(unsigned seed) : engine_(seed) {}
-  float operator()() { return normal_(engine_); }
-  std::uint32_t bits() { return std::uint32_t(engine_()); }
-  template <class Range>
-  void fill(Range& range, float scale = 1) {
-    for (i64 i = 0; i < i64(range.size()); ++i) range[i] = scale * (*this)();
-  }
-
- private:
-  std::mt19937 engine_;
-  std::normal_distribution<float> normal_;
 };
 
 /// The instruction sets that this machine runs, scalar included.

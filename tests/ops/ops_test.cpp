@@ -5,25 +5,22 @@
 #include "../../la/ops/ops_reference.hpp"
 
 #include <numeric>
-#include <random>
 #include <vector>
 
 #include "../../kernels/dispatch.hpp"
 #include "../../la/core/error.hpp"
 #include "../../la/core/scalar.hpp"
+#include "../noise.hpp"
 #include "../support.hpp"
 
 // The check wrapper is the comparison: every op of the cpu backend, on every ISA, beside the reference.
 namespace la::test {
 namespace {
 
-std::mt19937 engine(1);
+Noise generator;
 
 std::vector<float> noise(i64 n) {
-  std::normal_distribution<float> normal;
-  std::vector<float> values(static_cast<std::size_t>(n));
-  for (float& x : values) x = normal(engine);
-  return values;
+  return generator.values(n);
 }
 
 /// A tensor as a checkpoint would hold it.
