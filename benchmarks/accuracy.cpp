@@ -10,6 +10,7 @@
 #include "accuracy/comparison.hpp"
 #include "accuracy/formats.hpp"
 #include "accuracy/runs.hpp"
+#include "accuracy/scores.hpp"
 #include "la/la.hpp"
 
 namespace la::scenes {
@@ -31,7 +32,7 @@ struct AccuracyFlags {
   int count = 0, threads = 0;
   std::string set = "development", formats = "q8,q4-rtn,q4,mixed", modes = "slow,fast,hybrid",
               checkpoint = LA_DATA_DIR "/shapes", activations = "q8", keep, viz;
-  bool help = false;
+  bool help = false, scores = false;
 
   void add_to(cli::Flags& flags) {
     flags.text("--set", "NAME", "development or held-out [development]", set);
@@ -47,6 +48,7 @@ struct AccuracyFlags {
                "answers are kept there and not asked for again: delete it when the code changes", keep);
     flags.text("--viz", "DIR", "writes the best, worst and most changed cases", viz);
     flags.number<int>("--threads", "[all cores, $OMP_NUM_THREADS]", threads, 1, 4096);
+    flags.on("--scores", "of bf16 alone: how far the boxes' scores can be relied on", scores);
     flags.on("--help", "print this", help);
   }
 
@@ -130,6 +132,10 @@ void run(int argc, char** argv) {
     if (format != "bf16" && format.find('=') == std::string::npos) recipe_named(format);
 
   const std::vector<Case> cases = make_cases(flags.images(), flags.seed());
+  if (flags.scores) {
+    Session session = Session::open(flags.checkpoint, flags.session_options());
+    return print_scores(session, flags.chosen_modes(), cases);
+  }
   const KeptRuns kept(flags.keep, flags.seed(), flags.images());
   const Copies copies(flags.checkpoint);
   std::vector<Run> runs;

@@ -89,7 +89,8 @@ class BatchRun {
     progress_.finish();
     std::cerr << answers_.written() << " answered, " << errors_ << " of them with an error";
     if (flags_.resume) std::cerr << ", " << skipped_ << " answered before";
-    std::cerr << "; " << progress_.seconds() << " s\n";
+    std::cerr << "; " << truncated_ << " truncated, " << looped_ << " looped, " << malformed_
+              << " malformed, " << none_ << " none; " << progress_.seconds() << " s\n";
   }
 
  private:
@@ -130,8 +131,18 @@ class BatchRun {
     Result shown = result;
     if (!line.error.empty()) shown.error = line.error;
     errors_ += !shown.ok();
+    if (shown.ok()) count(shown);
     answers_.put(index, answer_line(line, shown, mode));
     progress_.advance();
+  }
+
+  /// What an answer that looks like any other may hide.
+  void count(const Result& result) {
+    truncated_ += result.truncated();
+    looped_ += result.stop == StopReason::loop;
+    malformed_ += result.warnings.size() > std::size_t(result.truncated());
+    none_ += std::none_of(result.items.begin(), result.items.end(),
+                          [](const Item& item) { return item.kind != Item::Kind::none; });
   }
 
   const BatchFlags& flags_;
@@ -143,6 +154,7 @@ class BatchRun {
   BatchProgress progress_;
   std::map<i64, Open> open_;
   i64 asked_ = 0, errors_ = 0, skipped_ = 0;
+  i64 truncated_ = 0, looped_ = 0, malformed_ = 0, none_ = 0;
 };
 
 /// The exit code.

@@ -24,12 +24,11 @@ struct GroundFlags {
   std::size_t max_memory = 0;
 
   void add_to(Flags& flags) {
-    flags.text("--image", "PATH", "JPEG, PNG or BMP; - reads stdin [$LA_IMAGE, else the bundled picture]",
-               image);
+    flags.text("--image", "PATH",
+               decodable_formats() + "; - reads stdin [$LA_IMAGE, else the bundled picture]", image);
     flags.text("--task", "NAME", task_names() + " [ground-single]", task);
-    flags.text("--phrase", "TEXT",
-               "what to find; may be repeated [object; what is in it, of the bundled picture]",
-               [this](const std::string& v) { phrases.push_back(v); });
+    flags.texts("--phrase", "TEXT",
+                "what to find; may be repeated [object; what is in it, of the bundled picture]", phrases);
     flags.text("--categories", "A,B", "for --task detect", [this](const std::string& v) {
       categories = v;
       asked_categories = true;
@@ -38,12 +37,13 @@ struct GroundFlags {
       query = v;
       asked_query = true;
     });
-    flags.text("--annotate", "PATH", "write a PNG with the answers drawn in [out.png when run bare]",
+    flags.text("--annotate", "PATH", "write a PNG or JPEG with the answers drawn in [out.png when run bare]",
                annotate);
     flags.on("--json", "one JSON object a question on stdout", json);
     flags.text("--max-memory", "N|NMB|NGB", "refuse to load what is estimated to take more [no limit]",
                [this](const std::string& v) { max_memory = parse_bytes("--max-memory", v); });
     model.add_to(flags);
+    flags.allow_once({"--image", "--task", "--categories", "--query", "--annotate"});
   }
 
   Task chosen_task() const {
@@ -113,11 +113,14 @@ Session open_session(const std::string& directory, SessionOptions options) {
 }
 
 /// Said before minutes go into the answer; the write itself is checked too.
-void check_target(const std::string& path) {
+void check_target(const std::string& path, const std::string& image) {
+  require(!std::filesystem::is_directory(path), path, ": expected the name of a picture, found a directory");
+  written_format(path);
+  if (std::error_code ignored; std::filesystem::equivalent(path, image, ignored))
+    fail_usage("--annotate ", path, ": expected another file than the picture itself");
   const std::filesystem::path folder = std::filesystem::absolute(path).parent_path();
   require(std::filesystem::is_directory(folder), path, ": expected a directory ", folder.string(),
           ", found none");
-  require(!std::filesystem::is_directory(path), path, ": expected the name of a picture, found a directory");
 }
 
 MemoryEstimate estimate(const GroundFlags& flags, const std::string& directory, i64 width, i64 height,
@@ -219,7 +222,7 @@ void run(int argc, char** argv) {
   SessionOptions session_options = flags.model.session_options();
   if (flags.model.warmup) session_options.image_cache_bytes = 0;  // the run that is timed does it all again
   const std::string target = flags.annotate.empty() && argc == 1 ? "out.png" : flags.annotate;
-  if (!target.empty()) check_target(target);
+  if (!target.empty()) check_target(target, flags.image_path());
   const std::string directory = flags.model.directory();
   if (flags.model.dry) {
     print_dry(flags, directory, questions, std::cout);
@@ -236,7 +239,7 @@ void run(int argc, char** argv) {
   const std::chrono::duration<double> load = std::chrono::steady_clock::now() - start;
   const std::vector<Mark> marks = answer(flags, questions, ask, image, name, session, load.count());
   if (target.empty()) return;
-  write_png(target, annotate(image, marks));
+  write_image(target, annotate(image, marks));
   std::cerr << "wrote " << target << "\n";
 }
 

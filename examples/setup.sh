@@ -4,6 +4,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 packages="g++ meson ninja-build pkg-config libsimdjson-dev libutf8proc-dev libstb-dev libxsimd-dev libeigen3-dev doctest-dev libsimde-dev"
+packages="$packages libjpeg62-turbo-dev libwebp-dev libheif-dev libgif-dev libtiff-dev"
 if [ "${1:-}" = tests ]; then
   # For the tests alone: the NEON kernels are cross-built and run under an emulator, the packaging is tried with CMake,
   # Debian 13 in a folder of its own.
@@ -14,6 +15,11 @@ missing=""
 for package in $packages; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
 done
+# From Debian 13 on libheif loads its decoders from packages of their own.
+for package in libheif-plugin-dav1d libheif-plugin-libde265; do
+  dpkg-query -W "$package" >/dev/null 2>&1 || [ -z "$(apt-cache search --names-only "^$package\$")" ] ||
+    missing="$missing $package"
+done
 if [ -n "$missing" ]; then
   echo "installing:$missing" >&2
   apt-get update -qq
@@ -21,7 +27,11 @@ if [ -n "$missing" ]; then
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 fi
 
-[ -f build/build.ninja ] || meson setup build
+if [ ! -f build/build.ninja ]; then
+  meson setup build
+elif [ -n "$missing" ]; then
+  meson setup --reconfigure build  # with what is there now
+fi
 if [ "${1:-}" = tests ]; then
   sh tests/isa/aarch64_packages.sh build/aarch64_packages ||
     echo "the arm64 packages could not be fetched: the model's test on aarch64 will be skipped" >&2

@@ -17,7 +17,7 @@
 #include <sys/auxv.h>
 #endif
 
-namespace la::kernels {
+namespace la::inline LA_ABI::kernels {
 
 // Each in isa/<set>.hpp.
 void override_scalar(Table&) noexcept;
@@ -198,4 +198,15 @@ LA_KERNELS_INLINE std::vector<std::string_view> overridden_kernels(const Isa& is
   return names;
 }
 
-}  // namespace la::kernels
+LA_KERNELS_INLINE std::string scalar_only_warning() {
+#if defined(__x86_64__)
+  if (built_in_isas().size() == 1 && detail::cpu_has_avx2()) {
+    return "kernels: only the scalar ones were compiled, some 15 times slower than what this CPU can run: "
+           "compile with "
+           "-march=native or use the library";
+  }
+#endif
+  return {};
+}
+
+}  // namespace la::inline LA_ABI::kernels

@@ -15,7 +15,7 @@
 #define LA_KERNELS_INLINE inline
 #endif
 
-namespace la::kernels {
+namespace la::inline LA_ABI::kernels {
 
 /// One instruction set: how its kernels enter a table, and whether this CPU has it.
 struct Isa {
@@ -42,7 +42,10 @@ Table select_isa(std::string_view name = {});
 /// The names of the entries that `isa` overrides.
 std::vector<std::string_view> overridden_kernels(const Isa& isa);
 
-}  // namespace la::kernels
+/// What to do about it when the only kernels here are scalar and this CPU could run faster ones; empty otherwise.
+std::string scalar_only_warning();
+
+}  // namespace la::inline LA_ABI::kernels
 
 #if !defined(LA_COMPILED)
 #include "dispatch.cpp"

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "abi.hpp"
+
 /// Weight formats, as kernels read them. All are panels of 16 output columns (kPanel), panel after panel, the last
 /// one padded with columns of zeros. Types only, as in kernels.hpp.
 ///
@@ -13,7 +15,7 @@
 ///
 /// Integer blocks hold four consecutive inputs of a column in four consecutive bytes, for the 4-way dot products
 /// (dpbusd, sdot, maddubs + madd); columns follow each other. Inputs beyond K are padded with weights of zero.
-namespace la::kernels {
+namespace la::inline LA_ABI::kernels {
 
 enum class PanelFormat { f32, bf16, q8, q4_g128, q4_g32 };
 inline constexpr int kPanelFormats = 5;
@@ -55,4 +57,4 @@ constexpr std::int64_t quantized_stride(std::int64_t k) noexcept {
   return (k + 127) / 128 * 128 + 64;
 }
 
-}  // namespace la::kernels
+}  // namespace la::inline LA_ABI::kernels

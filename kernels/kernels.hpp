@@ -13,7 +13,7 @@
 ///
 /// This header holds types only, and functions that are always inlined: it is included by files compiled for
 /// different instruction sets, where the linker would merge an inline function into one copy of somebody else's set.
-namespace la::kernels {
+namespace la::inline LA_ABI::kernels {
 
 using i64 = std::int64_t;
 
@@ -156,4 +156,4 @@ struct Table {
   InPlaceKernel* softmax;        ///< x = exp(x - max) / sum; a row of only -inf becomes zeros
 };
 
-}  // namespace la::kernels
+}  // namespace la::inline LA_ABI::kernels

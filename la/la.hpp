@@ -9,6 +9,7 @@
 #include "image/load.hpp"
 #include "image/patches.hpp"
 #include "image/resize.hpp"
+#include "image/write_image.hpp"
 #include "image/write_png.hpp"
 #include "io/checkpoint.hpp"
 #include "io/hub.hpp"

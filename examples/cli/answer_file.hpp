@@ -20,13 +20,16 @@ inline std::string answer_line(const RequestLine& request, const Result& result,
   std::string line = "{" + request.fields;
   if (request.key.starts_with("line ")) line += "\"line\":" + std::to_string(request.number) + ",";
   if (!result.ok()) return line + "\"error\":" + json_quote(result.error) + "}";
-  line += "\"raw_response\":" + json_quote(result.answer) + ",\"items\":" + json_items(result.items);
+  line += "\"raw_response\":" + json_quote(result.answer) + ",\"items\":" + json_items(result.items) + "," +
+          json_warnings(result);
   line += ",\"stats\":{\"width\":" + std::to_string(result.width) +
           ",\"height\":" + std::to_string(result.height) + ",\"mode\":\"" + name_of(mode) + "\",\"stop\":\"" +
           name_of(result.stop) + "\",\"prompt_tokens\":" + std::to_string(result.prompt_tokens) +
           ",\"tokens\":" + std::to_string(result.token_ids.size()) +
           ",\"forward_steps\":" + std::to_string(result.forward_steps) +
-          ",\"switches_to_ar\":" + std::to_string(result.switches_to_ar) + "}";
+          ",\"switches_to_ar\":" + std::to_string(result.switches_to_ar) +
+          ",\"drafted\":" + std::to_string(result.drafted) +
+          ",\"accepted\":" + std::to_string(result.accepted) + "}";
   return line + "}";
 }
 

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -17,12 +19,22 @@ class Flags {
  public:
   using SetText = std::function<void(const std::string&)>;
 
-  /// A flag with a value. `value` and `help` are for --help.
+  /// A flag with a value; of several the last counts, so that an alias of the shell can be overridden. `value` and
+  /// `help` are for --help.
   void text(std::string name, std::string value, std::string help, SetText set) {
     flags_.push_back({std::move(name), std::move(value), std::move(help), std::move(set)});
   }
+  /// One that may be given several times.
+  void texts(std::string name, std::string value, std::string help, std::vector<std::string>& out) {
+    flags_.push_back({std::move(name), std::move(value), std::move(help),
+                      [&out](const std::string& v) { out.push_back(v); }});
+  }
   void text(std::string name, std::string value, std::string help, std::string& out) {
     text(std::move(name), std::move(value), std::move(help), [&out](const std::string& v) { out = v; });
+  }
+  /// Only one value makes sense for the flags of these names: a second one is an error, not another choice.
+  void allow_once(std::initializer_list<std::string_view> names) {
+    for (Flag& flag : flags_) flag.once |= std::find(names.begin(), names.end(), flag.name) != names.end();
   }
   void on(std::string name, std::string help, bool& out) {
     flags_.push_back({std::move(name), "", std::move(help), [&out](const std::string&) { out = true; }});
@@ -34,12 +46,17 @@ class Flags {
          [&out, copy, min, max](const std::string& v) { out = parse_number<Number>(copy, v, min, max); });
   }
 
-  /// error: (usage) an unknown flag, a missing, empty or unexpected value, an argument that is no flag
+  /// error: (usage) an unknown flag, a second value for one of allow_once, a missing, empty or unexpected
+  /// value, an argument that is no flag
   void parse(int argc, char** argv) const {
+    std::vector<const Flag*> given;
     for (int i = 1; i < argc; ++i) {
       const std::string_view argument = argv[i];
       const std::size_t equals = argument.find('=');
       const Flag& flag = find(argument.substr(0, equals));
+      if (flag.once && std::find(given.begin(), given.end(), &flag) != given.end())
+        fail_usage(flag.name, ": expected once, found again");
+      given.push_back(&flag);
       const bool inline_value = equals != std::string_view::npos;
       std::string value(inline_value ? argument.substr(equals + 1) : "");
       if (flag.value.empty()) {
@@ -75,6 +92,7 @@ class Flags {
   struct Flag {
     std::string name, value, help;
     SetText set;
+    bool once = false;
   };
 
   const Flag& find(std::string_view name) const {

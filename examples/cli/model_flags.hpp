@@ -24,9 +24,10 @@ inline std::string data_directory() {
 struct ModelFlags {
   std::string model_dir, model_id;
   std::string weights = "auto", activations = "auto", device, isa, backend = "cpu";
-  std::string prompt_style = "processor", mode, stop = "guarded";
+  std::string prompt_style = "processor", mode, stop = "guarded", speculate = "on";
   int threads = 0;
-  i64 max_tokens = 512, max_image_side = 0;
+  i64 max_tokens = 2048, max_image_side = 0;
+  float min_score = 0;
   Sampling sampling;
   bool no_exif = false, dry = false, check = false, warmup = false, version = false, help = false;
 
@@ -38,14 +39,17 @@ struct ModelFlags {
     flags.text("--prompt-style", "NAME", "processor or chat [processor]", prompt_style);
     flags.text("--generation-mode", "NAME", "slow, fast or hybrid [hybrid; detect-text: slow]", mode);
     flags.text("--stop", "NAME", "official or guarded [guarded]", stop);
-    flags.number<i64>("--max-tokens", "longest answer [512]", max_tokens, 1, 1 << 24);
+    flags.number<i64>("--max-tokens", "longest answer [2048]", max_tokens, 1, 1 << 24);
+    flags.text("--speculate", "on|off",
+               "slow mode checks drafts of several tokens a pass: the same tokens, sooner [on]", speculate);
+    flags.number<float>("--min-score", "leave out what scores less [0]", min_score, 0, 1);
     flags.number<float>("--temperature", "0 is greedy [0]", sampling.temperature, 0, 100);
     flags.number<float>("--top-p", "nucleus [1]", sampling.top_p, 0, 1);
     flags.number<int>("--top-k", "0 is off [0]", sampling.top_k, 0, 1 << 30);
     flags.number<float>("--repetition-penalty", "1 is off [1]", sampling.repetition_penalty, 1e-3f, 1e3f);
     flags.number<std::uint64_t>("--seed", "of the sampling [0]", sampling.seed, 0, ~std::uint64_t{0});
     flags.number<i64>("--max-image-side", "shrink larger pictures first [none]", max_image_side, 1, 1 << 20);
-    flags.on("--no-exif", "ignore a JPEG's orientation, as the reference does", no_exif);
+    flags.on("--no-exif", "ignore what EXIF says of a picture's orientation, as the reference does", no_exif);
     flags.text("--weights", "NAME",
                "auto, f32, bf16, q8 or q4: how linear weights are held [auto: as stored]", weights);
     flags.text("--activations", "NAME",
@@ -68,7 +72,6 @@ struct ModelFlags {
     const std::string bundled = model_id.empty() ? data_directory() + "/shapes" : "";
     const std::string id = model_id.empty() ? "nvidia/LocateAnything-3B" : model_id;
     const std::string found = find_checkpoint_directory({model_dir, id, bundled});
-    require(std::filesystem::is_directory(found), found, ": expected a checkpoint directory, found none");
     if (found == bundled)
       std::cerr
           << "model: the bundled checkpoint, which knows coloured shapes and letters only; see --model-dir\n";
@@ -109,6 +112,8 @@ struct ModelFlags {
         "--stop", stop, {{"official", StopPolicy::official}, {"guarded", StopPolicy::guarded}});
     options.generation.max_new_tokens = max_tokens;
     options.generation.sampling = sampling;
+    options.generation.speculate = choose<bool>("--speculate", speculate, {{"on", true}, {"off", false}});
+    options.min_score = min_score;
     return options;
   }
 

@@ -47,7 +47,8 @@ inline std::string json_item(const Item& item) {
       out += ",\"kind\":\"none\"";
       break;
   }
-  return out + ",\"score\":" + json_number(item.score) + "}";
+  return out + ",\"score\":" + json_number(item.score) + ",\"label_score\":" + json_number(item.label_score) +
+         "}";
 }
 
 inline std::string json_items(const std::vector<Item>& items) {
@@ -57,6 +58,17 @@ inline std::string json_items(const std::vector<Item>& items) {
     out += json_item(item);
   }
   return out + "]";
+}
+
+inline std::string json_texts(const std::vector<std::string>& texts) {
+  std::string out = "[";
+  for (const std::string& text : texts) out += (&text == texts.data() ? "" : ",") + json_quote(text);
+  return out + "]";
+}
+
+/// What must not get lost: pieces of the answer that were skipped, and whether the length limit cut it.
+inline std::string json_warnings(const Result& a) {
+  return "\"warnings\":" + json_texts(a.warnings) + ",\"truncated\":" + (a.truncated() ? "true" : "false");
 }
 
 struct Report {
@@ -75,8 +87,10 @@ inline void print_json(const Report& r, const Result& a, std::ostream& out) {
       << "],\"query\":" << json_quote(a.query) << ",\"mode\":\"" << name_of(r.mode)
       << "\",\"answer\":" << json_quote(a.answer)
       << ",\"token_ids\":" << json_array(a.token_ids, a.token_ids.size())
-      << ",\"items\":" << json_items(a.items) << ",\"stop\":\"" << name_of(a.stop)
+      << ",\"items\":" << json_items(a.items) << "," << json_warnings(a) << ",\"stop\":\"" << name_of(a.stop)
       << "\",\"forward_steps\":" << a.forward_steps << ",\"switches_to_ar\":" << a.switches_to_ar
+      << ",\"stats\":{\"drafted\":" << a.drafted << ",\"accepted\":" << a.accepted
+      << ",\"passes\":" << a.forward_steps << "}"
       << ",\"seconds\":{\"load\":" << json_number(r.load_seconds)
       << ",\"preprocess\":" << json_number(r.image.preprocess_seconds)
       << ",\"vision\":" << json_number(r.image.vision_seconds)

@@ -15,8 +15,8 @@
 namespace la::cli {
 
 /// Fields of an answer; a request's own fields of these names are not echoed.
-inline constexpr std::array<std::string_view, 5> kAnswerFields{"line", "raw_response", "items", "stats",
-                                                               "error"};
+inline constexpr std::array<std::string_view, 7> kAnswerFields{
+    "line", "raw_response", "items", "warnings", "truncated", "stats", "error"};
 
 /// One line: `{"image": PATH, "query": CATEGORIES}`, or with "task" and "phrase"; "id" and others are echoed.
 struct RequestLine {

@@ -5,7 +5,7 @@
 #include "../kernels.hpp"
 
 // The reference of attention: two passes over the keys, double sums.
-namespace la::kernels::scalar {
+namespace la::inline LA_ABI::kernels::scalar {
 
 inline bool is_visible(const KeyMask& v, i64 key) {
   return key < v.prefix || (key >= v.window_begin && key < v.window_end);
@@ -40,4 +40,4 @@ inline void attention_scalar(const Attention& a) noexcept {
   }
 }
 
-}  // namespace la::kernels::scalar
+}  // namespace la::inline LA_ABI::kernels::scalar

@@ -5,7 +5,7 @@
 
 // Streaming softmax over pages of 64 keys, on the register tiles of the matrix product.
 // source: Milakov and Gimelshein 2018, online normaliser; Dao et al. 2022, FlashAttention
-namespace la::kernels::LA_KERNELS_NAMESPACE {
+namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
 /// What a row has seen so far: the largest score, and sums of exp(score - max) by lane.
 struct RowState {
@@ -117,4 +117,4 @@ void attention_streaming(const Attention& a) noexcept {
   }
 }
 
-}  // namespace la::kernels::LA_KERNELS_NAMESPACE
+}  // namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE

@@ -3,7 +3,7 @@
 #include "../kernels.hpp"
 
 // What one weight of an integer block is worth, for the references of gemm/ and qgemm/.
-namespace la::kernels::scalar {
+namespace la::inline LA_ABI::kernels::scalar {
 
 /// IEEE half to float, exact.
 inline float widen_half(std::uint16_t h) {
@@ -37,4 +37,4 @@ int weight_of(const Q4Block<G>& b, i64 k, int column) {
   return (k % 8 < 4 ? both & 15 : both >> 4) - b.zero[column];
 }
 
-}  // namespace la::kernels::scalar
+}  // namespace la::inline LA_ABI::kernels::scalar

@@ -5,7 +5,7 @@
 
 // Integer blocks expanded to f32 panels, exactly: w = scale * (q - zero), rounded once. This is how the f32 products
 // take integer weights.
-namespace la::kernels::LA_KERNELS_NAMESPACE {
+namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
 /// IEEE half to float. The magnitude's bits, shifted into place, miss only the difference of the exponent biases, a
 /// factor of 2^112, which is exact for subnormals too; infinity and NaN need their exponent filled.
@@ -57,4 +57,4 @@ inline void dequantize(const Block* b, i64 k, float* out) noexcept {
   }
 }
 
-}  // namespace la::kernels::LA_KERNELS_NAMESPACE
+}  // namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE

@@ -3,7 +3,7 @@
 #include "vector.hpp"
 
 // The last step of every blocked product, float and integer.
-namespace la::kernels::LA_KERNELS_NAMESPACE {
+namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
 /// C = (sums + bias) or (sums + bias) + C for a block of rows and columns, whose sums lie as [panels][rows][16].
 /// bias and c are those of the block's first column; bias may be null, which adds 0.
@@ -30,4 +30,4 @@ inline void finish_block(const float* sums, i64 rows, i64 columns, const float* 
     }
 }
 
-}  // namespace la::kernels::LA_KERNELS_NAMESPACE
+}  // namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE

@@ -11,7 +11,7 @@
 #endif
 #include <xsimd/xsimd.hpp>
 
-namespace la::kernels::LA_KERNELS_NAMESPACE {
+namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
 using V = xsimd::batch<float>;
 using VInt = xsimd::batch<std::int32_t>;
@@ -126,4 +126,4 @@ inline V exp_fast(V x) noexcept {
   return xsimd::select(x < low, V(0.0f), p * as_lanes<V>(power));
 }
 
-}  // namespace la::kernels::LA_KERNELS_NAMESPACE
+}  // namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE

@@ -5,7 +5,7 @@
 #include "../kernels.hpp"
 
 // The references of norms, RoPE, activations and softmax.
-namespace la::kernels::scalar {
+namespace la::inline LA_ABI::kernels::scalar {
 
 inline void layer_norm_scalar(const float* x, const float* weight, const float* bias, float eps, i64 n,
                               float* y) noexcept {
@@ -67,4 +67,4 @@ inline void softmax_scalar(float* x, i64 n) noexcept {
   for (i64 i = 0; i < n; ++i) x[i] = sum == 0 ? 0.0f : float(exp(double(x[i]) - double(max)) / sum);
 }
 
-}  // namespace la::kernels::scalar
+}  // namespace la::inline LA_ABI::kernels::scalar

@@ -3,7 +3,7 @@
 #include "../common/vector.hpp"
 
 // Norms, RoPE, activations and softmax on xsimd, for every vector instruction set.
-namespace la::kernels::LA_KERNELS_NAMESPACE {
+namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
 inline void layer_norm(const float* x, const float* weight, const float* bias, float eps, i64 n,
                        float* y) noexcept {
@@ -78,4 +78,4 @@ inline void softmax(float* x, i64 n) noexcept {
   map(x, n, x, [scale](V v) { return v * scale; });
 }
 
-}  // namespace la::kernels::LA_KERNELS_NAMESPACE
+}  // namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE

@@ -3,7 +3,7 @@
 #include "../common/intrinsics_x86.hpp"
 #include "gemm_blocked.hpp"
 
-namespace la::kernels::LA_KERNELS_NAMESPACE {
+namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
 inline __m256 load8(const float* p) noexcept {
   return _mm256_loadu_ps(p);
@@ -69,4 +69,4 @@ struct Micro {
   }
 };
 
-}  // namespace la::kernels::LA_KERNELS_NAMESPACE
+}  // namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE

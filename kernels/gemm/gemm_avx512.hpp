@@ -4,7 +4,7 @@
 #include "gemm_blocked.hpp"
 
 // The register tile of 512-bit vectors: one register holds a row of a panel. Shared by avx512 and avx512vnni.
-namespace la::kernels::LA_KERNELS_NAMESPACE {
+namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
 inline __m512 load16(const float* p) noexcept {
   return _mm512_loadu_ps(p);
@@ -59,4 +59,4 @@ struct Micro {
   }
 };
 
-}  // namespace la::kernels::LA_KERNELS_NAMESPACE
+}  // namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE

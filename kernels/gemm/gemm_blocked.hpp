@@ -10,7 +10,7 @@
 // third is the outermost here, so that rows of A are packed for all columns that share them. LA_KERNELS_NAMESPACE is
 // the including instruction set's name, so that no function here is shared between files with different compiler
 // flags. Integer blocks are always expanded, KC inputs at a time, and then are f32 panels.
-namespace la::kernels::LA_KERNELS_NAMESPACE {
+namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
 /// Up to so many rows, bf16 weights are expanded in registers, see the measurements in kernels/README.md.
 inline constexpr i64 kFewRows = 48;
@@ -198,4 +198,4 @@ void gemm_blocked(const Gemm& g) noexcept {
   }
 }
 
-}  // namespace la::kernels::LA_KERNELS_NAMESPACE
+}  // namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE

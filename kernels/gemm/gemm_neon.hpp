@@ -5,7 +5,7 @@
 #include "gemm_blocked.hpp"
 
 // The register tile of 128-bit NEON: four registers hold a row of a panel. Shared by neon and neondot.
-namespace la::kernels::LA_KERNELS_NAMESPACE {
+namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
 inline float32x4_t load4(const float* p) noexcept {
   return vld1q_f32(p);
@@ -63,4 +63,4 @@ struct Micro {
   }
 };
 
-}  // namespace la::kernels::LA_KERNELS_NAMESPACE
+}  // namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE

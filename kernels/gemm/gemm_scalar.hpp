@@ -3,7 +3,7 @@
 #include "../common/block_scalar.hpp"
 
 // The references of the f32 products, by weight format.
-namespace la::kernels::scalar {
+namespace la::inline LA_ABI::kernels::scalar {
 
 inline float widen(float x) {
   return x;
@@ -53,4 +53,4 @@ void gemm_dequantized_scalar(const Gemm& g) noexcept {
   }
 }
 
-}  // namespace la::kernels::scalar
+}  // namespace la::inline LA_ABI::kernels::scalar

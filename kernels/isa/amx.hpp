@@ -17,7 +17,7 @@
 #include "fill_vector.hpp"
 #undef LA_KERNELS_NAMESPACE
 
-namespace la::kernels {
+namespace la::inline LA_ABI::kernels {
 
 LA_KERNELS_INLINE void override_amx(Table& t) noexcept {
   t.isa = "amx";
@@ -25,7 +25,7 @@ LA_KERNELS_INLINE void override_amx(Table& t) noexcept {
   amx::fill_qgemm_amx(t);
 }
 
-}  // namespace la::kernels
+}  // namespace la::inline LA_ABI::kernels
 
 #if !defined(__clang__)
 #pragma GCC diagnostic pop

@@ -10,11 +10,11 @@
 #include "fill_vector.hpp"
 #undef LA_KERNELS_NAMESPACE
 
-namespace la::kernels {
+namespace la::inline LA_ABI::kernels {
 
 LA_KERNELS_INLINE void override_avx2(Table& t) noexcept {
   t.isa = "avx2";
   avx2::fill_vector(t);
 }
 
-}  // namespace la::kernels
+}  // namespace la::inline LA_ABI::kernels

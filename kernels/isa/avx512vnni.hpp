@@ -17,14 +17,14 @@
 #include "fill_vector.hpp"
 #undef LA_KERNELS_NAMESPACE
 
-namespace la::kernels {
+namespace la::inline LA_ABI::kernels {
 
 LA_KERNELS_INLINE void override_avx512vnni(Table& t) noexcept {
   t.isa = "avx512vnni";
   avx512vnni::fill_vector(t);
 }
 
-}  // namespace la::kernels
+}  // namespace la::inline LA_ABI::kernels
 
 #if !defined(__clang__)
 #pragma GCC diagnostic pop

@@ -4,7 +4,7 @@
 
 // What every vector instruction set provides: the same loops around its own register tiles (Micro of gemm/, QMicro of
 // qgemm/) and vectors.
-namespace la::kernels::LA_KERNELS_NAMESPACE {
+namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
 inline void fill_vector(Table& t) noexcept {
   t.gemm[PanelFormat::f32] = gemm_blocked<Micro, float>;
@@ -25,4 +25,4 @@ inline void fill_vector(Table& t) noexcept {
   t.softmax = softmax;
 }
 
-}  // namespace la::kernels::LA_KERNELS_NAMESPACE
+}  // namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE

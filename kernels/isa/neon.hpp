@@ -10,11 +10,11 @@
 #include "fill_vector.hpp"
 #undef LA_KERNELS_NAMESPACE
 
-namespace la::kernels {
+namespace la::inline LA_ABI::kernels {
 
 LA_KERNELS_INLINE void override_neon(Table& t) noexcept {
   t.isa = "neon";
   neon::fill_vector(t);
 }
 
-}  // namespace la::kernels
+}  // namespace la::inline LA_ABI::kernels

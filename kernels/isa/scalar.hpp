@@ -6,7 +6,7 @@
 #include "../qgemm/qgemm_scalar.hpp"
 #include "../qgemm/quantize_scalar.hpp"
 
-namespace la::kernels {
+namespace la::inline LA_ABI::kernels {
 
 /// Fills every entry with its reference.
 LA_KERNELS_INLINE void override_scalar(Table& t) noexcept {
@@ -28,4 +28,4 @@ LA_KERNELS_INLINE void override_scalar(Table& t) noexcept {
        .softmax = scalar::softmax_scalar};
 }
 
-}  // namespace la::kernels
+}  // namespace la::inline LA_ABI::kernels

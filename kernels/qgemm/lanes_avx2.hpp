@@ -3,7 +3,7 @@
 #include "../common/intrinsics_x86.hpp"
 #include "../kernels.hpp"
 
-namespace la::kernels::LA_KERNELS_NAMESPACE {
+namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
 /// 256-bit vectors, two of them a panel, for the integer products; they multiply by pairs.
 struct Lanes {
@@ -37,7 +37,7 @@ struct Lanes {
   static Int low_nibbles(Int x) noexcept { return _mm256_and_si256(x, _mm256_set1_epi8(15)); }
   static Int high_nibbles(Int x) noexcept { return low_nibbles(_mm256_srli_epi16(x, 4)); }
 
-  /// Sums stay in order: the compiler would regroup them, keep products for later and spill.
+  /// Sums stay in order and in their registers: g++ would regroup them, keep products for later, copy and spill.
   static Int settle(Int sum) noexcept {
     asm("" : "+x"(sum));
     return sum;
@@ -53,4 +53,4 @@ struct Lanes {
   static Int odd_signed(Int x) noexcept { return _mm256_srai_epi16(x, 8); }
 };
 
-}  // namespace la::kernels::LA_KERNELS_NAMESPACE
+}  // namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE

@@ -3,7 +3,7 @@
 #include "../common/intrinsics_x86.hpp"
 #include "../kernels.hpp"
 
-namespace la::kernels::LA_KERNELS_NAMESPACE {
+namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
 /// 512-bit vectors, a panel each, for the integer products; they multiply by pairs.
 struct Lanes {
@@ -38,8 +38,11 @@ struct Lanes {
   static Int high_nibbles(Int x) noexcept { return low_nibbles(_mm512_srli_epi16(x, 4)); }
 
   static void store_bits(void* p, Int x) noexcept { _mm512_storeu_si512(p, x); }
-  /// 32 registers suffice without the help that lanes_avx2.hpp needs.
-  static Int settle(Int sum) noexcept { return sum; }
+  /// Sums stay where they are, as in lanes_avx2.hpp.
+  static Int settle(Int sum) noexcept {
+    LA_KERNELS_KEEP_512(sum);
+    return sum;
+  }
   static Int ones16() noexcept { return _mm512_set1_epi16(1); }
   static Int add16(Int a, Int b) noexcept { return _mm512_add_epi16(a, b); }
   static Int maddubs(Int u8, Int s8) noexcept { return _mm512_maddubs_epi16(u8, s8); }
@@ -50,4 +53,4 @@ struct Lanes {
   static Int odd_signed(Int x) noexcept { return _mm512_srai_epi16(x, 8); }
 };
 
-}  // namespace la::kernels::LA_KERNELS_NAMESPACE
+}  // namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE

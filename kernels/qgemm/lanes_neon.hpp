@@ -4,7 +4,7 @@
 
 #include "../kernels.hpp"
 
-namespace la::kernels::LA_KERNELS_NAMESPACE {
+namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
 /// 128-bit vectors, four of them a panel, for the integer products.
 struct Lanes {
@@ -30,6 +30,11 @@ struct Lanes {
   }
 
   static Int zeros() noexcept { return vdupq_n_s32(0); }
+  /// Sums stay where they are, as in lanes_avx2.hpp.
+  static Int settle(Int sum) noexcept {
+    asm("" : "+w"(sum));
+    return sum;
+  }
   static Int add32(Int a, Int b) noexcept { return vaddq_s32(a, b); }
   static Int load_bits(const void* p) noexcept {
     return vreinterpretq_s32_u8(vld1q_u8(static_cast<const std::uint8_t*>(p)));
@@ -51,4 +56,4 @@ struct Lanes {
   }
 };
 
-}  // namespace la::kernels::LA_KERNELS_NAMESPACE
+}  // namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE

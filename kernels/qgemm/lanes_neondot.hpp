@@ -2,7 +2,7 @@
 
 #include "lanes_neon.hpp"
 
-namespace la::kernels::LA_KERNELS_NAMESPACE {
+namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
 /// 128-bit vectors with dot products of signed bytes.
 struct DotLanes : Lanes {
@@ -11,4 +11,4 @@ struct DotLanes : Lanes {
   }
 };
 
-}  // namespace la::kernels::LA_KERNELS_NAMESPACE
+}  // namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE

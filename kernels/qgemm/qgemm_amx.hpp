@@ -10,7 +10,7 @@
 //
 // The sums of a group leave the tiles through L1 and are scaled there as the vectors of the other sets do it, which
 // takes as long as the tiles' products: those of one group and the scaling of the one before run at the same time.
-namespace la::kernels::LA_KERNELS_NAMESPACE {
+namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
 /// Block sizes, under BLIS's names, for the caches of the processors with AMX (48 KiB and 2 MiB).
 struct AmxBlocking {
@@ -237,4 +237,4 @@ inline void fill_qgemm_amx(Table& t) noexcept {
   t.qgemm[PanelFormat::q4_g32] = qgemm_amx<Q4Block<32>>;
 }
 
-}  // namespace la::kernels::LA_KERNELS_NAMESPACE
+}  // namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE

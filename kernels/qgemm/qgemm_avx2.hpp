@@ -3,7 +3,7 @@
 #include "lanes_avx2.hpp"
 #include "qgemm_pairs.hpp"
 
-namespace la::kernels::LA_KERNELS_NAMESPACE {
+namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
 /// Of 16 registers, 8 or 10 hold sums and 4 the weights of a line or their products.
 struct QTileShape {
@@ -14,4 +14,4 @@ struct QTileShape {
 
 using QMicro = PairMicro<Lanes, QTileShape>;
 
-}  // namespace la::kernels::LA_KERNELS_NAMESPACE
+}  // namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE

@@ -3,7 +3,7 @@
 #include "lanes_avx512.hpp"
 #include "qgemm_pairs.hpp"
 
-namespace la::kernels::LA_KERNELS_NAMESPACE {
+namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
 /// A block step of the decoder is one tile; 12 of 32 registers hold sums and 12 those of pairs.
 struct QTileShape {
@@ -14,4 +14,4 @@ struct QTileShape {
 
 using QMicro = PairMicro<Lanes, QTileShape>;
 
-}  // namespace la::kernels::LA_KERNELS_NAMESPACE
+}  // namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE

@@ -3,15 +3,15 @@
 #include "lanes_avxvnni.hpp"
 #include "qgemm_dot.hpp"
 
-namespace la::kernels::LA_KERNELS_NAMESPACE {
+namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
-/// Of 16 registers, 10 hold sums and 4 the expanded weights of a line.
+/// Of 16 registers, 12 hold sums and 2 weights; in 4 bits 10, and 4 the expanded weights of a line.
 struct QTileShape {
   template <class Block>
-  static constexpr int MR = 5;
-  static constexpr int NR(int rows) { return kPanel * (rows == 2 ? 2 : 1); }
+  static constexpr int MR = Block::kBits == 4 ? 5 : 6;
+  static constexpr int NR(int) { return kPanel; }
 };
 
 using QMicro = DotMicro<DotLanes, QTileShape>;
 
-}  // namespace la::kernels::LA_KERNELS_NAMESPACE
+}  // namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE

@@ -19,7 +19,7 @@
 // all lanes, meet their weights in every lane.
 //
 // The loops are BLIS's five, of which the third is the outermost, as in gemm_blocked.hpp.
-namespace la::kernels::LA_KERNELS_NAMESPACE {
+namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
 /// Block sizes, under BLIS's names. Sums live in L1 and L2 as f32, so NC is smaller than that of gemm.
 struct QGemmBlocking {
@@ -74,6 +74,7 @@ concept VectorLanes = requires(typename L::Int i, typename L::Float f, const voi
   { L::load_bytes(bytes) } -> std::same_as<typename L::Float>;  // unsigned bytes to float
   { L::zeros() } -> std::same_as<typename L::Int>;
   { L::add32(i, i) } -> std::same_as<typename L::Int>;
+  { L::settle(i) } -> std::same_as<typename L::Int>;  // the same value, which the compiler may not defer
   { L::load_bits(bits) } -> std::same_as<typename L::Int>;
   { L::splat_four(bits) } -> std::same_as<typename L::Int>;  // four bytes to every 32-bit lane
   { L::low_nibbles(i) } -> std::same_as<typename L::Int>;    // of every byte
@@ -91,7 +92,6 @@ concept PairProductLanes = VectorLanes<L> && requires(typename L::Int i, void* b
   { L::odd_unsigned(i) } -> std::same_as<typename L::Int>;
   { L::even_signed(i) } -> std::same_as<typename L::Int>;
   { L::odd_signed(i) } -> std::same_as<typename L::Int>;
-  { L::settle(i) } -> std::same_as<typename L::Int>;  // the same value, which the compiler may not defer
   L::store_bits(bits, i);
 };
 
@@ -279,4 +279,4 @@ void fill_qgemm(Table& t) noexcept {
   t.qgemm[PanelFormat::q4_g32] = qgemm_blocked<Micro, Q4Block<32>>;
 }
 
-}  // namespace la::kernels::LA_KERNELS_NAMESPACE
+}  // namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE

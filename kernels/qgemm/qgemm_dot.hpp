@@ -3,7 +3,7 @@
 #include "qgemm_blocked.hpp"
 
 // Register tiles on a 4-way dot product: dot(sum, w, x) adds four products to each 32-bit lane.
-namespace la::kernels::LA_KERNELS_NAMESPACE {
+namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
 template <DotProductLanes L, class Shape>
 struct DotMicro : Shape, InPlace {
@@ -48,9 +48,9 @@ struct DotMicro : Shape, InPlace {
     for (int r = 0; r < R; ++r) {
       const Int four = L::splat_four(a + r * stride);
       for_each<P, kVectors>(
-          [&](int p, int v) { dots.dot[p][v][r] = L::dot(dots.dot[p][v][r], w[p][v], four); });
+          [&](int p, int v) { dots.dot[p][v][r] = L::settle(L::dot(dots.dot[p][v][r], w[p][v], four)); });
     }
   }
 };
 
-}  // namespace la::kernels::LA_KERNELS_NAMESPACE
+}  // namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE

@@ -4,7 +4,7 @@
 #include "qgemm_blocked.hpp"
 
 // Register tiles without dot products: smlal to s16, sadalp to s32. A vector holds four inputs of four columns.
-namespace la::kernels::LA_KERNELS_NAMESPACE {
+namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
 struct QMicro : InPlace {
   template <class Block>
@@ -77,4 +77,4 @@ struct QMicro : InPlace {
   }
 };
 
-}  // namespace la::kernels::LA_KERNELS_NAMESPACE
+}  // namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE

@@ -3,7 +3,7 @@
 #include "lanes_neondot.hpp"
 #include "qgemm_dot.hpp"
 
-namespace la::kernels::LA_KERNELS_NAMESPACE {
+namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
 /// Of 32 registers, 16 hold sums and 8 the expanded weights of a line.
 struct QTileShape {
@@ -14,4 +14,4 @@ struct QTileShape {
 
 using QMicro = DotMicro<DotLanes, QTileShape>;
 
-}  // namespace la::kernels::LA_KERNELS_NAMESPACE
+}  // namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE

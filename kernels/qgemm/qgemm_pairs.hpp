@@ -12,7 +12,7 @@
 // Dropped: 8 bits as maddubs(|w|, sign(x, w)) then madd: at most 63 % of the int8 peak on Zen 4, where sign shares the
 // ports of the multipliers. Six rows with 16 registers: GCC 12 spills, 49 % for 67 %. Even and odd inputs in one pass:
 // 61 %.
-namespace la::kernels::LA_KERNELS_NAMESPACE {
+namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
 template <PairProductLanes L, class Shape>
 struct PairMicro : Shape {
@@ -111,4 +111,4 @@ struct PairMicro : Shape {
   }
 };
 
-}  // namespace la::kernels::LA_KERNELS_NAMESPACE
+}  // namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE

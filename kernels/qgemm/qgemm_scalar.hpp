@@ -5,7 +5,7 @@
 #include "../common/block_scalar.hpp"
 
 // The reference of the integer products.
-namespace la::kernels::scalar {
+namespace la::inline LA_ABI::kernels::scalar {
 
 template <class Block>
 void qgemm_scalar(const QGemm& g) noexcept {
@@ -28,4 +28,4 @@ void qgemm_scalar(const QGemm& g) noexcept {
   }
 }
 
-}  // namespace la::kernels::scalar
+}  // namespace la::inline LA_ABI::kernels::scalar

@@ -5,7 +5,7 @@
 #include "../kernels.hpp"
 
 // The reference of quantize.
-namespace la::kernels::scalar {
+namespace la::inline LA_ABI::kernels::scalar {
 
 inline void quantize_scalar(const QuantizeRow& r) noexcept {
   for (i64 k0 = 0, group = 0; k0 < r.k; k0 += r.group, ++group) {
@@ -34,4 +34,4 @@ inline void quantize_scalar(const QuantizeRow& r) noexcept {
   }
 }
 
-}  // namespace la::kernels::scalar
+}  // namespace la::inline LA_ABI::kernels::scalar

@@ -3,7 +3,7 @@
 #include "../common/vector.hpp"
 
 // quantize on xsimd, for every vector instruction set.
-namespace la::kernels::LA_KERNELS_NAMESPACE {
+namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
 /// One group of n <= group values.
 inline void quantize_group(const float* x, i64 n, i64 group, std::int8_t* q, float& scale,
@@ -52,4 +52,4 @@ inline void quantize(const QuantizeRow& r) noexcept {
                    r.sum[group]);
 }
 
-}  // namespace la::kernels::LA_KERNELS_NAMESPACE
+}  // namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE

@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 /// ceil(quota / period), or 0 when the two are not numbers: "max", -1, or a file that is not there.
@@ -106,4 +106,4 @@ LA_INLINE int default_threads() {
   return text && std::atoi(text) > 0 ? std::min(cpus, std::atoi(text)) : cpus;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -4,7 +4,7 @@
 
 #include "inline.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// CPUs that the control groups of this process allow it, rounded up; 0: no limit. Versions 1 and 2, whatever is
 /// tightest on the way from its own group to the root. `root` stands before /proc and /sys.
@@ -16,7 +16,7 @@ int usable_cpus();
 /// min(usable_cpus(), $OMP_NUM_THREADS)
 int default_threads();
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "default_threads.cpp"

@@ -6,7 +6,9 @@
 #include <string>
 #include <utility>
 
-namespace la {
+#include "../../kernels/abi.hpp"
+
+namespace la::inline LA_ABI {
 
 /// Whose mistake an error is; programs turn it into their exit code (failed 1, usage 2).
 enum class ErrorKind { failed, usage };
@@ -73,4 +75,4 @@ void require(bool ok, const Parts&... parts) {
   if (!ok) fail(parts...);
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -8,7 +8,7 @@
 #include "error.hpp"
 
 // What a child of fork() must know: of all threads it has the one that called, and what others held stays held.
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 inline std::atomic<std::uint32_t>& fork_count() noexcept {
@@ -62,4 +62,4 @@ class ForkMutex {
   std::atomic<std::uint32_t> holder_ = 0;  // 0: nobody
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -10,7 +10,7 @@
 
 #include "error.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 LA_INLINE InputFile InputFile::open(const std::string& path) {
   InputFile file;
@@ -69,4 +69,4 @@ LA_INLINE std::string read_whole_file(const std::string& path, std::size_t max_b
   return bytes;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

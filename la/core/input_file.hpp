@@ -5,7 +5,7 @@
 
 #include "inline.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// A regular file, open for reading.
 class InputFile {
@@ -40,7 +40,7 @@ class InputFile {
 /// error: as InputFile, or more than `max_bytes`, which is checked before anything is allocated
 std::string read_whole_file(const std::string& path, std::size_t max_bytes);
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "input_file.cpp"

@@ -10,7 +10,7 @@
 
 #include "error.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 LA_INLINE MappedFile MappedFile::open(const std::string& path) {
   MappedFile mapped;
@@ -54,4 +54,4 @@ LA_INLINE void MappedFile::release(std::span<const std::byte> range) const noexc
   if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -8,7 +8,7 @@
 #include "input_file.hpp"
 #include "mapped_ranges.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// A whole file mapped read-only. Pages are read when first touched and can be given back with release().
 ///
@@ -40,7 +40,7 @@ class MappedFile {
   detail::MappedRange* range_ = nullptr;
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "mapped_file.cpp"

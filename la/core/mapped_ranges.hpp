@@ -5,8 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "../../kernels/abi.hpp"
+
 // Where files are mapped, in a form that a signal handler may read.
-namespace la::detail {
+namespace la::inline LA_ABI::detail {
 
 /// Addresses of one mapping. A free one has begin 0.
 struct MappedRange {
@@ -44,4 +46,4 @@ inline MappedRange* find_mapped_range(std::uintptr_t address) noexcept {
   return nullptr;
 }
 
-}  // namespace la::detail
+}  // namespace la::inline LA_ABI::detail

@@ -5,7 +5,7 @@
 #include "team.hpp"
 #include "tensor.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 #if defined(_OPENMP) || defined(LA_OPENMP_SIMD)
 #define LA_VECTOR_LOOP _Pragma("omp simd")
@@ -28,4 +28,4 @@ void parallel_for(i64 n, Team* team, const Body& body) {
     body(i64{0}, n, 0);
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -14,7 +14,7 @@
 
 #include "error.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// A file on its way to its final name: it is written under another one beside it, which is removed again unless
 /// finish() gets that far. So a full disk, an error or a signal never leaves half a file under the final name.
@@ -72,4 +72,4 @@ class PendingFile {
   int file_ = -1, error_ = 0;
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <cstring>
 
-namespace la {
+#include "../../kernels/abi.hpp"
+
+namespace la::inline LA_ABI {
 
 /// bfloat16: the upper half of an IEEE binary32.
 struct bf16 {
@@ -61,4 +63,4 @@ inline f16 to_f16(float x) noexcept {
   return {std::uint16_t(sign | ((rounded - 0x38000000u) >> 13))};
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

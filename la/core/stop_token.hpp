@@ -1,5 +1,7 @@
 #pragma once
 
+#include "../../kernels/abi.hpp"
+
 #include <version>
 
 #if defined(__cpp_lib_jthread)
@@ -15,7 +17,7 @@
 #include <mutex>
 
 // std::stop_token, or a small one of la's own where the standard library has none: libc++ up to 19.
-namespace la {
+namespace la::inline LA_ABI {
 
 #if defined(__cpp_lib_jthread)
 
@@ -64,4 +66,4 @@ void wait_or_stop(std::condition_variable_any& changed, std::unique_lock<std::mu
 
 #endif
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -2,7 +2,9 @@
 
 #include <chrono>
 
-namespace la {
+#include "../../kernels/abi.hpp"
+
+namespace la::inline LA_ABI {
 
 class Stopwatch {
  public:
@@ -18,4 +20,4 @@ class Stopwatch {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

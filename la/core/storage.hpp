@@ -11,7 +11,7 @@
 
 #include "error.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// Cache line and widest vector: every allocation starts at a multiple of this.
 inline constexpr std::size_t kAlignment = 64;
@@ -92,4 +92,4 @@ class Storage {
   std::size_t size_ = 0;
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -9,7 +9,7 @@
 
 #include "default_threads.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 /// How long a worker looks for the next region before it sleeps: longer than the steps between regions that one thread
@@ -206,4 +206,4 @@ LA_INLINE void Team::run(std::span<const Phase> phases, int workers) {
   if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

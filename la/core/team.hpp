@@ -11,7 +11,7 @@
 #include "inline.hpp"
 #include "tensor.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// One phase of a parallel region: items [0, n), dealt in pieces that shrink towards the end, so that the others do not
 /// wait long for a worker that the system holds up. It refers to its body, which must outlive it.
@@ -104,7 +104,7 @@ class Team {
   alignas(64) std::atomic<std::uint32_t> opened_ = 0, completed_ = 0, left_ = 0;
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "team.cpp"

@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <type_traits>
 
-namespace la {
+#include "../../kernels/abi.hpp"
+
+namespace la::inline LA_ABI {
 
 using i64 = std::int64_t;
 
@@ -120,4 +122,4 @@ using ConstVector = Tensor<const float, 1>;
 using ConstMatrix = Tensor<const float, 2>;
 using ConstCube = Tensor<const float, 3>;
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -10,7 +10,7 @@
 
 #include "mapped_ranges.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 namespace detail {
 
@@ -70,4 +70,4 @@ LA_INLINE TruncationGuard::~TruncationGuard() {
   if (--handler.guards == 0) ::sigaction(SIGBUS, &handler.before, nullptr);
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

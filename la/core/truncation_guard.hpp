@@ -2,7 +2,7 @@
 
 #include "inline.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// While one of these lives, a mapped checkpoint that somebody cuts short under a running program is an la::Error
 /// that names the file, where it would otherwise be a SIGBUS and the end of the process.
@@ -18,7 +18,7 @@ class TruncationGuard {
   TruncationGuard& operator=(const TruncationGuard&) = delete;
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "truncation_guard.cpp"

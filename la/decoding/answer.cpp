@@ -6,26 +6,30 @@
 
 #include "../core/error.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
-inline float geometric_mean(std::span<const float> probabilities) {
+/// 1 for none.
+inline float geometric_mean(std::span<const Evidence> tokens) {
   double logs = 0;
-  for (const float p : probabilities) logs += std::log(double(p));  // log 0 gives 0 in the end
-  return float(std::exp(logs / double(probabilities.size())));
+  for (const Evidence& token : tokens)
+    logs += std::log(double(token.probability));  // log 0 gives 0 in the end
+  return tokens.empty() ? 1 : float(std::exp(logs / double(tokens.size())));
 }
 
 }  // namespace detail
 
-LA_INLINE std::optional<ScannedItem> AnswerScanner::feed(std::int32_t id, float probability) {
+LA_INLINE std::optional<ScannedItem> AnswerScanner::feed(std::int32_t id, const Evidence& evidence) {
   const i64 place = fed_++;
   if (id == special_.ref_start || id == special_.box_start) {
     leave_piece();
     open_piece(id == special_.ref_start ? Piece::ref : Piece::box, place);
+    box_start_ = evidence.object;
     return {};
   }
   if (piece_ == Piece::ref && id == special_.ref_end) {
     label_ = std::move(ids_);
+    label_score_ = detail::geometric_mean(evidence_);
     open_piece(Piece::outside, place);
     return {};
   }
@@ -37,7 +41,7 @@ LA_INLINE std::optional<ScannedItem> AnswerScanner::feed(std::int32_t id, float 
   if (piece_ == Piece::outside && id == special_.end) return {};
   if (piece_ == Piece::outside && ids_.empty()) begin_ = place;
   ids_.push_back(id);
-  probabilities_.push_back(probability);
+  evidence_.push_back(evidence);
   return {};
 }
 
@@ -45,7 +49,7 @@ LA_INLINE void AnswerScanner::open_piece(Piece piece, i64 begin) {
   piece_ = piece;
   begin_ = begin;
   ids_.clear();
-  probabilities_.clear();
+  evidence_.clear();
 }
 
 LA_INLINE void AnswerScanner::leave_piece() {
@@ -69,17 +73,37 @@ LA_INLINE std::optional<ScannedItem> AnswerScanner::close_box() {
                                        " among ", ids_.size(), " tokens"));
     return {};
   }
-  ScannedItem item{Item::Kind::none, {}, detail::geometric_mean(probabilities_), begin_};
+  ScannedItem item{Item::Kind::none, {}, evidence_[0].probability, label_score_, begin_};
   if (none) return item;
   item.kind = coords == 2 ? Item::Kind::point : Item::Kind::box;
-  for (std::size_t i = 0; i < ids_.size(); ++i) item.coordinates[i] = ids_[i] - special_.coord_first;
+  std::array<CoordinateSpread, 4> drawn;
+  for (std::size_t i = 0; i < ids_.size(); ++i) {
+    item.coordinates[i] = ids_[i] - special_.coord_first;
+    drawn[i] = evidence_[i].spread;
+  }
+  const std::span<const int, 4> chosen(item.coordinates);
+  const std::span<const CoordinateSpread, 4> all(drawn);
+  const float quality =
+      coords == 4 ? expected_iou(chosen, all) : expected_closeness(chosen.first<2>(), all.first<2>());
+  item.score = box_start_ * evidence_[0].object * quality;
   return item;
 }
 
-LA_INLINE std::optional<Item> AnswerParser::feed(std::int32_t id, float probability) {
-  const auto scanned = scanner_.feed(id, probability);
+LA_INLINE std::optional<Item> AnswerParser::feed(std::int32_t id, const Evidence& evidence) {
+  const auto scanned = scanner_.feed(id, evidence);
   if (!scanned) return {};
-  Item item{decode_label_(scanner_.label()), scanned->kind, scanned->coordinates, {}, {}, scanned->score};
+  if (repeats_ == Repeats::dropped && !guard_.keeps(scanner_.label(), scanned->box(), scanned->begin)) {
+    scanner_.warn(detail::concat("token ", scanned->begin, ": dropped a box of \"",
+                                 decode_label_(scanner_.label()), "\", which had begun to repeat itself"));
+    return {};
+  }
+  Item item{decode_label_(scanner_.label()),
+            scanned->kind,
+            scanned->coordinates,
+            {},
+            {},
+            scanned->score,
+            scanned->label_score};
   const auto& n = item.box_1000;
   const auto x = [&](int thousandths) { return float(double(thousandths) / 1000 * width_); };
   const auto y = [&](int thousandths) { return float(double(thousandths) / 1000 * height_); };
@@ -90,18 +114,18 @@ LA_INLINE std::optional<Item> AnswerParser::feed(std::int32_t id, float probabil
   return item;
 }
 
-LA_INLINE Answer parse_answer(std::span<const std::int32_t> ids, std::span<const float> probabilities,
+LA_INLINE Answer parse_answer(std::span<const std::int32_t> ids, std::span<const Evidence> evidence,
                               const SpecialTokens& special, const DecodeLabel& decode_label, int width,
                               int height) {
-  require(ids.size() == probabilities.size(), "answer: expected ", ids.size(), " probabilities, found ",
-          probabilities.size());
+  require(ids.size() == evidence.size(), "answer: expected the evidence of ", ids.size(), " tokens, found ",
+          evidence.size());
   AnswerParser parser(special, decode_label, width, height);
   Answer answer;
   for (std::size_t i = 0; i < ids.size(); ++i)
-    if (auto item = parser.feed(ids[i], probabilities[i])) answer.items.push_back(std::move(*item));
+    if (auto item = parser.feed(ids[i], evidence[i])) answer.items.push_back(std::move(*item));
   parser.finish();
   answer.warnings = parser.warnings();
   return answer;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

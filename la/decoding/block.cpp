@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 // Thresholds of the model's own decoder.
@@ -132,4 +132,4 @@ LA_INLINE BlockOutput decode_block(const BlockRows& rows, const SpecialTokens& s
   return classify_block(own, special, mode);
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -10,7 +10,7 @@
 #include "sampling.hpp"
 #include "../text/special_tokens.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// How answers are decoded: one token a step, a block of six a step, or blocks with single tokens for a box
 /// that is in doubt.
@@ -51,7 +51,7 @@ BlockOutput classify_block(const BlockTokens& tokens, const SpecialTokens& speci
 /// read_block(), else each row's own token; then classify_block().
 BlockOutput decode_block(const BlockRows& rows, const SpecialTokens& special, Mode mode);
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "block.cpp"

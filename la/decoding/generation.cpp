@@ -6,17 +6,19 @@
 #include "../core/error.hpp"
 #include "../core/parallel.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 LA_INLINE Generation::Generation(const SpecialTokens& special, const GenerationOptions& options,
-                                 std::vector<std::int32_t> prompt_ids, i64 model_max_length)
+                                 std::vector<std::int32_t> prompt_ids, i64 model_max_length,
+                                 const PassCost& cost)
     : special_(special),
       options_(options),
       step_(options.mode == Mode::slow ? Step::ar : Step::block),
       random_(options.sampling.seed),
       sequence_(std::move(prompt_ids)),
       prompt_size_(sequence_.size()),
-      scanner_(special) {
+      scanner_(special),
+      policy_(cost) {
   validate(options_.sampling);
   const i64 prompt = i64(prompt_size_);
   if (options_.max_new_tokens <= 0)
@@ -27,6 +29,7 @@ LA_INLINE Generation::Generation(const SpecialTokens& special, const GenerationO
                model_max_length);
   limit_ = std::size_t(prompt + std::min(options_.max_new_tokens, model_max_length - prompt));
   for (const std::int32_t id : sequence_) seen_.add(id);
+  if (options_.mode == Mode::slow && options_.speculate && policy_.drafts()) step_ = Step::draft;
 }
 
 LA_INLINE StopReason Generation::stop_reason() const {
@@ -37,6 +40,11 @@ LA_INLINE StopReason Generation::stop_reason() const {
 LA_INLINE void Generation::accept(Matrix logits, Team* team) {
   check_rows(logits);
   const auto row = [&](i64 i) { return std::span(logits.row(i), std::size_t(logits.shape[1])); };
+  if (step_ == Step::draft)  // a row is sampled after what the rows before it gave
+    return accept_step([&](i64 i) {
+      to_probabilities(row(i), options_.sampling, seen_.ids());
+      return std::span<const float>(row(i));
+    });
   parallel_for(logits.shape[0], team, [&](i64 begin, i64 end, int) {
     for (i64 i = begin; i < end; ++i) to_probabilities(row(i), options_.sampling, seen_.ids());
   });
@@ -51,28 +59,46 @@ LA_INLINE void Generation::accept_probabilities(ConstMatrix probabilities) {
   for (i64 i = 0; i < probabilities.shape[0]; ++i)
     require(!std::isnan(row(i)[0]), "logits: row ", i,
             " has a value that is not finite");  // softmax spreads it
-  ++forward_steps_;
+  accept_step(row);
+}
+
+LA_INLINE void Generation::accept_step(const RowOf& row) {
+  rows_used_ = step_ == Step::draft ? 0 : rows_of_step();
   if (step_ == Step::ar) {
-    accept_token(choose(row(0), options_.sampling, random_));
+    ++forward_steps_;
+    accept_token(row(0));
+    if (options_.mode == Mode::slow) policy_.single_step();
+  } else if (step_ == Step::block) {
+    ++forward_steps_;
+    accept_block(row);
   } else {
-    BlockRows rows;
-    for (std::size_t i = 0; i < rows.size(); ++i)
-      rows[i] = summarize_row(row(i64(i)), special_, options_.sampling, random_);
-    accept_block(rows);
+    const i64 rows = rows_of_step();
+    accept_drafted(row);
+    // Six rows more beside all those of the prompt cost next to nothing.
+    if (forward_steps_++ > 0) policy_.drafted_step(rows_used_, rows);
   }
-  if (!finished() && sequence_.size() >= limit_) stop_ = StopReason::max_tokens;
+  if (options_.mode == Mode::slow && options_.speculate) {
+    step_ = policy_.drafts() ? Step::draft : Step::ar;
+    if (step_ == Step::ar) draft({});
+  }
+  if (!finished() && sequence().size() >= limit_) stop_ = StopReason::max_tokens;
+}
+
+LA_INLINE i64 Generation::rows_of_step() const noexcept {
+  return step_ == Step::ar ? 1 : step_ == Step::block ? kBlockSize : drafts_ + 1 + kBlockSize;
 }
 
 LA_INLINE void Generation::check_rows(ConstMatrix rows) const {
   require(!finished(), "generation: logits after the end");
-  const i64 expected = step_ == Step::ar ? 1 : kBlockSize;
+  const i64 expected = rows_of_step();
   require(rows.shape[0] == expected && rows.shape[1] > 0 && rows.stride[1] == 1, "logits: expected ",
           expected, " dense rows, found [", rows.shape[0], ", ", rows.shape[1], "] with stride ",
           rows.stride[1]);
 }
 
-LA_INLINE void Generation::accept_token(Candidate token) {
-  append(token);
+LA_INLINE void Generation::accept_token(std::span<const float> probabilities) {
+  const Candidate token = choose(probabilities, options_.sampling, random_);
+  append(token, probabilities);
   if (finished()) return;
   if (options_.mode == Mode::slow) {
     if (token.id == special_.end) stop_ = StopReason::eos;
@@ -83,14 +109,17 @@ LA_INLINE void Generation::accept_token(Candidate token) {
   }
 }
 
-LA_INLINE void Generation::accept_block(const BlockRows& rows) {
+LA_INLINE void Generation::accept_block(const RowOf& row) {
+  BlockRows rows;
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    rows[i] = summarize_row(row(i64(i)), special_, options_.sampling, random_);
   const Candidate& first = rows[0].best[0];
   const bool wants_to_end = first.id == special_.end || first.id == special_.null;
   const BlockOutput output = options_.stop == StopPolicy::guarded && wants_to_end
                                  ? BlockOutput{BlockType::end, {{special_.end, first.probability}}}
                                  : decode_block(rows, special_, options_.mode);
-  for (const Candidate& token : output.tokens) {
-    append(token);
+  for (std::size_t i = 0; i < output.tokens.size(); ++i) {  // the first rows' tokens, in their order
+    append(output.tokens[i], row(i64(i)));
     if (finished()) return;
   }
   if (output.ends()) stop_ = StopReason::eos;
@@ -100,20 +129,55 @@ LA_INLINE void Generation::accept_block(const BlockRows& rows) {
   }
 }
 
-LA_INLINE void Generation::append(Candidate token) {
-  sequence_.push_back(token.id);
-  probabilities_.push_back(token.probability);
-  seen_.add(token.id);
-  const auto item = scanner_.feed(token.id, token.probability);
-  if (options_.stop == StopPolicy::guarded && item && item->kind == Item::Kind::box) stop_if_repeated(*item);
+/// The row before each draft says what single steps would have chosen there. The first difference takes the draft's
+/// place; those behind it are still a guess at what follows, as an answer's pieces are of fixed length.
+LA_INLINE void Generation::accept_drafted(const RowOf& row) {
+  const std::vector<std::int32_t> drafts(sequence_.end() - drafts_, sequence_.end());
+  draft({});
+  for (std::size_t i = 0; i <= drafts.size(); ++i) {
+    accept_token(row(i64(i)));
+    ++rows_used_;
+    drafted_ += i < drafts.size();
+    if (finished() || sequence_.size() >= limit_) return;
+    if (i == drafts.size()) return draft_from_window(row, i64(i) + 1);
+    if (sequence_.back() != drafts[i]) return draft(std::span(drafts).subspan(i + 1));
+    ++accepted_;
+  }
 }
 
-LA_INLINE void Generation::stop_if_repeated(const ScannedItem& item) {
-  const auto label = scanner_.label();
-  if (boxes_.insert({{label.begin(), label.end()}, item.coordinates}).second) return;
-  sequence_.resize(prompt_size_ + std::size_t(item.begin));
-  probabilities_.resize(std::size_t(item.begin));
+/// Drafts what the window says after the last token, if it said that token, too.
+LA_INLINE void Generation::draft_from_window(const RowOf& row, i64 first) {
+  std::vector<std::int32_t> tokens;
+  for (i64 j = 0; j < kBlockSize; ++j) {
+    const std::int32_t token = most_probable<1>(row(first + j))[0].id;
+    if (token == special_.null || (j == 0 && token != sequence_.back())) break;
+    if (j > 0) tokens.push_back(token);
+  }
+  draft(tokens);
+}
+
+/// Takes the place of the drafts that are left. None is checked that the length limit would not let out.
+LA_INLINE void Generation::draft(std::span<const std::int32_t> tokens) {
+  sequence_.resize(sequence_.size() - std::size_t(drafts_));
+  const std::size_t room = limit_ > sequence_.size() ? limit_ - sequence_.size() - 1 : 0;
+  tokens = tokens.first(std::min(tokens.size(), room));
+  sequence_.insert(sequence_.end(), tokens.begin(), tokens.end());
+  drafts_ = i64(tokens.size());
+}
+
+LA_INLINE void Generation::append(Candidate token, std::span<const float> probabilities) {
+  sequence_.push_back(token.id);
+  evidence_.push_back(evidence_of(probabilities, token.id, token.probability, special_));
+  seen_.add(token.id);
+  const auto item = scanner_.feed(token.id, evidence_.back());
+  if (options_.stop == StopPolicy::guarded && item) stop_if_looping(*item);
+}
+
+LA_INLINE void Generation::stop_if_looping(const ScannedItem& item) {
+  if (guard_.keeps(scanner_.label(), item.box(), item.begin) || guard_.dropped() < kLoopBound) return;
+  sequence_.resize(prompt_size_ + std::size_t(guard_.first_dropped()));
+  evidence_.resize(std::size_t(guard_.first_dropped()));
   stop_ = StopReason::loop;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -6,7 +6,7 @@
 #include <functional>
 #include <limits>
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 inline constexpr float kDroppedLogit = std::numeric_limits<float>::lowest();
@@ -143,4 +143,4 @@ LA_INLINE Candidate choose(std::span<const float> probabilities, const Sampling&
   return sampling.temperature > 0 ? draw(probabilities, random) : most_probable<1>(probabilities)[0];
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -9,7 +9,7 @@
 #include "../core/error.hpp"
 #include "../core/inline.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// How a row of logits becomes a token. The defaults are greedy and leave the logits alone.
 struct Sampling {
@@ -99,7 +99,7 @@ Candidate draw(std::span<const float> probabilities, Random& random);
 /// The token of a row of probabilities: drawn when the temperature is above 0, else the most probable one.
 Candidate choose(std::span<const float> probabilities, const Sampling& sampling, Random& random);
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "sampling.cpp"

@@ -10,7 +10,7 @@
 #include "draw.hpp"
 #include "tag_layout.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 /// Colours that stay apart from each other and from most photographs.
@@ -141,4 +141,4 @@ LA_INLINE Image annotate(const Image& image, std::span<const Mark> marks, const 
   return annotated;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -8,7 +8,7 @@
 #include "../core/inline.hpp"
 #include "image.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 enum class MarkKind { box, point, none };
 
@@ -34,7 +34,7 @@ struct AnnotateOptions {
 /// out. error: an empty picture
 Image annotate(const Image& image, std::span<const Mark> marks, const AnnotateOptions& options = {});
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "annotate.cpp"

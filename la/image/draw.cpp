@@ -6,7 +6,7 @@
 
 #include "stb_font.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 /// A corner of a font quad, laid out as stb_easy_font writes it.
@@ -88,4 +88,4 @@ LA_INLINE void draw_text(Image& image, i64 left, i64 top, i64 scale, const std::
   }
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

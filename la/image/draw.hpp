@@ -7,7 +7,7 @@
 #include "../core/inline.hpp"
 #include "image.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 struct Colour {
   std::uint8_t r = 0, g = 0, b = 0;
@@ -46,7 +46,7 @@ i64 text_width(const std::string& drawable);
 /// Text with its top left corner at (left, top), each dot of the font a square of scale x scale.
 void draw_text(Image& image, i64 left, i64 top, i64 scale, const std::string& drawable, Colour colour);
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "draw.cpp"

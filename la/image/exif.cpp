@@ -1,15 +1,18 @@
 #include "exif.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <utility>
 
+#include "image_format.hpp"
 #include "jpeg_segments.hpp"
+#include "png_chunks.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
-/// A TIFF block (the payload of an Exif segment); a read outside it yields nothing and clears `ok`.
+/// A TIFF block (the payload of an Exif segment) or another of numbers; a read outside it yields nothing and clears `ok`.
 struct TiffReader {
   std::span<const std::byte> bytes;
   bool big_endian = false;
@@ -30,7 +33,7 @@ struct TiffReader {
 };
 
 inline int tiff_orientation(std::span<const std::byte> tiff) noexcept {
-  constexpr std::uint32_t kOrientation = 0x0112, kShort = 3;
+  constexpr std::uint32_t kOrientation = 0x0112, kShort = 3, kLong = 4;  // phones write either
   TiffReader reader{tiff};
   const std::uint32_t order = reader.read(0, 2);
   if (order != 0x4949 && order != 0x4d4d) return 1;  // "II", "MM"
@@ -40,28 +43,66 @@ inline int tiff_orientation(std::span<const std::byte> tiff) noexcept {
   const std::uint32_t entries = reader.read(directory, 2);
   for (std::uint32_t i = 0; i < entries && reader.ok; ++i) {
     const std::size_t entry = directory + 2 + 12 * std::size_t(i);
-    if (reader.read(entry, 2) != kOrientation || reader.read(entry + 2, 2) != kShort) continue;
-    const std::uint32_t value = reader.read(entry + 8, 2);
+    if (reader.read(entry, 2) != kOrientation) continue;
+    const std::uint32_t type = reader.read(entry + 2, 2);
+    if (type != kShort && type != kLong) continue;
+    const std::uint32_t value = reader.read(entry + 8, type == kShort ? 2 : 4);
     return reader.ok && value >= 1 && value <= 8 ? int(value) : 1;
   }
   return 1;
 }
 
-inline bool is_exif_segment(std::span<const std::byte> payload) noexcept {
+inline bool has_exif_prefix(std::span<const std::byte> payload) noexcept {
   return payload.size() >= 6 && std::memcmp(payload.data(), "Exif\0\0", 6) == 0;
 }
 
-}  // namespace detail
-
-LA_INLINE int exif_orientation(std::span<const std::byte> jpeg) noexcept {
+inline std::span<const std::byte> jpeg_exif(std::span<const std::byte> jpeg) noexcept {
   constexpr unsigned kApp1 = 0xe1, kStartOfScan = 0xda;
   std::size_t at = 0;
   while (const auto segment = next_jpeg_segment(jpeg, at)) {
     if (segment->marker == kStartOfScan) break;
-    if (segment->marker == kApp1 && detail::is_exif_segment(segment->payload))
-      return detail::tiff_orientation(segment->payload.subspan(6));
+    if (segment->marker == kApp1 && has_exif_prefix(segment->payload)) return segment->payload;
   }
-  return 1;
+  return {};
+}
+
+inline std::span<const std::byte> png_exif(std::span<const std::byte> png) noexcept {
+  std::size_t at = kPngSignatureBytes;
+  while (const auto chunk = next_png_chunk(png, at))
+    if (chunk->type == "eXIf") return chunk->payload;
+  return {};
+}
+
+inline std::span<const std::byte> webp_exif(std::span<const std::byte> webp) noexcept {
+  constexpr std::size_t kFileHeader = 12, kChunkHeader = 8;
+  for (std::size_t at = kFileHeader; at <= webp.size() && webp.size() - at >= kChunkHeader;) {
+    const std::size_t length = TiffReader{webp}.read(at + 4, 4);
+    const std::span<const std::byte> rest = webp.subspan(at + kChunkHeader);
+    if (std::memcmp(webp.data() + at, "EXIF", 4) == 0) return rest.first(std::min(length, rest.size()));
+    at += kChunkHeader + length + length % 2;
+  }
+  return {};
+}
+
+/// The file's EXIF block; empty when there is none.
+inline std::span<const std::byte> find_exif(std::span<const std::byte> file) noexcept {
+  switch (sniff_image_format(file).value_or(ImageFormat::bmp)) {
+    case ImageFormat::jpeg:
+      return jpeg_exif(file);
+    case ImageFormat::png:
+      return png_exif(file);
+    case ImageFormat::webp:
+      return webp_exif(file);
+    default:
+      return {};
+  }
+}
+
+}  // namespace detail
+
+LA_INLINE int exif_orientation(std::span<const std::byte> file) noexcept {
+  const std::span<const std::byte> exif = detail::find_exif(file);
+  return detail::tiff_orientation(detail::has_exif_prefix(exif) ? exif.subspan(6) : exif);
 }
 
 LA_INLINE Image apply_orientation(Image stored, int orientation) {
@@ -82,4 +123,4 @@ LA_INLINE Image apply_orientation(Image stored, int orientation) {
   return shown;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

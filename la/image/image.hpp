@@ -6,7 +6,7 @@
 
 #include "../core/tensor.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// A picture: 8-bit RGB, row-major, no padding between rows.
 struct Image {
@@ -24,4 +24,4 @@ struct Image {
   bool operator==(const Image&) const = default;
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace la {
+namespace la::inline LA_ABI {
 
 LA_INLINE std::optional<JpegSegment> next_jpeg_segment(std::span<const std::byte> jpeg,
                                                        std::size_t& at) noexcept {
@@ -54,4 +54,4 @@ LA_INLINE const char* huffman_table_fault(std::span<const std::byte> jpeg) noexc
   return nullptr;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

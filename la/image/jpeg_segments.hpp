@@ -6,7 +6,7 @@
 
 #include "../core/inline.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// A marker segment of a JPEG file.
 struct JpegSegment {
@@ -27,7 +27,7 @@ std::size_t count_jpeg_scans(std::span<const std::byte> jpeg) noexcept;
 /// source: ITU-T T.81, B.2.4.2 and F.1.2.1
 const char* huffman_table_fault(std::span<const std::byte> jpeg) noexcept;
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "jpeg_segments.cpp"

@@ -7,7 +7,7 @@
 #include "../core/storage.hpp"
 #include "resize.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 inline constexpr i64 kPatchesPerSide = 512;  // a side must have fewer
@@ -78,4 +78,4 @@ LA_INLINE Patches preprocess(const Image& image, const ProcessorConfig& config, 
   return detail::cut_into_patches(resize_bicubic(limited, plan.width, plan.height, team), plan, config, team);
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -7,7 +7,7 @@
 #include "../core/team.hpp"
 #include "image.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// The settings of a checkpoint's preprocessor_config.json, with the values that absent keys stand for.
 struct ProcessorConfig {
@@ -41,7 +41,7 @@ struct Patches {
 /// error: as plan_size
 Patches preprocess(const Image& image, const ProcessorConfig& config, Team* team = nullptr);
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "patches.cpp"

@@ -9,7 +9,7 @@
 #include "../core/error.hpp"
 #include "../core/parallel.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 inline constexpr int kResizeBits =
@@ -155,4 +155,4 @@ LA_INLINE Image limit_side(const Image& image, i64 max_side, Team* team) {
   return resize_bicubic(image, size.width, size.height, team);
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -4,7 +4,7 @@
 #include "../core/team.hpp"
 #include "image.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// PIL's `Image.resize((width, height), BICUBIC)`, bit for bit: Catmull-Rom (a = -0.5) whose support grows
 /// with the downscale factor, first along rows, then along columns, rounded to 8 bits in between. A side that
@@ -25,7 +25,7 @@ PixelSize limited_size(i64 width, i64 height, i64 max_side);
 /// The picture in that size, by one bicubic pass if that is another.
 Image limit_side(const Image& image, i64 max_side, Team* team = nullptr);
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "resize.cpp"

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "../../kernels/abi.hpp"
+
 #pragma push_macro("INCLUDE_STB_EASY_FONT_H")
 #undef INCLUDE_STB_EASY_FONT_H
 
@@ -12,7 +14,7 @@
 #pragma GCC diagnostic ignored "-Wunused-function"
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wshadow"
-namespace la::detail::stb_font {
+namespace la::inline LA_ABI::detail::stb_font {
 #include <stb/stb_easy_font.h>
 }
 #pragma GCC diagnostic pop

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "../../kernels/abi.hpp"
+
 // stb_image (JPEG, PNG and BMP only) as la::detail::stb_reader. It lives in a namespace and its guard and
 // settings are set aside around the include, so that a program may include its own copy, configured its own
 // way, before or after this file. The standard headers come first: stb_image must not pull them into the
@@ -104,7 +106,7 @@
 #define STBI_HAS_LROTL
 #define _lrotl(buffer, bits) take_bits(*j, bits)
 
-namespace la::detail::stb_reader {
+namespace la::inline LA_ABI::detail::stb_reader {
 
 /// Blocks grow while compressed data is expanded: no further than this, and then `refused` is set.
 struct GrowthLimit {
@@ -137,14 +139,14 @@ unsigned take_bits(Jpeg& jpeg, int bits) {
   return jpeg.code_buffer << bits | jpeg.code_buffer >> (-bits & 31);
 }
 
-}  // namespace la::detail::stb_reader
+}  // namespace la::inline LA_ABI::detail::stb_reader
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wshadow"
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
-namespace la::detail::stb_reader {
+namespace la::inline LA_ABI::detail::stb_reader {
 #include <stb/stb_image.h>
 }
 #pragma GCC diagnostic pop

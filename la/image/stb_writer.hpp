@@ -12,6 +12,8 @@
 #include <new>
 #include <utility>
 
+#include "../../kernels/abi.hpp"
+
 #pragma push_macro("INCLUDE_STB_IMAGE_WRITE_H")
 #pragma push_macro("STB_IMAGE_WRITE_IMPLEMENTATION")
 #pragma push_macro("STB_IMAGE_WRITE_STATIC")
@@ -42,7 +44,7 @@
 #define STBIW_REALLOC(p, size) ::la::detail::StbMemory::current->reallocate(p, size)
 #define STBIW_FREE(p) ::la::detail::StbMemory::current->release(p)
 
-namespace la::detail {
+namespace la::inline LA_ABI::detail {
 
 /// What the encoder allocates while one of these is alive in its thread. The encoder does not check all of it: memory
 /// that runs out leaves it by std::bad_alloc, and what it held is freed here.
@@ -94,14 +96,14 @@ class StbMemory {
   StbMemory* before_;
 };
 
-}  // namespace la::detail
+}  // namespace la::inline LA_ABI::detail
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wshadow"
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
-namespace la::detail::stb_writer {
+namespace la::inline LA_ABI::detail::stb_writer {
 #include <stb/stb_image_write.h>
 }
 #pragma GCC diagnostic pop

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace la {
+namespace la::inline LA_ABI {
 
 LA_INLINE Rect TagLayout::inside_image(i64 left, i64 top, i64 width, i64 height) const noexcept {
   left = std::max(i64{0}, std::min(left, width_ - width));
@@ -43,4 +43,4 @@ LA_INLINE Rect TagLayout::place(const Rect& around, i64 width, i64 height) {
   return best;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

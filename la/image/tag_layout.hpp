@@ -5,7 +5,7 @@
 #include "../core/inline.hpp"
 #include "draw.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// Finds room for text tags: inside the picture, next to what they name, off each other where possible.
 class TagLayout {
@@ -25,7 +25,7 @@ class TagLayout {
   std::vector<Rect> tags_;
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "tag_layout.cpp"

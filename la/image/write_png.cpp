@@ -4,7 +4,7 @@
 #include "../core/pending_file.hpp"
 #include "stb_writer.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 inline void write_png_bytes(void* file, void* data, int size) {
@@ -27,4 +27,4 @@ LA_INLINE void write_png(const std::string& path, const Image& image) {
   file.finish();
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -7,10 +7,11 @@
 #include <utility>
 
 #include "../core/error.hpp"
+#include "checkpoint_directory.hpp"
 #include "json.hpp"
 #include "json_write.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 namespace detail {
 
@@ -93,7 +94,8 @@ LA_INLINE Checkpoint Checkpoint::open(const std::string& directory) {
   } else if (std::filesystem::exists(index, ignored)) {
     checkpoint.files_ = detail::open_shards(directory, index);
   } else {
-    fail(directory, ": expected model.safetensors or model.safetensors.index.json, found neither");
+    fail(directory, ": expected model.safetensors or model.safetensors.index.json, found neither",
+         describe_foreign_checkpoint(directory));
   }
   for (const SafetensorsFile& file : checkpoint.files_) {
     for (const auto& [name, tensor] : file.tensors()) checkpoint.tensors_.emplace(name, &tensor);
@@ -131,4 +133,4 @@ LA_INLINE std::size_t Checkpoint::tensor_bytes() const noexcept {
   return bytes;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -10,7 +10,7 @@
 #include "../core/inline.hpp"
 #include "safetensors.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 namespace detail {
 
@@ -55,7 +55,7 @@ class Checkpoint {
   std::unordered_map<std::string_view, const StoredTensor*> tensors_;  // into files_, whose maps never change
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "checkpoint.cpp"

@@ -1,18 +1,18 @@
 #include "hub.hpp"
 
-#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "../core/error.hpp"
+#include "checkpoint_directory.hpp"
+#include "hub_ref.hpp"
 #include "json_write.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 namespace detail {
 
@@ -37,19 +37,6 @@ inline std::vector<std::filesystem::path> hub_caches() {
   return caches;
 }
 
-/// One step of a path that cannot lead elsewhere: letters, digits, '-', '_' and '.', but not ".." or "--" (which
-/// separates the steps of a cache folder's name), nor '.' or '-' at either end.
-inline bool is_hub_name(std::string_view name) {
-  const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_' || c == '.';
-  };
-  const auto edge = [](char c) { return c == '.' || c == '-'; };
-  return !name.empty() && name.size() <= 96 && std::all_of(name.begin(), name.end(), allowed) &&
-         !edge(name.front()) && !edge(name.back()) && name.find("..") == name.npos &&
-         name.find("--") == name.npos;
-}
-
 /// "models--ORG--NAME"
 inline std::string hub_folder(const std::string& model_id) {
   const std::size_t slash = model_id.find('/');
@@ -57,20 +44,6 @@ inline std::string hub_folder(const std::string& model_id) {
                      is_hub_name(std::string_view(model_id).substr(slash + 1));
   if (!valid) fail_usage("model id: expected ORG/NAME, found ", json_quote(model_id));
   return "models--" + model_id.substr(0, slash) + "--" + model_id.substr(slash + 1);
-}
-
-/// The snapshot that a refs/main names; empty when there is no such file.
-inline std::string read_hub_ref(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return "";
-  std::string text(256, '\0');  // a commit's hash has 40 characters
-  in.read(text.data(), std::streamsize(text.size()));
-  text.resize(std::size_t(in.gcount()));
-  constexpr std::string_view kBlanks = " \t\r\n";
-  text.erase(text.find_last_not_of(kBlanks) + 1);
-  text.erase(0, text.find_first_not_of(kBlanks));
-  require(is_hub_name(text), path.string(), ": expected the name of a snapshot, found ", json_quote(text));
-  return text;
 }
 
 }  // namespace detail
@@ -94,9 +67,9 @@ LA_INLINE HubSnapshot find_hub_snapshot(const std::string& model_id) {
 }
 
 LA_INLINE std::string find_checkpoint_directory(const CheckpointRequest& request) {
-  if (!request.model_dir.empty()) return request.model_dir;
+  if (!request.model_dir.empty()) return checkpoint_directory(request.model_dir);
   const std::string chosen = detail::hub_variable("LA_MODEL_DIR");
-  if (!chosen.empty()) return chosen;
+  if (!chosen.empty()) return checkpoint_directory(chosen);
   std::string explanation = "no checkpoint: expected a model directory or a model id";
   if (!request.model_id.empty()) {
     HubSnapshot found = find_hub_snapshot(request.model_id);
@@ -107,4 +80,4 @@ LA_INLINE std::string find_checkpoint_directory(const CheckpointRequest& request
   return request.bundled;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -5,7 +5,7 @@
 
 #include "../core/inline.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// What a look into the Hugging Face cache of this machine found; nothing is ever downloaded.
 struct HubSnapshot {
@@ -26,11 +26,12 @@ struct CheckpointRequest {
   std::string bundled;  ///< the directory to end with when there is no other
 };
 
-/// The directory to open: `model_dir`, else $LA_MODEL_DIR, else the snapshot of `model_id`, else `bundled`.
+/// The directory to open: `model_dir`, else $LA_MODEL_DIR, either of which may be a `models--ORG--NAME` folder (see
+/// `checkpoint_directory`), else the snapshot of `model_id`, else `bundled`.
 /// error: none of them; the message tells where was looked
 std::string find_checkpoint_directory(const CheckpointRequest& request);
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "hub.cpp"

@@ -5,10 +5,11 @@
 #include <utility>
 
 #include "../core/error.hpp"
+#include "../core/git_lfs.hpp"
 #include "../core/input_file.hpp"
 #include "json_write.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 namespace detail {
 
@@ -41,6 +42,7 @@ LA_INLINE simdjson::padded_string read_json_text(const std::string& path) {
   simdjson::padded_string text(file.size());
   if (!text.data()) throw std::bad_alloc();  // simdjson itself goes on without memory
   file.read(text.data());
+  require(!is_git_lfs_pointer({text.data(), text.size()}), path, ": expected JSON, found ", kGitLfsPointer);
   return text;
 }
 
@@ -130,4 +132,4 @@ LA_INLINE JsonFile JsonFile::open(const std::string& path) {
   return json;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -12,7 +12,7 @@
 #include "../core/inline.hpp"
 #include "../core/tensor.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// A value of a JsonFile that knows the way to it: every error names the file, the path of keys, what was expected
 /// and what was found. Valid as long as its JsonFile.
@@ -69,7 +69,7 @@ class JsonFile {
   std::unique_ptr<simdjson::dom::parser> parser_;  // values point into it, so it must not move
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "json.cpp"

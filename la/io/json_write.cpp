@@ -7,7 +7,7 @@
 #include <cmath>
 #include <cstddef>
 
-namespace la {
+namespace la::inline LA_ABI {
 
 namespace detail {
 
@@ -73,4 +73,4 @@ LA_INLINE std::string json_number(float value) {
   return detail::shortest_number(value);
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

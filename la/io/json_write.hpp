@@ -5,7 +5,7 @@
 
 #include "../core/inline.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// The text as a JSON string with its quotes, on one line. Bytes that are not UTF-8 become U+FFFD.
 std::string json_quote(std::string_view text);
@@ -14,7 +14,7 @@ std::string json_quote(std::string_view text);
 std::string json_number(double value);
 std::string json_number(float value);
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "json_write.cpp"

@@ -5,7 +5,9 @@
 #include <new>
 #include <string_view>
 
-namespace la::detail {
+#include "../../kernels/abi.hpp"
+
+namespace la::inline LA_ABI::detail {
 
 /// A copy that simdjson may read a little past the end of.
 /// fails: std::bad_alloc, where simdjson's own constructor gives a null pointer and goes on
@@ -15,4 +17,4 @@ inline simdjson::padded_string padded_text(std::string_view text) {
   return padded;
 }
 
-}  // namespace la::detail
+}  // namespace la::inline LA_ABI::detail

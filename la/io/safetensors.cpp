@@ -11,11 +11,12 @@
 #include <utility>
 
 #include "../core/error.hpp"
+#include "../core/git_lfs.hpp"
 #include "../core/scalar.hpp"
 #include "json_write.hpp"
 #include "padded_text.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 static_assert(std::endian::native == std::endian::little, "safetensors data is read as it lies in the file");
 
@@ -57,12 +58,15 @@ inline std::string_view safetensors_header(const MappedFile& file) {
   const std::size_t size = file.bytes().size();
   require(size >= kHeaderLengthBytes, file.path(), ": expected a header length of 8 bytes, found a file of ",
           size);
+  require(!is_git_lfs_pointer({reinterpret_cast<const char*>(file.bytes().data()), size}), file.path(),
+          ": expected weights, found ", kGitLfsPointer);
   std::uint64_t length = 0;
   std::memcpy(&length, file.bytes().data(), kHeaderLengthBytes);
   require(length <= kMaxHeaderBytes, file.path(), ": expected a header of at most ", kMaxHeaderBytes,
           " bytes, found ", length);
   require(length <= size - kHeaderLengthBytes, file.path(), ": expected a header of ", length,
-          " bytes, found only ", size - kHeaderLengthBytes, " bytes after its length");
+          " bytes, found only ", size - kHeaderLengthBytes,
+          " bytes after its length: the file is cut short, as by an unfinished download");
   const auto* text = reinterpret_cast<const char*>(file.bytes().data()) + kHeaderLengthBytes;
   require(length > 0 && text[0] == '{', file.path(), ": expected a header that starts with '{'");
   return {text, std::size_t(length)};
@@ -175,13 +179,15 @@ inline void check_tiling(const std::string& path, std::vector<TensorEntry>& entr
   for (const TensorEntry& entry : entries) {
     const std::string label = tensor_label(path, entry.name);
     require(entry.begin == at, label, ": expected data_offsets that begin at ", at, ", found ", entry.begin);
-    require(entry.end >= entry.begin && entry.end <= data_bytes, label,
-            ": expected data_offsets that end in [", entry.begin, ", ", data_bytes, "], found ", entry.end);
+    require(entry.end >= entry.begin, label, ": expected data_offsets that end at ", entry.begin,
+            " or later, found ", entry.end);
     const std::uint64_t bytes = expected_bytes(label, entry);
     require(entry.end - entry.begin == bytes, label, ": expected ", bytes,
             " bytes by dtype and shape, found ", entry.end - entry.begin);
     at = entry.end;
   }
+  require(at <= data_bytes, path, ": expected ", at, " bytes of tensor data, found ", data_bytes,
+          ": the file is cut short, as by an unfinished download");
   require(at == data_bytes, path, ": expected ", at, " bytes of tensor data, found ", data_bytes);
 }
 
@@ -259,4 +265,4 @@ LA_INLINE const StoredTensor* SafetensorsFile::find(std::string_view name) const
   return found == tensors_.end() ? nullptr : &found->second;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

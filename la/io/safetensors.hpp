@@ -12,7 +12,7 @@
 #include "../core/mapped_file.hpp"
 #include "../core/tensor.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// Element types of the safetensors format (`i64_`, as `i64` is a type).
 enum class DType { boolean, u8, i8, u16, i16, u32, i32, u64, i64_, f16, bf16, f32, f64 };
@@ -63,7 +63,7 @@ class SafetensorsFile {
   std::map<std::string, std::string> metadata_;
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "safetensors.cpp"

@@ -8,7 +8,7 @@
 #include "../core/storage.hpp"
 #include "json_write.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 inline std::string header_of(const std::map<std::string, std::string>& metadata,
@@ -69,4 +69,4 @@ LA_INLINE TensorSource copy_of(const StoredTensor& tensor) {
           }};
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

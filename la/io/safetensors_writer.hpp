@@ -10,7 +10,7 @@
 #include "../core/inline.hpp"
 #include "safetensors.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// A tensor to be written: what it is, and how its bytes come, in order and in pieces of any size.
 struct TensorSource {
@@ -33,7 +33,7 @@ void write_safetensors(const std::string& path, const std::map<std::string, std:
 /// A tensor that is copied as it is.
 TensorSource copy_of(const StoredTensor& tensor);
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "safetensors_writer.cpp"

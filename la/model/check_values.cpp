@@ -12,7 +12,7 @@
 #include "../weights/packed_file.hpp"
 #include "model_weights.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 /// Counts as values go by.
@@ -127,4 +127,4 @@ LA_INLINE std::vector<NonFiniteValues> find_non_finite(const Checkpoint& checkpo
   return all;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

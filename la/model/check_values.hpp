@@ -7,7 +7,7 @@
 #include "../io/checkpoint.hpp"
 #include "config.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// The values of one tensor that are infinite or NaN.
 struct NonFiniteValues {
@@ -25,7 +25,7 @@ struct NonFiniteValues {
 /// error: as check_weights
 std::vector<NonFiniteValues> find_non_finite(const Checkpoint& checkpoint, const ModelConfig& config);
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "check_values.cpp"

@@ -5,10 +5,11 @@
 #include <system_error>
 
 #include "../core/error.hpp"
+#include "../io/checkpoint_directory.hpp"
 #include "../io/json.hpp"
 #include "../decoding/block.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 namespace detail {
 
@@ -184,7 +185,11 @@ LA_INLINE ProcessorConfig load_processor_config(const std::string& directory) {
 }
 
 LA_INLINE ModelConfig ModelConfig::load(const std::string& directory) {
-  const JsonFile file = JsonFile::open(detail::config_file(directory, "config.json"));
+  const std::string path = detail::config_file(directory, "config.json");
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored))
+    fail(path, ": No such file or directory", describe_foreign_checkpoint(directory));
+  const JsonFile file = JsonFile::open(path);
   const JsonValue root = file.root();
   ModelConfig config;
   config.directory = directory;
@@ -199,4 +204,4 @@ LA_INLINE ModelConfig ModelConfig::load(const std::string& directory) {
   return config;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

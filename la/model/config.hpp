@@ -9,7 +9,7 @@
 #include "../text/special_tokens.hpp"
 #include "../weights/int4_checkpoint.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// The Qwen2 decoder.
 struct TextConfig {
@@ -54,7 +54,7 @@ struct ModelConfig {
 /// error: as ModelConfig::load
 ProcessorConfig load_processor_config(const std::string& directory);
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "config.cpp"

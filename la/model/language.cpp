@@ -6,7 +6,7 @@
 
 #include "rope_table.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// The rows of one forward pass: tokens of all sequences one after the other.
 struct LanguageModel::Batch {
@@ -23,7 +23,7 @@ struct LanguageModel::Batch {
   /// Adds the sequence's tokens up to `until`; when these are all, also its window.
   void add(const SequenceInput& input, i64 until, std::int32_t mask_token) {
     const i64 length = i64(input.sequence.size()), start = input.cache->length(), row = size();
-    assert(start < length || (input.block && start == length));
+    assert(start + input.token_rows <= length || until < length);
     for (i64 p = start; p < until; ++p) push(input.sequence[std::size_t(p)], p, {std::int32_t(p + 1), 0, 0});
     for (const ImageRows& image : input.images) {
       const i64 begin = std::max(image.position, start),
@@ -31,6 +31,8 @@ struct LanguageModel::Batch {
       if (begin < end)
         images.push_back({row + begin - start, image.rows.rows(begin - image.position, end - begin)});
     }
+    for (i64 back = until == length ? input.token_rows : 0; back > 0; --back)
+      logit_rows.push_back(std::int32_t(size() - back));
     if (until == length && input.block) {
       // Window row j is at position L-1+j. All six attend to cached keys [0, L-1) and to each other; the last token's
       // cached key is skipped because row 0 repeats that token.
@@ -39,8 +41,6 @@ struct LanguageModel::Batch {
         logit_rows.push_back(std::int32_t(size()));
         push(j == 0 ? input.sequence.back() : mask_token, length - 1 + j, window);
       }
-    } else if (until == length) {
-      logit_rows.push_back(std::int32_t(size() - 1));
     }
     rows.push_back({input.cache, 0, row, size() - row});
     caches.push_back(input.cache);
@@ -139,4 +139,4 @@ LA_INLINE void LanguageModel::layer(const DecoderLayer& l, i64 index, const Batc
   ops_.linear(wide, *l.down, x, Store::add);
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

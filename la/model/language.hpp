@@ -9,7 +9,7 @@
 #include "config.hpp"
 #include "model_weights.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// Prompt positions that take projected picture rows in place of embeddings.
 struct ImageRows {
@@ -26,6 +26,8 @@ struct SequenceInput {
   std::span<const std::int32_t> sequence;  ///< all tokens; those beyond the cache are fed
   std::span<const ImageRows> images;       ///< in the prompt
   bool block = false;                      ///< also feed the window of a block step
+  /// Of the last tokens, those whose logits are wanted: one without a window, else none, unless drafts are checked.
+  i64 token_rows = block ? 0 : 1;
 };
 
 /// Qwen2 decoder.
@@ -34,7 +36,7 @@ class LanguageModel {
   LanguageModel(const TextConfig& config, std::int32_t mask_token, const LanguageWeights& weights, Ops& ops);
 
   /// Feeds each sequence's uncached tokens, and its window. Afterwards each cache holds its whole sequence; the
-  /// window's keys and values are dropped. Logits come sequence after sequence: one row for the token after the last, or the
+  /// window's keys and values are dropped. Logits come sequence after sequence: those of the last token_rows tokens, then
   /// window's six, row j for position L + j.
   /// shape: logits [rows of all sequences, V], in the backend's memory
   void forward(std::span<const SequenceInput> inputs, Workspace& workspace, Matrix logits);
@@ -42,7 +44,9 @@ class LanguageModel {
   /// Feeds the sequence's tokens up to `until` without asking for logits; `until` is less than its length.
   void prefill(const SequenceInput& input, i64 until, Workspace& workspace);
 
-  static i64 logit_rows(const SequenceInput& input) noexcept { return input.block ? kBlockSize : 1; }
+  static i64 logit_rows(const SequenceInput& input) noexcept {
+    return input.token_rows + (input.block ? kBlockSize : 0);
+  }
   std::unique_ptr<KvCache> make_cache() const;
 
  private:
@@ -57,7 +61,7 @@ class LanguageModel {
   Ops& ops_;
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "language.cpp"

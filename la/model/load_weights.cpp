@@ -10,7 +10,7 @@
 #include "../weights/int4_checkpoint.hpp"
 #include "../weights/packed_file.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 /// What becomes of a stored weight; null when it is only checked.
@@ -280,4 +280,4 @@ LA_INLINE void check_weights(const Checkpoint& checkpoint, const ModelConfig& co
   detail::read_model(read, checkpoint, config, {});
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -12,7 +12,7 @@
 #include "../ops/ops.hpp"
 #include "config.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// A small tensor widened to f32 in the backend's memory.
 struct DeviceVector {
@@ -110,7 +110,7 @@ void for_each_weight(const Checkpoint& checkpoint, const ModelConfig& config,
 /// error: as load_weights
 void check_weights(const Checkpoint& checkpoint, const ModelConfig& config);
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "load_weights.cpp"

@@ -8,7 +8,7 @@
 #include "../core/tensor.hpp"
 #include "../ops/workspace.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// cos and sin of each token's angles, in the backend's memory.   shape: [T, D/2]
 struct RopeTable {
@@ -61,4 +61,4 @@ inline RopeTable vision_rope(i64 grid_h, i64 grid_w, i64 head_size, Ops& ops, Wo
   });
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

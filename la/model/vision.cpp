@@ -6,7 +6,7 @@
 
 #include "rope_table.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 /// LayerNorm epsilon of the vision tower and the projector; it is not in the config.
@@ -124,4 +124,4 @@ LA_INLINE void project(const ProjectorWeights& weights, ConstMatrix features, i6
   });
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

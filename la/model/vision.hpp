@@ -6,7 +6,7 @@
 #include "config.hpp"
 #include "model_weights.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// Patches that go through a layer at a time: 1008, whole attention calls of 48 rows. Enough to
 /// fill a matrix product; and 1008 rows of the 3B's widest layer take 17 MB, whatever the size of the image.
@@ -43,7 +43,7 @@ void merge_patches(ConstMatrix features, i64 grid_w, i64 first, Ops& ops, Matrix
 void project(const ProjectorWeights& weights, ConstMatrix features, i64 grid_w, Ops& ops,
              Workspace& workspace, Matrix projected, i64 chunk = kVisionChunk);
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "vision.cpp"

@@ -5,7 +5,7 @@
 
 #include "ops.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// Passes every call on to another backend: the base of what watches or changes some of them.
 class ForwardingOps : public Ops {
@@ -15,6 +15,7 @@ class ForwardingOps : public Ops {
   std::string_view name() const noexcept override { return inner_->name(); }
   std::string_view isa() const noexcept override { return inner_->isa(); }
   int threads() const noexcept override { return inner_->threads(); }
+  double rows_per_read() const noexcept override { return inner_->rows_per_read(); }
   std::shared_ptr<std::byte> allocate(std::size_t bytes) override { return inner_->allocate(bytes); }
   void upload(const void* host, void* device, std::size_t bytes) override {
     inner_->upload(host, device, bytes);
@@ -64,4 +65,4 @@ class ForwardingOps : public Ops {
   std::unique_ptr<Ops> inner_;
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -6,7 +6,7 @@
 
 #include "../core/tensor.hpp"
 
-namespace la::detail {
+namespace la::inline LA_ABI::detail {
 
 /// The four source indices and weights of one output position.
 struct GridTaps {
@@ -35,4 +35,4 @@ inline std::vector<GridTaps> grid_taps(i64 in, i64 out) {
   return taps;
 }
 
-}  // namespace la::detail
+}  // namespace la::inline LA_ABI::detail

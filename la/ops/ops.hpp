@@ -10,7 +10,7 @@
 #include "../core/tensor.hpp"
 #include "../weights/weight.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 using kernels::KeyMask;
 using kernels::Store;
@@ -66,6 +66,8 @@ class Ops {
   virtual std::string_view isa() const noexcept { return name(); }
   /// Host threads it may use.
   virtual int threads() const noexcept = 0;
+  /// Rows of a linear product whose arithmetic takes about as long as reading the weights. It decides when drafts pay.
+  virtual double rows_per_read() const noexcept { return 10; }
 
   // Memory
 
@@ -113,4 +115,4 @@ class Ops {
   virtual void softmax(Matrix x) = 0;
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -8,7 +8,7 @@
 
 #include "../core/error.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 struct CheckedWeight final : Weight {
@@ -225,4 +225,4 @@ LA_INLINE std::unique_ptr<Ops> make_check_ops(std::unique_ptr<Ops> subject, std:
   return std::make_unique<detail::CheckOps>(std::move(subject), std::move(oracle), tolerance);
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -14,7 +14,7 @@
 #include "paged_kv_cache.hpp"
 #include "select_isa.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 class CpuOps final : public Ops {
@@ -321,4 +321,4 @@ LA_INLINE std::unique_ptr<Ops> make_cpu_ops(const CpuOptions& options) {
   return std::make_unique<detail::CpuOps>(options);
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -7,7 +7,7 @@
 #include "../core/team.hpp"
 #include "ops.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 struct CpuOptions {
   int threads = 0;         ///< 0: default_threads()
@@ -19,7 +19,7 @@ struct CpuOptions {
 /// Threads and vector kernels.
 std::unique_ptr<Ops> make_cpu_ops(const CpuOptions& options = {});
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "ops_cpu.cpp"

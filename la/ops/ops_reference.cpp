@@ -14,7 +14,7 @@
 #include "../weights/packed_weight.hpp"
 #include "../weights/weight_rows.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 /// Row-major f32, as the formula reads.
@@ -304,4 +304,4 @@ LA_INLINE std::unique_ptr<Ops> make_reference_ops(int threads, ActivationFormat 
   return std::make_unique<detail::ReferenceOps>(std::move(team), activations);
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

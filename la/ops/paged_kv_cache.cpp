@@ -3,7 +3,7 @@
 #include <cassert>
 #include <cstring>
 
-namespace la {
+namespace la::inline LA_ABI {
 
 LA_INLINE PagedKvCache::PagedKvCache(const KvShape& shape) : KvCache(shape) {}
 
@@ -73,4 +73,4 @@ LA_INLINE void PagedKvCache::write(i64 layer, i64 head, i64 token, const float* 
     value[d / kernels::kPanel * kernels::kPageKeys * kernels::kPanel + d % kernels::kPanel] = v[d * v_stride];
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

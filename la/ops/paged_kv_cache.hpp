@@ -7,7 +7,7 @@
 #include "../core/storage.hpp"
 #include "ops.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// Keys and values in pages of 64 tokens, laid out as kernels::Attention reads them: in a page, for every layer and
 /// head, the K panels and then the V panels. Pages start at multiples of 64, so how a sequence was fed in never
@@ -46,7 +46,7 @@ class PagedKvCache final : public KvCache {
   std::vector<float*> pointers_;
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "paged_kv_cache.cpp"

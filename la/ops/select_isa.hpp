@@ -3,7 +3,7 @@
 #include "../../kernels/dispatch.hpp"
 #include "../core/error.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// kernels::select_isa, whose error is the caller's wrong usage.
 inline kernels::Table select_isa(std::string_view name) {
@@ -14,4 +14,4 @@ inline kernels::Table select_isa(std::string_view name) {
   }
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -10,7 +10,7 @@
 #include "../core/storage.hpp"
 #include "ops.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// An arena for the intermediate results of forward passes, in a backend's memory. Views taken inside a Scope end
 /// with it. When the outermost scope ends, the memory is joined into one block, so a pass no larger than an earlier
@@ -91,4 +91,4 @@ class Workspace {
   i64 allocations_ = 0;
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

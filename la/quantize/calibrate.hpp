@@ -11,7 +11,7 @@
 #include "observing_ops.hpp"
 #include "quantize_options.hpp"
 
-namespace la::detail {
+namespace la::inline LA_ABI::detail {
 
 /// The model, run on samples to see the inputs of its linear layers.
 class Calibrator {
@@ -75,4 +75,4 @@ class Calibrator {
   Session session_;
 };
 
-}  // namespace la::detail
+}  // namespace la::inline LA_ABI::detail

@@ -8,7 +8,7 @@
 #include "group_search.hpp"
 #include "hessian.hpp"
 
-namespace la::detail {
+namespace la::inline LA_ABI::detail {
 
 /// What each input's rounding error does, and how later inputs make up for it.
 /// source: GPTQ, https://arxiv.org/abs/2210.17323
@@ -181,4 +181,4 @@ class RowRefiner {
   i64 first_ = 0, size_ = 0;
 };
 
-}  // namespace la::detail
+}  // namespace la::inline LA_ABI::detail

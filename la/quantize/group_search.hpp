@@ -8,7 +8,7 @@
 #include "../core/scalar.hpp"
 
 // The scale and zero point of one group of 4-bit weights, chosen for what its inputs weigh.
-namespace la::detail {
+namespace la::inline LA_ABI::detail {
 
 /// w = scale * (q - zero), q in 0..15, zero in 1..15: every packing of other tools can hold that.
 struct Int4Scale {
@@ -89,4 +89,4 @@ inline Int4Scale searched_scale(std::span<const float> w, const float* weight) {
   return best;
 }
 
-}  // namespace la::detail
+}  // namespace la::inline LA_ABI::detail

@@ -8,7 +8,7 @@
 
 #include "../core/tensor.hpp"
 
-namespace la::detail {
+namespace la::inline LA_ABI::detail {
 
 /// Second hessian X^T X of the inputs of a linear layer, in blocks along the diagonal: what a change of its weights
 /// does to its outputs. Inputs further apart than a block are taken as unrelated, which bounds memory for a wide ffn.
@@ -73,4 +73,4 @@ class Hessian {
   std::vector<Matrix> blocks_;
 };
 
-}  // namespace la::detail
+}  // namespace la::inline LA_ABI::detail

@@ -8,7 +8,7 @@
 
 #include "../ops/forwarding_ops.hpp"
 
-namespace la::detail {
+namespace la::inline LA_ABI::detail {
 
 /// Shows the tokens of each pass and the inputs of each linear layer to observers, and replaces some weights by others of
 /// the same size. A weight is known by its place in the order of make_weight calls, which is that of for_each_weight.
@@ -48,4 +48,4 @@ class ObservingOps final : public ForwardingOps {
   std::unordered_map<const Weight*, std::size_t> order_;
 };
 
-}  // namespace la::detail
+}  // namespace la::inline LA_ABI::detail

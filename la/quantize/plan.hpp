@@ -10,7 +10,7 @@
 #include "quantize_options.hpp"
 
 // What becomes of each weight, decided before any is read.
-namespace la::detail {
+namespace la::inline LA_ABI::detail {
 
 /// Rows of a stack that come from one tensor.
 struct PlannedRows {
@@ -87,4 +87,4 @@ inline std::vector<PlannedWeight> plan_weights(const Checkpoint& checkpoint, con
   return plan;
 }
 
-}  // namespace la::detail
+}  // namespace la::inline LA_ABI::detail

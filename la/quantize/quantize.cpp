@@ -17,7 +17,7 @@
 #include "write_gptq.hpp"
 #include "write_packed.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 /// Hessian held at a time; the samples are run again for those that do not fit.
@@ -242,4 +242,4 @@ LA_INLINE QuantizeSummary quantize(const std::string& model_dir, const std::stri
   return detail::Quantizer(model_dir, out_dir, options).run();
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

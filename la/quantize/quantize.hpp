@@ -5,7 +5,7 @@
 #include "../core/inline.hpp"
 #include "quantize_options.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// Writes a quantised copy of a checkpoint: a complete directory that Session::open opens.
 ///
@@ -19,7 +19,7 @@ namespace la {
 QuantizeSummary quantize(const std::string& model_dir, const std::string& out_dir,
                          const QuantizeOptions& options);
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "quantize.cpp"

@@ -11,7 +11,7 @@
 #include "../model/model_weights.hpp"
 #include "../text/prompt_text.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// mixed: a 4-bit decoder; vision, projector, embedding and head in 8 bits.
 enum class QuantizeFormat { q8, q4, mixed };
@@ -51,4 +51,4 @@ struct QuantizeSummary {
   QuantizeErrors errors;                    ///< of 4-bit weights, when calibrated
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -12,7 +12,7 @@
 #include "quantize_options.hpp"
 
 // One linear weight to panels of 4 bits.
-namespace la::detail {
+namespace la::inline LA_ABI::detail {
 
 template <int G>
 void put_row(const Int4Row& row, std::size_t column, std::byte* panel) {
@@ -98,4 +98,4 @@ inline std::unique_ptr<PackedWeight> quantize_int4(std::span<const WeightPart> p
   return packed;
 }
 
-}  // namespace la::detail
+}  // namespace la::inline LA_ABI::detail

@@ -12,7 +12,7 @@
 #include "quantize_options.hpp"
 
 // Finished weights, one file each, until all are there: what makes a run resumable.
-namespace la::detail {
+namespace la::inline LA_ABI::detail {
 
 /// A finished weight: its panels in a mapped file.
 struct StagedWeight {
@@ -72,4 +72,4 @@ class Staging {
   std::string settings_;
 };
 
-}  // namespace la::detail
+}  // namespace la::inline LA_ABI::detail

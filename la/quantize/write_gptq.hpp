@@ -14,7 +14,7 @@
 #include "staging.hpp"
 
 // The layout of other tools: GPTQ with zeros stored minus one, as AutoRound writes it.
-namespace la::detail {
+namespace la::inline LA_ABI::detail {
 
 /// Codes, zeros and scales of staged panels.
 class PanelReader {
@@ -155,4 +155,4 @@ inline void add_quantization_config(const std::string& path, i64 group) {
   file.finish();
 }
 
-}  // namespace la::detail
+}  // namespace la::inline LA_ABI::detail

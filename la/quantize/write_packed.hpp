@@ -10,7 +10,7 @@
 #include "staging.hpp"
 
 // The packed file, see find_panels.hpp.
-namespace la::detail {
+namespace la::inline LA_ABI::detail {
 
 /// Bytes, then zeros up to the size that the tensor has.
 inline TensorSource padded_source(std::string name, std::span<const std::byte> bytes, std::size_t size) {
@@ -56,4 +56,4 @@ inline void write_packed(const std::string& path, const Checkpoint& checkpoint,
   write_safetensors(path, metadata, tensors);
 }
 
-}  // namespace la::detail
+}  // namespace la::inline LA_ABI::detail

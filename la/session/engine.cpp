@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "../../kernels/dispatch.hpp"
 #include "../core/error.hpp"
 #include "../image/patches.hpp"
 #include "../image/resize.hpp"
@@ -15,7 +16,7 @@
 #include "../ops/ops_reference.hpp"
 #endif
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 inline std::unique_ptr<Ops> make_ops(const SessionOptions& options, const std::shared_ptr<Team>& team) {
@@ -57,7 +58,10 @@ LA_INLINE ModelWeights Engine::load(const std::string& directory, const SessionO
   check_vocabulary(tokenizer, config);
   const Checkpoint checkpoint = Checkpoint::open(directory);
   check_weights(checkpoint, config);  // everything, before minutes go into packing
-  return load_weights(checkpoint, config, *ops, options.weights, options.progress);
+  ModelWeights loaded = load_weights(checkpoint, config, *ops, options.weights, options.progress);
+  if (std::string note = kernels::scalar_only_warning(); !note.empty())
+    loaded.warnings.push_back(std::move(note));
+  return loaded;
 }
 
 LA_INLINE EncodedImage Engine::encode(const Image& image, i64 max_side, bool shared) {
@@ -111,4 +115,4 @@ LA_INLINE Statistics Engine::totals() {
   return all;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -21,7 +21,7 @@
 #include "prefix_cache.hpp"
 #include "request.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// error: the tokenizer has ids outside the model's vocabulary
 void check_vocabulary(const Tokenizer& tokenizer, const ModelConfig& config);
@@ -55,7 +55,7 @@ struct Engine {
   EncodedImage run_vision(const Image& image, i64 max_side);
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "engine.cpp"

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 /// One step of a 64-bit hash. source: MurmurHash3's 64-bit finaliser
@@ -48,4 +48,4 @@ LA_INLINE void ImageCache::keep(const ImageKey& key, const EncodedImage& image) 
   }
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

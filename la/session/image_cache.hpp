@@ -8,7 +8,7 @@
 #include "../core/inline.hpp"
 #include "request.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// What a picture looks like: 128 bits of its pixels, its size, and the side it is shrunk to.
 struct ImageKey {
@@ -40,7 +40,7 @@ class ImageCache {
   std::list<Entry> entries_;  // the last used first
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "image_cache.cpp"

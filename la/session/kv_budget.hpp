@@ -11,7 +11,7 @@
 
 #include "../core/stop_token.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// Bytes for keys and values, counted out to the rows of all threads before they start. What is taken is an upper
 /// bound on what is then held, so a row that has started always ends.
@@ -91,4 +91,4 @@ class KvBudget {
   std::uint64_t releases_ = 0;
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

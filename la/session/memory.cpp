@@ -12,7 +12,7 @@
 #include "../model/vision.hpp"
 #include "../model/model_weights.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 /// Bytes of the file that are mapped while this part is packed.
@@ -102,7 +102,7 @@ LA_INLINE MemoryEstimate estimate_memory(const Checkpoint& checkpoint, const Mod
   const i64 scratch = std::max({kernels::kGemmScratch, kernels::attention_scratch(t.head_dim),
                                 kernels::attention_scratch(v.head_dim)});
   estimate.workspace =
-      std::size_t(detail::workspace_floats(config, patches, prompt, plan.questions * kBlockSize) +
+      std::size_t(detail::workspace_floats(config, patches, prompt, plan.questions * 2 * kBlockSize) +
                   threads * scratch) *
           sizeof(float) +
       detail::quantized_rows(config, patches, prompt);
@@ -116,4 +116,4 @@ LA_INLINE MemoryEstimate estimate_memory(const Checkpoint& checkpoint, const Mod
   return estimate;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

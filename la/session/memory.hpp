@@ -8,7 +8,7 @@
 #include "../ops/ops.hpp"
 #include "../model/config.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// What is going to run: a model, on one picture with some questions at once.
 struct MemoryPlan {
@@ -18,7 +18,7 @@ struct MemoryPlan {
   i64 max_side = 0;           ///< larger pictures are shrunk to this. 0: never
   i64 questions = 1;
   i64 question_tokens = 128;  ///< of each prompt, beside the picture's
-  i64 max_new_tokens = 512;
+  i64 max_new_tokens = 2048;
 };
 
 /// Bytes of main memory that a run on the cpu backend will take, told from the checkpoint's headers alone.
@@ -44,7 +44,7 @@ struct MemoryEstimate {
 MemoryEstimate estimate_memory(const Checkpoint& checkpoint, const ModelConfig& config,
                                const MemoryPlan& plan);
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "memory.cpp"

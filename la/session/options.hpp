@@ -8,7 +8,7 @@
 #include "../model/model_weights.hpp"
 #include "../ops/ops.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// Which implementation of the ops runs. check runs cpu beside reference and stops at the first op that differs.
 enum class Backend { cpu, reference, check };
@@ -31,4 +31,4 @@ struct SessionOptions {
   std::size_t kv_budget_bytes = std::size_t{2} << 30;
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

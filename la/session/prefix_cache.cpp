@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 /// Also right when both are expired: the control block is compared, not an address that may have been used again.
@@ -67,4 +67,4 @@ LA_INLINE bool PrefixCache::drop_oldest(const Handle& except) {
   return false;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -10,7 +10,7 @@
 #include "../ops/ops.hpp"
 #include "kv_budget.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// Where a prompt takes the rows of a picture; the same memory is the same picture.
 struct PlacedImage {
@@ -66,7 +66,7 @@ class PrefixCache {
   std::list<Handle> prefixes_;  // the last used first
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "prefix_cache.cpp"

@@ -18,7 +18,7 @@
 #include "../decoding/generation.hpp"
 
 // What goes into a session and what comes out of it.
-namespace la {
+namespace la::inline LA_ABI {
 
 /// A picture after the vision tower, ready for any number of questions. A handle: copies share the rows, which outlive
 /// the session's own cache.
@@ -37,9 +37,11 @@ struct AskOptions {
   /// The picture, from 0, whose pixels boxes are in. By default the one that the question names, by `<image-K>` or
   /// `<image K>`, if it names exactly one; else the first. (A question that shows a crop names both pictures.)
   std::optional<i64> boxes_on;
+  float min_score = 0;  ///< items below it are left out
   /// Called with each item as soon as its `</box>` is decoded.
   std::function<void(const Item&)> on_item;
-  /// Called with the logits of each step, before sampling changes them. It must not use the session.
+  /// Called with the logits of each step, before sampling changes them; in slow mode a row at a time, and only those
+  /// that tokens were chosen from, whether there are drafts or not. It must not use the session.
   std::function<void(ConstMatrix)> on_logits;
   /// Ends the answer before its next step, with StopReason::cancelled and what was found so far.
   StopToken stop;
@@ -67,10 +69,11 @@ struct Result {
   i64 prompt_tokens = 0;
   i64 shared_tokens = 0;  ///< of the prompt, whose keys and values were there already
   i64 forward_steps = 0, switches_to_ar = 0;
+  i64 drafted = 0, accepted = 0;  ///< drafts of slow mode that were checked, and those of them that held
   double preprocess_seconds = 0, vision_seconds = 0;  ///< of all pictures
   double prefill_seconds = 0;         ///< until the first tokens: prompt and first step together
   double decode_seconds = 0;          ///< all other steps, those of other rows of the batch included
-  std::vector<std::string> warnings;  ///< pieces of the answer that were skipped
+  std::vector<std::string> warnings;  ///< pieces of the answer that were skipped, and whether it was cut
 
   /// Of the steps after the first; 0 when there was none.
   double tokens_per_second = 0;
@@ -79,6 +82,8 @@ struct Result {
   ErrorKind error_kind = ErrorKind::failed;
 
   bool ok() const noexcept { return error.empty(); }
+  /// Whether the length limit cut the answer.
+  bool truncated() const noexcept { return stop == StopReason::max_tokens; }
 };
 
 struct BatchOptions {
@@ -102,4 +107,4 @@ struct Statistics {
   std::size_t kv_bytes = 0, peak_kv_bytes = 0;  ///< reserved for keys and values
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

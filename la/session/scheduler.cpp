@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 /// Tokens that several prompts must share before they get a prefill pass of their own. A pass over up to some 16 rows costs
@@ -46,8 +46,8 @@ LA_INLINE void Scheduler::prepare(Request request, const Sink& sink) {
   if (options_.on_item) on_item = [this, index](const Item& item) { options_.on_item(index, item); };
   std::exception_ptr failure;
   try {
-    waiting_.push_back({index, std::make_unique<Sequence>(engine_, std::move(request), options_.share_vision,
-                                                          std::move(on_item))});
+    waiting_.push_back(
+        {index, std::make_unique<Sequence>(engine_, std::move(request), options_, std::move(on_item))});
   } catch (...) {
     failure = std::current_exception();
   }
@@ -242,4 +242,4 @@ LA_INLINE void Scheduler::deliver(const Sink& sink) {
   }
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

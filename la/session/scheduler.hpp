@@ -9,7 +9,7 @@
 #include "../core/inline.hpp"
 #include "sequence.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// The next request, or nothing when there are no more. It is called when a place is free.
 using RequestSource = std::function<std::optional<Request>()>;
@@ -53,7 +53,7 @@ class Scheduler {
   std::vector<float> host_;  // logits or probabilities of one pass
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "scheduler.cpp"

@@ -6,9 +6,9 @@
 #include "../image/load.hpp"
 #include "../text/named_image.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
-LA_INLINE Sequence::Sequence(Engine& engine, Request request, bool share_vision, OnItem on_item)
+LA_INLINE Sequence::Sequence(Engine& engine, Request request, const BatchOptions& batch, OnItem on_item)
     : tokenizer_(engine.tokenizer), options_(std::move(request.options)), on_item_(std::move(on_item)) {
   result_.query = request.question.text();
   if (request.images.empty()) fail_usage("request: expected at least one picture");
@@ -16,7 +16,7 @@ LA_INLINE Sequence::Sequence(Engine& engine, Request request, bool share_vision,
   const i64 target = options_.boxes_on ? *options_.boxes_on : named_image(result_.query, images).value_or(0);
   if (target < 0 || target >= images)
     fail_usage("boxes_on: expected one of ", images, " pictures, counted from 0, found ", target);
-  encode(engine, request, share_vision);
+  encode(engine, request, batch.share_vision);
 
   std::vector<i64> row_counts;
   for (const EncodedImage& image : images_) row_counts.push_back(image.rows.shape[0]);
@@ -25,13 +25,15 @@ LA_INLINE Sequence::Sequence(Engine& engine, Request request, bool share_vision,
   place(prompt.images);
   const i64 length = i64(prompt.ids.size()), longest = tokenizer_.model_max_length();
   generation_ =
-      std::make_unique<Generation>(engine.config.tokens, options_.generation, std::move(prompt.ids), longest);
+      std::make_unique<Generation>(engine.config.tokens, options_.generation, std::move(prompt.ids), longest,
+                                   PassCost{engine.ops->rows_per_read(), batch.batch_size});
   const EncodedImage& shown = images_[std::size_t(target)];
   const auto decode_label = [&tokenizer = tokenizer_](std::span<const std::int32_t> ids) {
     return tokenizer.decode(ids);
   };
-  parser_ =
-      std::make_unique<AnswerParser>(engine.config.tokens, decode_label, int(shown.width), int(shown.height));
+  parser_ = std::make_unique<AnswerParser>(
+      engine.config.tokens, decode_label, int(shown.width), int(shown.height),
+      options_.generation.stop == StopPolicy::guarded ? Repeats::dropped : Repeats::kept);
   result_.width = shown.width;
   result_.height = shown.height;
   result_.prompt_tokens = length;
@@ -64,8 +66,10 @@ LA_INLINE void Sequence::place(const std::vector<ImageSpan>& spans) {
 }
 
 LA_INLINE SequenceInput Sequence::input() const noexcept {
-  return {cache_.get(), generation_->sequence(), image_rows_,
-          generation_->next_step() == Generation::Step::block};
+  const Generation::Step step = generation_->next_step();
+  SequenceInput input{cache_.get(), generation_->input(), image_rows_, step != Generation::Step::ar};
+  if (step == Generation::Step::draft) input.token_rows = generation_->drafts() + 1;
+  return input;
 }
 
 LA_INLINE void Sequence::start(KvBudget::Charge charge, const PrefixCache::Match& match) {
@@ -78,11 +82,28 @@ LA_INLINE void Sequence::start(KvBudget::Charge charge, const PrefixCache::Match
   watch_.lap();
 }
 
+LA_INLINE void Sequence::show_logits(ConstMatrix logits) {
+  if (generation_->next_step() != Generation::Step::draft) return options_.on_logits(logits);
+  checked_.clear();
+  for (i64 i = 0; i < logits.shape[0]; ++i)
+    checked_.insert(checked_.end(), logits.row(i), logits.row(i) + logits.shape[1]);
+}
+
+/// The cache keeps what stands; the last token was not fed yet.
+LA_INLINE void Sequence::drop_drafts(i64 vocabulary) {
+  cache_->truncate(std::min(cache_->length(), i64(generation_->sequence().size()) - 1));
+  if (!wants_logits()) return;
+  for (i64 i = 0; i < generation_->rows_used(); ++i)  // one by one, as without drafts
+    options_.on_logits(ConstMatrix(checked_.data() + i * vocabulary, {1, vocabulary}));
+}
+
 LA_INLINE void Sequence::accept(Matrix rows, Team& team) {
+  const bool drafted = generation_->next_step() == Generation::Step::draft;
   if (plain())
     generation_->accept_probabilities(rows);
   else
     generation_->accept(rows, &team);
+  if (drafted) drop_drafts(rows.shape[1]);
   parse();
   if (generation_->forward_steps() == 1) {
     result_.prefill_seconds = watch_.lap();
@@ -94,8 +115,8 @@ LA_INLINE void Sequence::accept(Matrix rows, Team& team) {
 
 LA_INLINE void Sequence::parse() {
   for (; parsed_ < generation_->output().size(); ++parsed_) {
-    const auto item = parser_->feed(generation_->output()[parsed_], generation_->probabilities()[parsed_]);
-    if (!item) continue;
+    const auto item = parser_->feed(generation_->output()[parsed_], generation_->evidence()[parsed_]);
+    if (!item || item->score < options_.min_score) continue;
     result_.items.push_back(*item);
     if (options_.on_item) options_.on_item(*item);
     if (on_item_) on_item_(*item);
@@ -110,14 +131,19 @@ LA_INLINE Sequence::Outcome Sequence::take_outcome() {
   }
   parser_->finish();
   result_.warnings = parser_->warnings();
+  if (generation_->finished() && generation_->stop_reason() == StopReason::max_tokens)
+    result_.warnings.push_back(
+        detail::concat("the answer was cut at ", generation_->output().size(), " tokens"));
   result_.token_ids.assign(generation_->output().begin(), generation_->output().end());
   result_.answer = tokenizer_.decode(result_.token_ids);
   result_.stop = generation_->finished() ? generation_->stop_reason() : StopReason::cancelled;
   result_.forward_steps = generation_->forward_steps();
   result_.switches_to_ar = generation_->switches_to_ar();
+  result_.drafted = generation_->drafted();
+  result_.accepted = generation_->accepted();
   if (result_.decode_seconds > 0)
     result_.tokens_per_second = double(result_.token_ids.size() - first_tokens_) / result_.decode_seconds;
   return {std::move(result_), nullptr};
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

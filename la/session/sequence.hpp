@@ -9,7 +9,7 @@
 #include "engine.hpp"
 #include "../core/stopwatch.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// One request being answered: its prompt, its keys and values, and its answer so far.
 class Sequence {
@@ -19,7 +19,7 @@ class Sequence {
   /// Reads and encodes the pictures, and builds the prompt. Takes the engine's mutex.
   /// error: an unreadable picture, a bad question (see build_prompt), bad options (see Generation), more tokens than
   /// the key/value budget holds
-  Sequence(Engine& engine, Request request, bool share_vision, OnItem on_item);
+  Sequence(Engine& engine, Request request, const BatchOptions& batch, OnItem on_item);
 
   // What the scheduler asks
 
@@ -44,7 +44,8 @@ class Sequence {
 
   /// It may run: its bytes are its own, and what it shares is forked.
   void start(KvBudget::Charge charge, const PrefixCache::Match& match);
-  void show_logits(ConstMatrix logits) const { options_.on_logits(logits); }
+  /// Before sampling changes them. Where drafts are checked, those that stand are shown when that is known.
+  void show_logits(ConstMatrix logits);
   /// Takes the results of the step that input() described: logits, or with plain() their softmax.
   void accept(Matrix rows, Team& team);
   void fail(std::exception_ptr failure) noexcept { failure_ = std::move(failure); }
@@ -60,6 +61,7 @@ class Sequence {
  private:
   void encode(Engine& engine, Request& request, bool share_vision);
   void place(const std::vector<ImageSpan>& spans);
+  void drop_drafts(i64 vocabulary);
   void parse();
 
   const Tokenizer& tokenizer_;
@@ -70,6 +72,7 @@ class Sequence {
   std::vector<PlacedImage> placed_;
   std::unique_ptr<Generation> generation_;
   std::unique_ptr<AnswerParser> parser_;
+  std::vector<float> checked_;  // logits of a step with drafts, when they are to be shown
   i64 max_tokens_ = 0;
   KvBudget::Charge charge_;     // given back after the cache
   PrefixCache::Handle prefix_;  // whose pages the cache shares
@@ -81,7 +84,7 @@ class Sequence {
   bool ended_ = false;
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "sequence.cpp"

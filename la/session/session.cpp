@@ -4,13 +4,14 @@
 #include <new>
 
 #include "../core/error.hpp"
+#include "../io/checkpoint_directory.hpp"
 #include "../io/hub.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 inline std::string session_directory(const std::string& directory_or_id) {
-  if (std::filesystem::is_directory(directory_or_id)) return directory_or_id;
+  if (std::filesystem::exists(directory_or_id)) return checkpoint_directory(directory_or_id);
   const HubSnapshot snapshot = find_hub_snapshot(directory_or_id);
   if (!snapshot.directory)
     fail(directory_or_id, ": expected a directory or a cached model id; ", snapshot.explanation);
@@ -125,4 +126,4 @@ LA_INLINE const std::vector<std::string>& Session::warnings() const noexcept {
   return engine_->weights.warnings;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -12,7 +12,7 @@
 #include "request.hpp"
 #include "scheduler.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// An opened model: images in, boxes out. Several threads may use one session. The model runs one pass at a time; the
 /// threads take turns, pass by pass.
@@ -69,7 +69,7 @@ class Session {
   std::unique_ptr<Engine> engine_;
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "session.cpp"

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace la {
+namespace la::inline LA_ABI {
 
 LA_INLINE AddedTokens::AddedTokens(std::vector<Token> tokens) : tokens_(std::move(tokens)) {
   std::sort(tokens_.begin(), tokens_.end(), [](const Token& a, const Token& b) { return a.text < b.text; });
@@ -32,4 +32,4 @@ LA_INLINE const AddedTokens::Token* AddedTokens::find(std::string_view text) con
   return token && token->text.size() == text.size() ? token : nullptr;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -10,7 +10,7 @@
 
 #include "../core/inline.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// The tokens that are found in the raw text before it is split: special tokens, coordinates, separators.
 class AddedTokens {
@@ -35,7 +35,7 @@ class AddedTokens {
   std::bitset<256> first_bytes_;
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "added_tokens.cpp"

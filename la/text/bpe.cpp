@@ -9,7 +9,7 @@
 #include "../core/error.hpp"
 #include "unicode.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 namespace detail {
 
@@ -205,4 +205,4 @@ LA_INLINE void Bpe::encode(std::string_view word, std::vector<std::int32_t>& ids
   for (std::int32_t i = 0; i >= 0 && i < size; i = symbol(i).next) ids.push_back(symbol(i).id);
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -9,7 +9,7 @@
 #include "../core/inline.hpp"
 #include "tokenizer_files.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// A token's bytes from its text in the GPT-2 byte alphabet, in which every byte is one printable character. A text
 /// with a character outside the alphabet stands for itself.
@@ -58,7 +58,7 @@ class Bpe {
   MergeRanks ranks_;
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "bpe.cpp"

@@ -6,7 +6,7 @@
 
 #include "../core/tensor.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// The one picture, from 0, that a question speaks of as `<image-K>` or `<image K>`; none when it names no picture or
 /// several.
@@ -26,4 +26,4 @@ inline std::optional<i64> named_image(std::string_view question, i64 images) noe
   return named;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -2,7 +2,7 @@
 
 #include "unicode.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 namespace detail {
 
@@ -64,4 +64,4 @@ LA_INLINE std::size_t word_end(std::u32string_view text, std::size_t begin) noex
   return end;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -5,7 +5,7 @@
 
 #include "../core/inline.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// The pattern that splits a text into words; tokens never span two words.
 inline constexpr std::string_view kSplitPattern =
@@ -16,7 +16,7 @@ inline constexpr std::string_view kSplitPattern =
 /// cost: linear in the text when called word after word
 std::size_t word_end(std::u32string_view text, std::size_t begin) noexcept;
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "pretokenize.cpp"

@@ -7,7 +7,7 @@
 #include "../core/error.hpp"
 #include "unicode.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 namespace detail {
 
@@ -140,4 +140,4 @@ LA_INLINE Prompt build_prompt(const Tokenizer& tokenizer, const SpecialTokens& s
   return prompt;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -12,7 +12,7 @@
 #include "prompt_text.hpp"
 #include "tokenizer.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// The two published templates; `chat` has no newline after the system's sentence.
 enum class PromptStyle { processor, chat };
@@ -40,7 +40,7 @@ struct Prompt {
 Prompt build_prompt(const Tokenizer& tokenizer, const SpecialTokens& special, const PromptText& question,
                     std::span<const i64> image_rows, PromptStyle style = PromptStyle::processor);
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "prompt.cpp"

@@ -6,7 +6,9 @@
 #include <string_view>
 #include <vector>
 
-namespace la {
+#include "../../kernels/abi.hpp"
+
+namespace la::inline LA_ABI {
 
 /// Whether text that spells an added token, such as `</c>`, means that token or just these characters.
 enum class Reading { interpreted, literal };
@@ -66,4 +68,4 @@ class PromptText {
   std::vector<Range> literal_;  // in order, not empty
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -9,7 +9,7 @@
 #include "tokenizer_config.hpp"
 #include "tokenizer_json.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 namespace detail {
 
@@ -63,4 +63,4 @@ LA_INLINE TokenizerFiles read_tokenizer_files(const std::string& directory) {
   return files;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -5,7 +5,7 @@
 #include "../core/inline.hpp"
 #include "tokenizer_files.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// Reads `tokenizer.json` of a checkpoint directory, or else `vocab.json`, `merges.txt`, `added_tokens.json` and the
 /// `added_tokens_decoder` of `tokenizer_config.json`. `model_max_length` is always that of `tokenizer_config.json`.
@@ -13,7 +13,7 @@ namespace la {
 /// tokenizer_config.hpp)
 TokenizerFiles read_tokenizer_files(const std::string& directory);
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "read_tokenizer_files.cpp"

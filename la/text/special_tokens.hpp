@@ -2,7 +2,9 @@
 
 #include <cstdint>
 
-namespace la {
+#include "../../kernels/abi.hpp"
+
+namespace la::inline LA_ABI {
 
 /// Tokens that a block pass predicts: the model was trained with this width, so a config with another is refused.
 inline constexpr int kBlockSize = 6;
@@ -22,4 +24,4 @@ struct SpecialTokens {
   bool is_coord(std::int32_t id) const noexcept { return id >= coord_first && id <= coord_last; }
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -5,7 +5,7 @@
 
 #include "../core/error.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 namespace detail {
 
@@ -31,6 +31,14 @@ inline constexpr TaskTemplate kTaskTemplates[] = {
 
 inline constexpr std::string_view kCategorySeparator = "</c>";
 
+/// Without the blanks at its ends, which would become tokens that no label of the training data has.
+inline std::string_view trim(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t\r\n";
+  const std::size_t first = text.find_first_not_of(kBlanks);
+  return first == text.npos ? text.substr(0, 0)
+                            : text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
+}
+
 }  // namespace detail
 
 LA_INLINE std::string_view name_of(Task task) noexcept {
@@ -53,29 +61,29 @@ LA_INLINE Task parse_task(std::string_view name) {
 LA_INLINE PromptText question(Task task, std::string_view phrase, Reading reading) {
   const detail::TaskTemplate& entry = detail::kTaskTemplates[std::size_t(task)];
   PromptText text(entry.before);
+  const auto append = [&](std::string_view piece) {
+    text.append(reading == Reading::literal ? detail::trim(piece) : piece, reading);
+  };
   if (entry.after.empty()) return text;
   while (task == Task::detect) {
     const std::size_t separator = phrase.find(detail::kCategorySeparator);
     if (separator == phrase.npos) break;
-    text.append(phrase.substr(0, separator), reading);
+    append(phrase.substr(0, separator));
     text.append(detail::kCategorySeparator);
     phrase.remove_prefix(separator + detail::kCategorySeparator.size());
   }
-  text.append(phrase, reading);
+  append(phrase);
   text.append(entry.after);
   return text;
 }
 
 LA_INLINE std::string detect_categories(std::string_view list) {
-  constexpr std::string_view kBlanks = " \t\r\n";
   std::string joined;
   for (std::size_t begin = 0; begin <= list.size();) {
     const std::size_t end = std::min(list.find(',', begin), list.size());
-    std::string_view category = list.substr(begin, end - begin);
+    const std::string_view category = detail::trim(list.substr(begin, end - begin));
     begin = end + 1;
-    const std::size_t first = category.find_first_not_of(kBlanks);
-    if (first == category.npos) continue;
-    category = category.substr(first, category.find_last_not_of(kBlanks) - first + 1);
+    if (category.empty()) continue;
     if (!joined.empty()) joined += detail::kCategorySeparator;
     joined += category;
   }
@@ -83,4 +91,4 @@ LA_INLINE std::string detect_categories(std::string_view list) {
   return joined;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -9,7 +9,7 @@
 #include "read_tokenizer_files.hpp"
 #include "unicode.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 namespace detail {
 
@@ -106,4 +106,4 @@ LA_INLINE std::optional<std::int32_t> Tokenizer::added_token_id(std::string_view
   return token ? std::optional(token->id) : std::nullopt;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

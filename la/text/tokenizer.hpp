@@ -12,7 +12,7 @@
 #include "bpe.hpp"
 #include "prompt_text.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// Text to token ids and back. A text is cut at its added tokens (longest match, on the text as it is); what lies
 /// between is brought into NFC, split into words and encoded word by word. No BOS or EOS is added.
@@ -51,7 +51,7 @@ class Tokenizer {
   std::int32_t model_max_length_ = 0;
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "tokenizer.cpp"

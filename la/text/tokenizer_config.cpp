@@ -12,7 +12,7 @@
 #include "../core/error.hpp"
 #include "../io/json.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 namespace detail {
 
@@ -93,4 +93,4 @@ LA_INLINE void read_added_tokens_decoder(const std::string& path, detail::AddedT
   }
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

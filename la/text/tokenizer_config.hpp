@@ -6,7 +6,7 @@
 #include "../core/inline.hpp"
 #include "tokenizer_files.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// `model_max_length` of a `tokenizer_config.json`, clamped to 2^31 - 1: the word for "no limit" is 10^30.
 /// error: it is missing or not a whole number >= 1
@@ -16,7 +16,7 @@ std::int32_t read_model_max_length(const std::string& path);
 /// error: a wrong type, an id that is no id, a token without text or with two ids, an option that is not supported
 void read_added_tokens_decoder(const std::string& path, detail::AddedTokenList& added);
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "tokenizer_config.cpp"

@@ -10,7 +10,7 @@
 
 #include "../core/error.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// Ids at or above this are taken for damage; the largest published vocabularies have about 2^18 tokens.
 inline constexpr std::int32_t kTokenIdLimit = 1 << 22;
@@ -72,4 +72,4 @@ inline void refuse_added_token_option(const std::string& path, std::string_view 
 
 }  // namespace detail
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

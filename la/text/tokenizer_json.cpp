@@ -7,7 +7,7 @@
 #include "../io/json.hpp"
 #include "pretokenize.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 namespace detail {
 
@@ -126,4 +126,4 @@ LA_INLINE TokenizerFiles read_tokenizer_json(const std::string& path) {
   return files;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

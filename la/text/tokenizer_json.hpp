@@ -6,7 +6,7 @@
 #include "../core/inline.hpp"
 #include "tokenizer_files.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// Reads a file {"text": id, ...}: `vocab.json`, `added_tokens.json`.
 /// error: malformed JSON, a wrong type, an id that is no id
@@ -17,7 +17,7 @@ std::vector<TokenizerFiles::Token> read_token_map(const std::string& path);
 /// normaliser, split or option that would need other rules than this model's
 TokenizerFiles read_tokenizer_json(const std::string& path);
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "tokenizer_json.cpp"

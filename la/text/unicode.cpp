@@ -9,7 +9,7 @@
 
 #include "../core/error.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 namespace detail {
 
@@ -161,4 +161,4 @@ LA_INLINE CharacterClass character_class(char32_t code) noexcept {
   }
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

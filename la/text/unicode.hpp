@@ -6,7 +6,7 @@
 
 #include "../core/inline.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// One step through bytes that may not be UTF-8.
 struct Utf8Step {
@@ -38,7 +38,7 @@ std::u32string nfc(std::u32string text);
 enum class CharacterClass { letter, number, space, other };
 CharacterClass character_class(char32_t code) noexcept;
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "unicode.cpp"

@@ -8,7 +8,7 @@
 #include "../core/scalar.hpp"
 
 // Round-to-nearest of one group of weights: what every packer and the reference backend agree on.
-namespace la::detail {
+namespace la::inline LA_ABI::detail {
 
 /// 8 bits, symmetric: w = scale * (q - 128), q in 1..255.
 struct Q8Group {
@@ -50,4 +50,4 @@ struct Q4Group {
   float value(std::uint8_t q) const noexcept { return scale() * float(int(q) - int(zero)); }
 };
 
-}  // namespace la::detail
+}  // namespace la::inline LA_ABI::detail

@@ -7,7 +7,7 @@
 
 #include "../core/error.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 inline std::string int4_label(const StoredTensor& t) {
@@ -112,4 +112,4 @@ LA_INLINE std::optional<StoredInt4> find_int4(const Checkpoint& checkpoint,
   return w;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -9,7 +9,7 @@
 #include "../core/scalar.hpp"
 #include "../io/checkpoint.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// What a quantised checkpoint says of itself; the tensors decide what it is.
 struct QuantizationConfig {
@@ -89,7 +89,7 @@ std::optional<StoredInt4> find_int4(const Checkpoint& checkpoint,
                                     const std::optional<QuantizationConfig>& config, const std::string& name,
                                     i64 outputs, i64 inputs);
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "int4_checkpoint.cpp"

@@ -14,7 +14,7 @@
 #include "weight.hpp"
 
 // Rows into panels and back.
-namespace la::detail {
+namespace la::inline LA_ABI::detail {
 
 inline void store_as(float x, float& out) {
   out = x;
@@ -211,4 +211,4 @@ void pack_int4_panel(std::span<const WeightPart> parts, i64 k, i64 p, std::byte*
   }
 }
 
-}  // namespace la::detail
+}  // namespace la::inline LA_ABI::detail

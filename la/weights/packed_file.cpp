@@ -4,7 +4,7 @@
 
 #include "../core/error.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 inline std::string metadata_or_nothing(const SafetensorsFile& file, const std::string& key) {
@@ -38,4 +38,4 @@ LA_INLINE std::optional<StoredPanels> find_panels(const Checkpoint& checkpoint, 
        " inputs in the metadata, found ", what);
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

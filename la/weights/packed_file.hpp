@@ -10,7 +10,7 @@
 #include "../io/checkpoint.hpp"
 #include "panel_format.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// Panels in kernel order that lie in a mapped file, see PackedFile. Made, and checked, by find_panels.
 struct StoredPanels {
@@ -47,7 +47,7 @@ inline std::size_t padded_panels(PanelFormat format, i64 outputs, i64 inputs) {
 }
 
 }  // namespace detail
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "packed_file.cpp"

@@ -7,7 +7,7 @@
 #include "pack_panel.hpp"
 #include "weight_rows.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 namespace detail {
 
 /// error: a dtype that cannot be packed
@@ -95,4 +95,4 @@ LA_INLINE void PackedWeight::row(i64 n, float* out) const noexcept {
   detail::unpack_column(format_, panels(n), inputs(), std::size_t(n % kernels::kPanel), out);
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

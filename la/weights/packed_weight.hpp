@@ -10,7 +10,7 @@
 #include "panel_format.hpp"
 #include "packed_file.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// A weight in panels of 16 outputs, as the kernels want it: its own, or lying in a mapped file.
 class PackedWeight final : public Weight {
@@ -54,7 +54,7 @@ class PackedWeight final : public Weight {
   Storage bias_;  // [N] or empty
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "packed_weight.cpp"

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-namespace la {
+namespace la::inline LA_ABI {
 
 LA_INLINE std::string_view name_of(PanelFormat format) noexcept {
   switch (format) {
@@ -62,4 +62,4 @@ LA_INLINE std::size_t panel_bytes(PanelFormat format, i64 k) noexcept {
   return groups * sizeof(kernels::Q4Block<32>);
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

@@ -7,7 +7,7 @@
 #include "../core/inline.hpp"
 #include "../core/tensor.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 using kernels::PanelFormat;
 
@@ -24,7 +24,7 @@ constexpr i64 panel_count(i64 n) noexcept {
   return (n + kernels::kPanel - 1) / kernels::kPanel;
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "panel_format.cpp"

@@ -7,7 +7,7 @@
 #include "../io/safetensors.hpp"
 
 // Reading rows of any stored float type and alignment.
-namespace la::detail {
+namespace la::inline LA_ABI::detail {
 
 /// One row of floats.
 struct SourceRow {
@@ -38,4 +38,4 @@ void each_input(const SourceRow& row, i64 first, i64 count, const Put& put) {
   }
 }
 
-}  // namespace la::detail
+}  // namespace la::inline LA_ABI::detail

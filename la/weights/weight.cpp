@@ -2,7 +2,7 @@
 
 #include "../core/error.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 LA_INLINE std::string_view name_of(WeightFormat weights) noexcept {
   switch (weights) {
@@ -45,4 +45,4 @@ LA_INLINE ActivationFormat parse_activation_format(std::string_view name) {
   fail_usage("--activations: expected auto, f32 or q8, found '", name, "'");
 }
 
-}  // namespace la
+}  // namespace la::inline LA_ABI

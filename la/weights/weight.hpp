@@ -8,7 +8,7 @@
 #include "../core/tensor.hpp"
 #include "../io/safetensors.hpp"
 
-namespace la {
+namespace la::inline LA_ABI {
 
 /// How the weights of linear layers are held. auto_ keeps what the checkpoint stores.
 enum class WeightFormat { auto_, f32, bf16, q8, q4 };
@@ -53,7 +53,7 @@ struct WeightPart {
   const StoredPanels* panels = nullptr;  ///< panels of a packed file, see stored_panels.hpp
 };
 
-}  // namespace la
+}  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)
 #include "weight.cpp"

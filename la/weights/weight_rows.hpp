@@ -13,7 +13,7 @@
 #include "weight.hpp"
 
 // The parts of a weight as one matrix: its checks, its bias, its rows.
-namespace la::detail {
+namespace la::inline LA_ABI::detail {
 
 /// The type all parts share; f32 when they differ or are quantised, since it holds every other one exactly.
 /// error: a float part that is not F32, F16 or BF16
@@ -130,4 +130,4 @@ class WeightRows {
   i64 inputs_;
 };
 
-}  // namespace la::detail
+}  // namespace la::inline LA_ABI::detail

@@ -93,6 +93,16 @@ TEST_CASE("ground errors: wrong usage is told by the flag's name") {
   check_usage({"--model-id", "../../etc/x"}, {"model id", "../../etc/x"});
 }
 
+TEST_CASE("ground errors: a flag of one value that is given twice") {
+  for (const auto& [flag, value] : {std::pair{"--image", "a.png"},
+                                    {"--task", "detect"},
+                                    {"--categories", "a"},
+                                    {"--query", "a"},
+                                    {"--annotate", "a.png"}})
+    check_usage({flag, value, flag, value}, {flag, "expected once, found again"});
+  check_usage({"--image=a.png", "--image", "a.png"}, {"--image", "once"});
+}
+
 TEST_CASE("ground errors: flags that contradict each other") {
   check_usage({"--query", "a", "--phrase", "b"}, {"--query", "--phrase"});
   check_usage({"--query", "a", "--task", "point"}, {"--query", "--task"});
@@ -118,15 +128,52 @@ TEST_CASE("ground errors: pictures") {
   check_failure(ground({"--image", "/no/such/picture.png"}), 1, {"/no/such/picture.png", "No such file"});
   check_failure(ground({"--image", source("data")}), 1, {source("data")});
   check_image_refused("", "empty");
-  check_image_refused("just words", "not a JPEG, PNG or BMP");
+  check_image_refused("just words", "expected a picture (JPEG, PNG, BMP");
+  check_image_refused("just words", "found text");
   const std::string png = read_file(source("data/pictures/letters.png"));
   check_image_refused(png.substr(0, png.size() / 2), "truncated");
   std::string zero = png;
   constexpr std::size_t kWidth = 16;  // in the IHDR chunk
   zero.replace(kWidth, 4, 4, '\0');
-  check_image_refused(zero, "PNG");
+  check_image_refused(zero, "expected a picture, found 0x");
   const std::string jpeg = read_file(source("data/pictures/turned.jpg"));
   check_image_refused(jpeg.substr(0, jpeg.size() / 2), "truncated");
+}
+
+TEST_CASE("ground errors: what is not weights is told") {
+  const std::string pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n";
+  for (const char* file : {"model.safetensors", "tokenizer.json", "config.json"}) {
+    Checkpoint broken;
+    broken.write(file, pointer);
+    broken.check_refused(
+        {broken / file, "a Git LFS pointer in place of the file, which `git lfs pull` fetches"});
+  }
+  {
+    Checkpoint broken;
+    std::filesystem::resize_file(broken / "model.safetensors", 3000000);
+    broken.check_refused(
+        {broken / "model.safetensors", "the file is cut short, as by an unfinished download"});
+    std::filesystem::resize_file(broken / "model.safetensors", 100);
+    broken.check_refused(
+        {broken / "model.safetensors", "the file is cut short, as by an unfinished download"});
+  }
+  for (const auto& [file, reason] : {std::pair{"model-q4_k_m.gguf", "a GGUF file, which la does not read"},
+                                     {"adapter_config.json", "a LoRA adapter, which is no model"}}) {
+    TemporaryDirectory folder;
+    std::ofstream(folder / file) << "x";
+    check_failure(ground({"--model-dir", folder.str()}), 1,
+                  {folder / "config.json", "No such file", "found " + std::string(file), reason});
+    check_failure(ground({"--model-dir", folder / file}), 1,
+                  {folder / file, "expected a checkpoint directory"});
+  }
+}
+
+TEST_CASE("ground errors: the folder of a model in the Hugging Face cache is taken") {
+  TemporaryDirectory cache;
+  const std::string folder = cache / "models--org--name";
+  std::filesystem::create_directories(folder + "/snapshots");
+  std::filesystem::copy(source("data/shapes"), folder + "/snapshots/abc");
+  CHECK(ground({"--model-dir", folder, "--dry"}).status == 0);
 }
 
 TEST_CASE("ground errors: checkpoints") {
@@ -182,6 +229,26 @@ TEST_CASE("ground errors: a picture that cannot be drawn is told before the ques
   TemporaryDirectory here;
   check_failure(ground({"--annotate", here / "no/such/out.png"}), 1, {here / "no/such", "directory"});
   check_failure(ground({"--annotate", here.str()}), 1, {here.str(), "directory"});
+}
+
+TEST_CASE("ground errors: the drawing never replaces the picture") {
+  TemporaryDirectory here;
+  const std::string image = here / "photo.png", original = read_file(source("data/pictures/shapes.png"));
+  std::ofstream(image, std::ios::binary) << original;
+  std::filesystem::create_directory(here / "folder");
+  std::filesystem::create_hard_link(image, here / "other.png");
+  std::filesystem::create_symlink(image, here / "link.png");
+  for (const std::string& target :
+       {image, here / "folder/../photo.png", here / "other.png", here / "link.png"})
+    check_usage({"--image", image, "--annotate", target}, {target, "another file than the picture itself"});
+  CHECK(read_file(image) == original);
+}
+
+TEST_CASE("ground errors: a drawing's name tells its format") {
+  TemporaryDirectory here;
+  check_usage({"--annotate", here / "out.gif"}, {here / "out.gif", ".png or .jpg"});
+  CHECK(ground({"--annotate", here / "out.jpg"}).status == 0);
+  CHECK(read_file(here / "out.jpg").starts_with("\xff\xd8\xff"));
 }
 
 TEST_CASE("ground errors: a drawing that does not reach its disk") {

@@ -92,8 +92,21 @@ TEST_CASE("ground --json: cut by --max-tokens says so") {
   const Answers answers = ask({"--phrase", "red circle", "--generation-mode", "slow", "--max-tokens", "3"});
   CHECK(text(answers[0], "stop") == "max_tokens");
   CHECK(token_ids(answers[0]).size() == 3);
-  CHECK(integer(answers[0], "forward_steps") == 3);
+  CHECK(integer(answers[0], "forward_steps") <= 3);
   CHECK(items(answers[0]).empty());
+  CHECK(bool(answers[0]["truncated"]));
+  CHECK(text(answers[0], "answer").find("<|im_end|>") == std::string::npos);
+  bool told = false;
+  for (const auto warning : answers[0]["warnings"].get_array())
+    told = told || std::string_view(warning) == "the answer was cut at 3 tokens";
+  CHECK(told);
+
+  const Answers single =
+      ask({"--phrase", "red circle", "--generation-mode", "slow", "--max-tokens", "3", "--speculate", "off"});
+  CHECK(integer(single[0], "forward_steps") == 3);
+  CHECK(integer(single[0]["stats"], "drafted") == 0);
+  CHECK(token_ids(single[0]) == token_ids(answers[0]));
+  CHECK_FALSE(bool(ask({"--phrase", "red circle"})[0]["truncated"]));
 }
 
 TEST_CASE("ground --json: any phrase comes back as it was") {

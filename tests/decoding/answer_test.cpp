@@ -25,6 +25,14 @@ la::SpecialTokens answer_tokens() {
   return s;
 }
 
+/// Of a token without a doubt, as of a coordinate that spreads nowhere.
+la::Evidence sure(float probability = 1, float coordinate = 0) {
+  la::Evidence evidence{probability, 1, {}};
+  evidence.spread.at[0] = coordinate;
+  evidence.spread.weight[0] = 1;
+  return evidence;
+}
+
 std::string letters(std::span<const std::int32_t> ids) {
   std::string text;
   for (const std::int32_t id : ids) text += char('a' + (id - kWord) % 26);
@@ -32,7 +40,7 @@ std::string letters(std::span<const std::int32_t> ids) {
 }
 
 la::Answer parse(const Ids& ids) {
-  const std::vector<float> certain(ids.size(), 1.0f);
+  const std::vector<la::Evidence> certain(ids.size(), sure());
   return la::parse_answer(ids, certain, answer_tokens(), letters, 2000, 500);
 }
 
@@ -113,7 +121,7 @@ std::size_t check_goldens(const std::string& cases, const std::string& checkpoin
     CAPTURE(written);
     Ids ids;
     for (const std::int64_t id : golden["answer_ids"].get_array()) ids.push_back(std::int32_t(id));
-    const std::vector<float> certain(ids.size(), 1.0f);
+    const std::vector<la::Evidence> certain(ids.size(), sure());
     const auto answer = la::parse_answer(ids, certain, special, decode, 1000, 1000);
     const auto expected = items_of_text(written);
     REQUIRE(answer.items.size() == expected.size());
@@ -159,15 +167,65 @@ TEST_CASE("answer: unordered corners keep the model's order and give a sorted bo
   CHECK(answer.items[0].box == std::array<float, 4>{200, 100, 600, 450});
 }
 
-TEST_CASE("answer: the score is the geometric mean over the coordinates, or that of none") {
-  const auto score_of = [](const Ids& ids, const std::vector<float>& probabilities) {
-    return la::parse_answer(ids, probabilities, answer_tokens(), letters, 10, 10).items.at(0).score;
+TEST_CASE(
+    "answer: the score is that there is an object times the expected overlap or closeness, or that of none") {
+  const auto score_of = [](const Ids& ids, const std::vector<la::Evidence>& evidence) {
+    return la::parse_answer(ids, evidence, answer_tokens(), letters, 10, 10).items.at(0).score;
   };
-  CHECK(score_of({kBox, kCoord, kCoord, kCoord, kCoord, kBoxEnd}, {0.1f, 0.9f, 0.8f, 0.7f, 0.6f, 0.2f}) ==
-        doctest::Approx(std::pow(0.9 * 0.8 * 0.7 * 0.6, 0.25)));
-  CHECK(score_of({kBox, kCoord, kCoord, kBoxEnd}, {1, 0.5f, 0.125f, 1}) == doctest::Approx(0.25));
-  CHECK(score_of({kBox, kNone, kBoxEnd}, {1, 0.75f, 1}) == doctest::Approx(0.75));
-  CHECK(score_of({kBox, kCoord, kCoord, kBoxEnd}, {1, 0, 1, 1}) == 0);
+  std::vector<la::Evidence> box{sure(), sure(1, 0), sure(1, 0), sure(1, 100), sure(1, 100), sure()};
+  const Ids box_ids{kBox, kCoord, kCoord, kCoord + 100, kCoord + 100, kBoxEnd};
+  CHECK(score_of(box_ids, box) == doctest::Approx(1));
+  box[0].object = 0.5f;  // the box's own row, and that of its first coordinate; no other's
+  CHECK(score_of(box_ids, box) == doctest::Approx(0.5));
+  box[1].object = 0.5f, box[2].object = 0.1f, box[5].object = 0.1f;
+  CHECK(score_of(box_ids, box) == doctest::Approx(0.25));
+  box[3].spread.weight[0] = 0.5f;  // half of the drawn boxes are twice as wide
+  box[3].spread.at[1] = 200, box[3].spread.weight[1] = 0.5f;
+  CHECK(score_of(box_ids, box) == doctest::Approx(0.25 * 0.75));
+
+  std::vector<la::Evidence> point{sure(), sure(1, 100), sure(1, 100), sure()};
+  const Ids point_ids{kBox, kCoord + 100, kCoord + 100, kBoxEnd};
+  CHECK(score_of(point_ids, point) == doctest::Approx(1));
+  point[2].spread.at[0] = 100 + la::kPointReach / 4;
+  CHECK(score_of(point_ids, point) == doctest::Approx(0.75));
+  point[1].object = 0.5f;
+  CHECK(score_of(point_ids, point) == doctest::Approx(0.375));
+  CHECK(score_of({kBox, kNone, kBoxEnd}, {sure(), sure(0.75f), sure()}) == doctest::Approx(0.75));
+}
+
+TEST_CASE("answer: the label's score is the geometric mean of its tokens, and stays for all its boxes") {
+  const Ids ids{kRef,  kWord,   kWord, kRefEnd, kBox,    kNone, kBoxEnd, kBox,
+                kNone, kBoxEnd, kRef,  kWord,   kRefEnd, kBox,  kNone,   kBoxEnd};
+  std::vector<la::Evidence> evidence(ids.size(), sure(0.1f));
+  evidence[1].probability = 0.9f, evidence[2].probability = 0.4f, evidence[11].probability = 0.5f;
+  const auto items = la::parse_answer(ids, evidence, answer_tokens(), letters, 10, 10).items;
+  REQUIRE(items.size() == 3);
+  CHECK(items[0].label_score == doctest::Approx(0.6));
+  CHECK(items[1].label_score == doctest::Approx(0.6));
+  CHECK(items[2].label_score == doctest::Approx(0.5));
+  CHECK(parse({kBox, kNone, kBoxEnd}).items.at(0).label_score == 1);
+}
+
+TEST_CASE(
+    "answer: a box that repeats one of its label is dropped with a warning, and all of that label behind "
+    "it") {
+  const auto box = [](Ids& ids, std::int32_t x) {
+    ids.insert(ids.end(), {kBox, kCoord + x, kCoord, kCoord + 50, kCoord + 50, kBoxEnd});
+  };
+  Ids ids{kRef, kWord, kRefEnd};
+  box(ids, 1), box(ids, 2), box(ids, 1), box(ids, 3);
+  ids.insert(ids.end(), {kRef, kWord + 1, kRefEnd});
+  box(ids, 1);
+  for (const la::Repeats repeats : {la::Repeats::kept, la::Repeats::dropped}) {
+    la::AnswerParser parser(answer_tokens(), letters, 100, 100, repeats);
+    std::string labels;
+    for (const std::int32_t id : ids)
+      if (const auto item = parser.feed(id, sure())) labels += item->label;
+    CHECK(labels == (repeats == la::Repeats::kept ? "aaaab" : "aab"));
+    CHECK(parser.warnings().size() == (repeats == la::Repeats::kept ? 0 : 2));
+    if (!parser.warnings().empty())
+      CHECK(parser.warnings()[0] == "token 15: dropped a box of \"a\", which had begun to repeat itself");
+  }
 }
 
 TEST_CASE("answer: boxes that hold anything else are skipped with a warning") {
@@ -231,14 +289,14 @@ TEST_CASE("answer: an item is there as soon as its </box> is") {
   const Ids ids{kRef, kWord, kRefEnd, kBox, kCoord, kCoord + 1, kCoord + 2, kCoord + 3, kBoxEnd, kEnd};
   std::vector<std::size_t> places;
   for (std::size_t i = 0; i < ids.size(); ++i)
-    if (parser.feed(ids[i], 1)) places.push_back(i);
+    if (parser.feed(ids[i], sure())) places.push_back(i);
   CHECK(places == std::vector<std::size_t>{8});
 }
 
-TEST_CASE("answer: each id needs a probability") {
+TEST_CASE("answer: each id needs its evidence") {
   const Ids ids{kBox};
   CHECK_THROWS_WITH_AS(la::parse_answer(ids, {}, answer_tokens(), letters, 1, 1),
-                       doctest::Contains("expected 1 probabilities, found 0"), la::Error);
+                       doctest::Contains("expected the evidence of 1 tokens, found 0"), la::Error);
 }
 
 TEST_CASE("answer: random ids never give a broken item") {
@@ -258,11 +316,11 @@ TEST_CASE("answer: random ids never give a broken item") {
       const Ids& fragment = fragments[random.next() % fragments.size()];
       ids.insert(ids.end(), fragment.begin(), fragment.end());
     }
-    const std::vector<float> halves(ids.size(), 0.5f);
+    const std::vector<la::Evidence> halves(ids.size(), sure(0.5f));
     const auto silent = [](std::span<const std::int32_t>) { return std::string("x"); };
     const auto answer = la::parse_answer(ids, halves, answer_tokens(), silent, 100, 100);
     for (const auto& item : answer.items) {
-      CHECK(item.score == doctest::Approx(0.5));
+      CHECK((item.score >= 0 && item.score <= 1));
       for (const int n : item.box_1000) CHECK((n >= 0 && n <= 1000));
     }
     items += answer.items.size();

@@ -27,6 +27,7 @@ la::GenerationOptions options_of(la::Mode mode, la::StopPolicy stop = la::StopPo
   la::GenerationOptions options;
   options.mode = mode;
   options.stop = stop;
+  options.speculate = false;
   return options;
 }
 
@@ -65,6 +66,7 @@ Ids output_of(const Generation& generation) {
   return {generation.output().begin(), generation.output().end()};
 }
 
+constexpr la::i64 kBlockTokens = 6;
 const Ids kPrompt{kWord, kWord + 1};
 const Ids kRefBlock{kRef, kWord, kRefEnd, kNull, kNull, kNull};
 const Ids kOtherRefBlock{kRef, kWord + 1, kRefEnd, kNull, kNull, kNull};
@@ -198,57 +200,78 @@ TEST_CASE("generation: guarded judges the first row by its probabilities, not by
   CHECK(ended == 5);
 }
 
-TEST_CASE("generation: guarded withdraws a repeated box of the same ref and ends") {
+TEST_CASE("generation: guarded waits a few boxes for the next label, then withdraws them and ends") {
   const std::vector<Ids> script{kRefBlock, kBoxBlock, kOtherBoxBlock, kOtherRefBlock, kBoxBlock};
   Generation g(generation_tokens(), options_of(la::Mode::hybrid, la::StopPolicy::guarded), kPrompt, 100);
   play(g, script);
   CHECK_FALSE(g.finished());
   const Ids before = output_of(g);
+  for (la::i64 n = 1; n < la::kLoopBound; ++n) {
+    play(g, {kBoxBlock});
+    CHECK_FALSE(g.finished());
+  }
   play(g, {kBoxBlock});
   CHECK(g.stop_reason() == la::StopReason::loop);
   CHECK(output_of(g) == before);
-  CHECK(g.probabilities().size() == before.size());
-  CHECK(g.forward_steps() == 6);
+  CHECK(g.evidence().size() == before.size());
+  CHECK(g.forward_steps() == 5 + la::kLoopBound);
 
-  Generation official(generation_tokens(), options_of(la::Mode::hybrid), kPrompt, 100);
+  Generation official(generation_tokens(), options_of(la::Mode::hybrid), kPrompt, 1000);
   play(official, script);
-  play(official, {kBoxBlock, kBoxBlock});
+  for (la::i64 n = 0; n < 3 * la::kLoopBound; ++n) play(official, {kBoxBlock});
   CHECK_FALSE(official.finished());
+}
+
+TEST_CASE("generation: guarded goes on to a label behind repeated boxes") {
+  Generation g(generation_tokens(), options_of(la::Mode::hybrid, la::StopPolicy::guarded), kPrompt, 200);
+  play(g, {kRefBlock, kBoxBlock, kRefBlock, kBoxBlock, kOtherBoxBlock, kOtherRefBlock, kBoxBlock, kEndBlock});
+  CHECK(g.stop_reason() == la::StopReason::eos);
+  CHECK(g.forward_steps() == 8);
+  // Other boxes of a label that has ended count too; what stays between them starts the count again.
+  Generation two(generation_tokens(), options_of(la::Mode::hybrid, la::StopPolicy::guarded), kPrompt, 400);
+  play(two, {kRefBlock, kBoxBlock, kBoxBlock});
+  play(two, {kOtherBoxBlock, kOtherRefBlock, kBoxBlock, kRefBlock});
+  for (la::i64 n = 1; n < la::kLoopBound; ++n) play(two, {kOtherBoxBlock});
+  CHECK_FALSE(two.finished());
+  play(two, {kOtherBoxBlock});
+  CHECK(two.stop_reason() == la::StopReason::loop);
 }
 
 TEST_CASE("generation: guarded sees a repeated box however it came") {
   SUBCASE("token by token") {
     Generation g(generation_tokens(), options_of(la::Mode::slow, la::StopPolicy::guarded), kPrompt, 100);
-    play(g, {{kBox}, {10}, {20}, {30}, {40}, {kBoxEnd}, {kBox}, {10}, {20}, {30}, {40}, {kBoxEnd}});
+    for (la::i64 n = 0; n <= la::kLoopBound; ++n) play(g, {{kBox}, {10}, {20}, {30}, {40}, {kBoxEnd}});
     CHECK(g.stop_reason() == la::StopReason::loop);
     CHECK(output_of(g) == kBoxBlock);
   }
   SUBCASE("from the AR phase") {
     Generation g(generation_tokens(), options_of(la::Mode::hybrid, la::StopPolicy::guarded), kPrompt, 100);
     play(g, {kRefBlock, kBoxBlock});
-    g.accept(doubtful_box(10, 20).matrix());
-    play(g, {{30}, {40}, {kBoxEnd}});
+    for (la::i64 n = 0; n < la::kLoopBound; ++n) {
+      g.accept(doubtful_box(10, 20).matrix());
+      play(g, {{30}, {40}, {kBoxEnd}});
+    }
     CHECK(g.stop_reason() == la::StopReason::loop);
     CHECK(output_of(g) == Ids{kRef, kWord, kRefEnd, kBox, 10, 20, 30, 40, kBoxEnd});
   }
   SUBCASE("under a ref that is repeated too") {
     Generation g(generation_tokens(), options_of(la::Mode::fast, la::StopPolicy::guarded), kPrompt, 100);
-    play(g, {kRefBlock, kBoxBlock, kRefBlock, kBoxBlock});
+    for (la::i64 n = 0; n <= la::kLoopBound; ++n) play(g, {kRefBlock, kBoxBlock});
     CHECK(g.stop_reason() == la::StopReason::loop);
   }
   SUBCASE("a repeated point or none goes on") {
     Generation g(generation_tokens(), options_of(la::Mode::fast, la::StopPolicy::guarded), kPrompt, 100);
     const Ids point{kBox, 10, 20, kBoxEnd, kNull, kNull}, none{kBox, kNone, kBoxEnd, kNull, kNull, kNull};
-    play(g, {point, point, none, none});
+    for (la::i64 n = 0; n < 2 * la::kLoopBound; ++n) play(g, {point, none});
     CHECK_FALSE(g.finished());
   }
 }
 
 TEST_CASE("generation: a loop found in the last step that fits is a loop") {
   auto options = options_of(la::Mode::fast, la::StopPolicy::guarded);
-  options.max_new_tokens = 7;
+  options.max_new_tokens = 1 + kBlockTokens * la::kLoopBound;
   Generation g(generation_tokens(), options, kPrompt, 100);
-  play(g, {kBoxBlock, kBoxBlock});
+  for (la::i64 n = 0; n <= la::kLoopBound; ++n) play(g, {kBoxBlock});
   CHECK(g.stop_reason() == la::StopReason::loop);
 }
 
@@ -259,16 +282,16 @@ TEST_CASE("generation: threads change nothing") {
   one.accept(logits.matrix());
   four.accept(same.matrix(), &team);
   CHECK(output_of(one) == output_of(four));
-  CHECK(std::vector(one.probabilities().begin(), one.probabilities().end()) ==
-        std::vector(four.probabilities().begin(), four.probabilities().end()));
+  for (std::size_t i = 0; i < one.evidence().size(); ++i)
+    CHECK(one.evidence()[i].probability == four.evidence()[i].probability);
 }
 
-TEST_CASE("generation: every output token has the probability of its row") {
+TEST_CASE("generation: every output token has the evidence of its row") {
   Generation g(generation_tokens(), options_of(la::Mode::hybrid), kPrompt, 100);
   g.accept(Logits(kBoxBlock).set(2, 21, 19).matrix());
-  REQUIRE(g.probabilities().size() == 6);
-  CHECK(g.probabilities()[1] == doctest::Approx(1));
-  CHECK(g.probabilities()[2] == doctest::Approx(1 / (1 + std::exp(-1.0))));
+  REQUIRE(g.evidence().size() == 6);
+  CHECK(g.evidence()[1].probability == doctest::Approx(1));
+  CHECK(g.evidence()[2].probability == doctest::Approx(1 / (1 + std::exp(-1.0))));
 }
 
 TEST_CASE("generation: the penalty counts prompt and output of earlier steps") {

@@ -9,7 +9,14 @@ case $("${formatter:-false}" --version 2>/dev/null || true) in
   *) echo "skipped: clang-format 14 was not found"; exit 77 ;;
 esac
 list=$(mktemp)
-find la kernels examples tests benchmarks \( -name '*.cpp' -o -name '*.hpp' -o -name '*.h' -o -name '*.cu' \) >"$list"
 trap 'rm -f "$list"' EXIT
-xargs "$formatter" --dry-run -Werror <"$list" || { echo "run: clang-format-14 -i on these files"; exit 1; }
+find la kernels examples tests benchmarks \( -name '*.cpp' -o -name '*.hpp' -o -name '*.h' -o -name '*.cu' \) >"$list"
+# Not with --dry-run, which finds fault with comments behind `namespace a::inline B` that it leaves as they are.
+export formatter
+# shellcheck disable=SC2016
+xargs -n 32 -P 2 sh -c 'status=0
+  for file; do
+    "$formatter" "$file" | cmp -s - "$file" || { echo "$file"; status=1; }
+  done
+  exit $status' sh <"$list" || { echo "run: clang-format-14 -i on these files"; exit 1; }
 echo "ok: $(wc -l <"$list") files"

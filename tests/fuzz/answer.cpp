@@ -12,19 +12,21 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   special.coord_first = 100, special.coord_last = 1100;
   fuzz::Input input(data, size);
   std::vector<std::int32_t> ids;
-  std::vector<float> probabilities;
+  std::vector<Evidence> evidence;
   while (!input.empty()) {
     // Special tokens in one byte, so that mutations meet them; coordinates and others in two.
     const std::uint8_t first = input.byte();
     ids.push_back(first < 16 ? first : 100 + (first - 16) * 8 + input.byte() % 8);
-    probabilities.push_back(float(first % 5) / 4);
+    evidence.push_back({float(first % 5) / 4, float(first % 3) / 2, {}});
+    evidence.back().spread.at.fill(float(first) * 4);
+    evidence.back().spread.weight.fill(1.0f / 7);
   }
   const auto decode = [](std::span<const std::int32_t> label) { return std::string(label.size(), 'x'); };
-  const Answer answer = parse_answer(ids, probabilities, special, decode, 640, 480);
+  const Answer answer = parse_answer(ids, evidence, special, decode, 640, 480);
   std::size_t i = 0;
   AnswerParser parser(special, decode, 640, 480);
   for (std::size_t at = 0; at < ids.size(); ++at)
-    if (const auto item = parser.feed(ids[at], probabilities[at])) {
+    if (const auto item = parser.feed(ids[at], evidence[at])) {
       fuzz::require_that(i < answer.items.size() && item->box_1000 == answer.items[i].box_1000,
                          "item by item the same");
       ++i;

@@ -44,12 +44,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     Generation generation(special_tokens(), options, {11, 12, 13}, 60);
     std::int64_t steps = 0;
     while (!generation.finished()) {
-      std::vector<float> logits(kVocabulary * (generation.next_step() == Generation::Step::ar ? 1 : 6));
+      std::vector<float> logits(kVocabulary * (generation.next_step() == Generation::Step::ar ? 1
+                                               : generation.next_step() == Generation::Step::block
+                                                   ? 6
+                                                   : 7 + generation.drafts()));
       for (std::size_t row = 0; row < logits.size(); row += kVocabulary) fill_row(input, logits.data() + row);
       generation.accept(Matrix(logits.data(), {std::int64_t(logits.size()) / kVocabulary, kVocabulary}));
       fuzz::require_that(++steps <= 64, "an answer ends");
       const auto output = generation.output();
-      fuzz::require_that(output.size() == generation.probabilities().size(), "each token has a probability");
+      fuzz::require_that(output.size() == generation.evidence().size(), "each token has its evidence");
       fuzz::require_that(std::int64_t(output.size()) <= options.max_new_tokens + 5,
                          "an answer keeps its length");
       for (const std::int32_t id : output)

@@ -32,7 +32,7 @@ for compiler in "$@"; do
     "$compiler" -std=c++20 -O0 -pthread -I "$source" -c "$source/tests/headers/link_$part.cpp" -o "$work/$part.o"
   done
   "$compiler" -pthread "$work/main.o" "$work/other.o" -o "$work/linked" -lsimdjson -lutf8proc
-  "$work/linked"
+  (cd "$source" && "$work/linked")
   echo "$compiler: two header-only files link"
   checked=$((checked + 1))
 done

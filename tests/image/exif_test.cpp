@@ -59,6 +59,48 @@ TEST_CASE("exif: a JPEG is turned as its metadata says unless that is switched o
     }
 }
 
+TEST_CASE("exif: an orientation of type LONG, as phones write it") {
+  const std::string jpeg = make_jpeg(la::Image(8, 8));
+  for (const bool big : {false, true})
+    for (int orientation = 1; orientation <= 8; ++orientation)
+      CHECK(orientation_of(with_app1(jpeg, exif_payload(orientation, big, true))) == orientation);
+  CHECK(orientation_of(with_app1(jpeg, exif_payload(0x10006, true, true))) == 1);
+}
+
+TEST_CASE("exif: a PNG's eXIf chunk, with the prefix of JPEG or without") {
+  const std::string samples("\x01\x01\x01\x02\x02\x02", 6);
+  const la::Image plain = la::decode_image(bytes_of(make_png(2, 1, PngColour::rgb, 8, samples)), "picture");
+  for (const std::size_t prefix : {0, 6}) {
+    const std::string chunk = png_chunk("eXIf", exif_payload(6, true).substr(prefix));
+    const std::string png = make_png(2, 1, PngColour::rgb, 8, samples, chunk);
+    CHECK(orientation_of(png) == 6);
+    CHECK(la::decode_image(bytes_of(png), "picture") == la::apply_orientation(plain, 6));
+    CHECK(la::decode_image(bytes_of(png), "picture", {.exif = la::ExifOrientation::ignore}) == plain);
+    for (std::size_t size = 0; size < png.size(); ++size) {  // any cut: no read outside
+      const int orientation = orientation_of(png.substr(0, size));
+      REQUIRE((orientation == 1 || orientation == 6));
+    }
+  }
+}
+
+TEST_CASE("exif: a WebP's EXIF chunk, wherever it is") {
+  const auto webp = [](const std::string& chunks) {
+    return "RIFF" + little_endian(std::uint32_t(chunks.size()) + 4, 4) + "WEBP" + chunks;
+  };
+  const auto chunk = [](const std::string& type, const std::string& data) {
+    return type + little_endian(std::uint32_t(data.size()), 4) + data + std::string(data.size() % 2, '\0');
+  };
+  const std::string exif = chunk("EXIF", exif_payload(8, false).substr(6)), pixels = chunk("VP8L", "odd");
+  CHECK(orientation_of(webp(pixels + exif)) == 8);
+  CHECK(orientation_of(webp(exif + pixels)) == 8);
+  CHECK(orientation_of(webp(pixels)) == 1);
+  CHECK(orientation_of(webp("VP8L\xff\xff\xff\xff" + exif)) == 1);
+  for (std::size_t size = 0; size < exif.size(); ++size) {
+    const int orientation = orientation_of(webp(pixels + exif).substr(0, 24 + size));
+    REQUIRE((orientation == 1 || orientation == 8));
+  }
+}
+
 TEST_CASE("exif: other segments before it are passed over") {
   const std::string jpeg = make_jpeg(la::Image(8, 8));
   const std::string exif = with_app1(jpeg, exif_payload(6, true));

@@ -12,6 +12,13 @@
 
 namespace la::test {
 
+/// Whether the library under test decodes JPEG by libjpeg-turbo, else by stb_image.
+#if defined(LA_WITH_JPEG)
+inline constexpr bool kLibjpeg = true;
+#else
+inline constexpr bool kLibjpeg = false;
+#endif
+
 inline std::span<const std::byte> bytes_of(const std::string& text) {
   return std::as_bytes(std::span(text.data(), text.size()));
 }
@@ -196,13 +203,15 @@ inline std::string with_app1(const std::string& jpeg, const std::string& payload
          jpeg.substr(2);
 }
 
-inline std::string exif_payload(int orientation, bool big) {
+/// An EXIF block with its prefix, whose orientation is a SHORT or, as some phones write it, a LONG.
+inline std::string exif_payload(int orientation, bool big, bool as_long = false) {
   const auto number = [&](std::uint32_t value, int bytes) {
     return big ? big_endian(value, bytes) : little_endian(value, bytes);
   };
   const std::string make = number(0x010f, 2) + number(2, 2) + number(3, 4) + std::string("la\0\0", 4);
-  const std::string tag =
-      number(0x0112, 2) + number(3, 2) + number(1, 4) + number(std::uint32_t(orientation), 2) + number(0, 2);
+  const std::string tag = number(0x0112, 2) + number(as_long ? 4 : 3, 2) + number(1, 4) +
+                          (as_long ? number(std::uint32_t(orientation), 4)
+                                   : number(std::uint32_t(orientation), 2) + number(0, 2));
   return std::string("Exif\0\0", 6) + (big ? "MM" : "II") + number(42, 2) + number(8, 4) + number(2, 2) +
          make + tag + number(0, 4);
 }

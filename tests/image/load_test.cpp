@@ -157,14 +157,9 @@ TEST_CASE("load: a file on disk equals its bytes; messages start with the path")
   std::ofstream(directory / "empty.jpg").close();
   CHECK_THROWS_WITH_AS(
       la::load_image(directory / "empty.jpg"),
-      (directory / "empty.jpg: expected a JPEG, PNG or BMP picture, found an empty file").c_str(), la::Error);
-}
-
-TEST_CASE("load: what is no picture is named so") {
-  CHECK(error_of("GIF89a and more") == "picture: not a JPEG, PNG or BMP picture");
-  CHECK(error_of("B") == "picture: not a JPEG, PNG or BMP picture");
-  CHECK(error_of("\x89PNG\r\n") == "picture: not a JPEG, PNG or BMP picture");
-  CHECK(error_of(std::string("P6 1 1 255 abc")) == "picture: not a JPEG, PNG or BMP picture");
+      (directory / "empty.jpg: expected a picture (" + la::decodable_formats() + "), found an empty file")
+          .c_str(),
+      la::Error);
 }
 
 TEST_CASE("load: a file cut short anywhere is refused") {
@@ -178,7 +173,9 @@ TEST_CASE("load: a file cut short anywhere is refused") {
       const std::string error = error_of(file.substr(0, size));
       CAPTURE(size);
       CAPTURE(error);
-      REQUIRE(error.starts_with("picture: "));
+      // libjpeg needs no end marker where all data is there.
+      const bool complete = kLibjpeg && file[0] == '\xff' && size + 2 >= file.size();
+      REQUIRE((error.starts_with("picture: ") || complete));
       if (size > file.size() / 2 && size < file.size() - 2)
         REQUIRE(error.find("truncated") != std::string::npos);
     }
@@ -203,7 +200,8 @@ TEST_CASE("load: JPEG tables that are too large or missing are safe") {
   REQUIRE(table != std::string::npos);
   std::string large = jpeg;
   for (std::size_t i = 0; i < 16; ++i) large[table + 5 + i] = '\xff';
-  CHECK(error_of(large) == "picture: damaged JPEG: a Huffman table has more than 256 codes");
+  CHECK(error_of(large) == (kLibjpeg ? "picture: damaged or unsupported JPEG: Bogus Huffman table definition"
+                                     : "picture: damaged JPEG: a Huffman table has more than 256 codes"));
   for (std::size_t at = table; at != std::string::npos; at = jpeg.find("\xff\xc4"))
     jpeg[at + 1] = '\xfe';  // a comment
   REQUIRE(error_of(jpeg) != "");
@@ -215,7 +213,9 @@ TEST_CASE("load: a JPEG whose data ends within a value") {
   // Of 32 bits one says that the first coefficient has 11, sixteen that the next has 15: there are 4 left.
   const std::string dc = std::string("\0\x01", 2) + std::string(15, '\0') + '\x0b';
   const std::string ac = '\x10' + std::string(15, '\0') + "\x01\x0f";
-  CHECK(error_of(jpeg_of_scan(1, dc, ac, std::string(4, '\0'))) == "no error");
+  CHECK(error_of(jpeg_of_scan(1, dc, ac, std::string(4, '\0'))) ==
+        (kLibjpeg ? "picture: damaged or unsupported JPEG: Corrupt JPEG data: premature end of data segment"
+                  : "no error"));
 }
 
 TEST_CASE("load: a JPEG whose coefficients grow beyond what a picture can have") {
@@ -228,16 +228,19 @@ TEST_CASE("load: a JPEG whose coefficients grow beyond what a picture can have")
   CHECK(error_of(jpeg_of_scan(1, dc, ac, jpeg_data(bits), widest, 64 * 8)) == "no error");
   const std::string sixteen = std::string("\0\x01", 2) + std::string(15, '\0') + '\x0f';
   CHECK(error_of(jpeg_of_scan(1, sixteen, ac, jpeg_data(bits))) ==
-        "picture: damaged JPEG: a Huffman table has first coefficients of more than 11 bits");
+        (kLibjpeg ? "picture: damaged or unsupported JPEG: Corrupt JPEG data: bad Huffman code"
+                  : "picture: damaged JPEG: a Huffman table has first coefficients of more than 11 bits"));
 }
 
 TEST_CASE("load: limits are checked before decoding") {
   const std::string png = make_png(40, 30, PngColour::grey, 8, std::string(1200, 'x'));
   CHECK(error_of(png, {.max_pixels = 1200}) == "no error");
-  CHECK(error_of(png, {.max_pixels = 1199}) == "picture: expected at most 1199 pixels, found 40x30");
-  CHECK(error_of(png, {.max_file_bytes = 100}).starts_with("picture: expected at most 100 bytes, found "));
+  CHECK(error_of(png, {.max_pixels = 1199}) ==
+        "picture: too large: expected at most 1199 pixels, found 40x30");
+  CHECK(error_of(png, {.max_file_bytes = 100})
+            .starts_with("picture: too large: expected at most 100 bytes, found "));
   const std::string header = png.substr(0, 16) + big_endian(20000, 4) + big_endian(20000, 4) + png.substr(24);
-  CHECK(error_of(header) == "picture: expected at most 268435456 pixels, found 20000x20000");
+  CHECK(error_of(header) == "picture: too large: expected at most 268435456 pixels, found 20000x20000");
   CHECK(error_of(bmp_header(1 << 20, -(1 << 20), 0)).find("found 1048576x1048576") != std::string::npos);
   CHECK(error_of(bmp_header(3, -0x7fffffff - 1, 0)).starts_with("picture: "));
   CHECK(error_of(bmp_header(-3, 3, 0)).starts_with("picture: "));
@@ -283,7 +286,7 @@ TEST_CASE("load: a PNG chunk that claims more than the file has is refused witho
   const std::string png = make_png(2, 2, PngColour::rgb, 8, "abcdefabcdef");
   const std::size_t data = png.find("IDAT");
   const std::string claimed = png.substr(0, data - 4) + big_endian(0x3fffffff, 4) + png.substr(data);
-  CHECK(error_of(claimed) == "picture: damaged PNG: more data than its pixels take");
+  CHECK(error_of(claimed) == "picture: truncated PNG, " + std::to_string(claimed.size()) + " bytes");
 }
 
 // What the decoder must not do then, copy to nowhere, shows under UndefinedBehaviorSanitizer only.
@@ -295,6 +298,28 @@ TEST_CASE("load: a PNG may have chunks of data without any") {
   CHECK(decode(padded).pixels == decode(png).pixels);
   CHECK(error_of(png.substr(0, data) + none + png.substr(end)) ==
         "picture: damaged or unsupported PNG: no IDAT");
+}
+
+TEST_CASE("load: a PNG of Apple's own variant is refused: its red is blue") {
+  const std::string png = make_png(1, 1, PngColour::rgb, 8, "abc");
+  CHECK(error_of(png.substr(0, 8) + png_chunk("CgBI", "\x50\0\x20\x02") + png.substr(8)) ==
+        "picture: a PNG in Apple's own variant (CgBI), whose colours are stored another way: expected a "
+        "standard PNG");
+}
+
+TEST_CASE("load: a run-length encoded BMP is refused for what it is") {
+  for (const auto& [compression, reason] :
+       {std::pair{1, "a run-length encoded BMP"}, {2, "a run-length encoded BMP"}, {4, "a compressed BMP"}}) {
+    std::string bmp = make_bmp(2, 2, std::string(12, 'x'));
+    bmp[30] = char(compression);
+    CHECK(error_of(bmp) == std::string("picture: ") + reason + ": expected one with its pixels as they are");
+  }
+}
+
+TEST_CASE("load: a PNG cut short in a chunk or between two is truncated") {
+  const std::string png = make_png(2, 2, PngColour::rgb, 8, "abcdefabcdef");
+  for (std::size_t size = 33; size + 12 < png.size(); ++size)
+    REQUIRE(error_of(png.substr(0, size)) == "picture: truncated PNG, " + std::to_string(size) + " bytes");
 }
 
 TEST_CASE("load: a JPEG of very many scans is refused") {

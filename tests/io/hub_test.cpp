@@ -142,14 +142,17 @@ TEST_CASE("hub: a model id must be ORG/NAME") {
 
 TEST_CASE("hub: the checkpoint directory is the first of flag, variable, snapshot, bundled") {
   la::test::TemporaryDirectory root;
-  la::CheckpointRequest request{.model_dir = "flag", .model_id = "org/name", .bundled = "bundled"};
+  const std::string flag = root / "flag", variable = root / "variable";
+  std::filesystem::create_directory(flag);
+  std::filesystem::create_directory(variable);
+  la::CheckpointRequest request{.model_dir = flag, .model_id = "org/name", .bundled = "bundled"};
   write_ref(root.str(), "abc");
   write_snapshot(root.str(), "abc");
   {
-    const CacheVariables variables({{"HF_HUB_CACHE", root.str()}, {"LA_MODEL_DIR", "variable"}});
-    CHECK(la::find_checkpoint_directory(request) == "flag");
+    const CacheVariables variables({{"HF_HUB_CACHE", root.str()}, {"LA_MODEL_DIR", variable}});
+    CHECK(la::find_checkpoint_directory(request) == flag);
     request.model_dir.clear();
-    CHECK(la::find_checkpoint_directory(request) == "variable");
+    CHECK(la::find_checkpoint_directory(request) == variable);
   }
   {
     const CacheVariables variables({{"HF_HUB_CACHE", root.str()}});

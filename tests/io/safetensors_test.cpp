@@ -165,12 +165,13 @@ TEST_CASE("safetensors: offsets that run backwards") {
   check_error(
       file_with(R"({"a":)" + tensor("U8", "[2]", "[0,2]") + R"(,"b":)" + tensor("U8", "[0]", "[2,1]") + "}",
                 2),
-      R"(tensor "b": expected data_offsets that end in [2, 2], found 1)");
+      R"(tensor "b": expected data_offsets that end at 2 or later, found 1)");
 }
 
 TEST_CASE("safetensors: offsets past the end of the file") {
-  check_error(file_with(R"({"a":)" + tensor("U8", "[9]", "[0,9]") + "}", 8),
-              R"(tensor "a": expected data_offsets that end in [0, 8], found 9)");
+  check_error(
+      file_with(R"({"a":)" + tensor("U8", "[9]", "[0,9]") + "}", 8),
+      "expected 9 bytes of tensor data, found 8: the file is cut short, as by an unfinished download");
   check_error(file_with(R"({"a":)" + tensor("U8", "[9]", "[0,9223372036854775807]") + "}", 8),
               "found 9223372036854775807");
 }

@@ -4,7 +4,7 @@
 # usage: symbols.sh NM ISA LIBRARY
 set -eu
 nm=$1 isa=$2 library=$3
-own="_ZZ?N[VKR]*(2la7kernels${#isa}${isa}|$((${#isa} + 6))xsimd_${isa})"
+own="_ZZ?N[VKR]*(2la[0-9]+v[0-9_]+compiled7kernels${#isa}${isa}|$((${#isa} + 6))xsimd_${isa})"
 
 symbols=$("$nm" "$library")
 echo "$symbols" | grep -q "override_${isa}" || { echo "$library: override_${isa} is missing: not the library of $isa" >&2; exit 1; }

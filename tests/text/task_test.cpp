@@ -36,7 +36,7 @@ TEST_CASE("task: questions") {
   CHECK(text(ground_gui, "X") == "Locate the region that matches the following description: X.");
   CHECK(text(point, "X") == "Point to: X.");
   CHECK(text(point_gui, "X") == "Point to: X.");
-  CHECK(text(point, " x. ") == "Point to:  x. .");  // verbatim
+  CHECK(text(point, " x. ") == "Point to: x..");  // verbatim but for the blanks at its ends
 }
 
 TEST_CASE("task: the phrase is literal, the separator of detect is not") {

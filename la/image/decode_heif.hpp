@@ -1,0 +1,81 @@
+#pragma once
+
+#if defined(LA_WITH_HEIF)
+
+#include <algorithm>
+#include <memory>
+#include <new>
+#include <string>
+#include <vector>
+
+#include <libheif/heif.h>
+
+#include "image.hpp"
+#include "image_file.hpp"
+#include "to_rgb.hpp"
+
+namespace la::inline LA_ABI::detail {
+
+/// error: what libheif says
+inline void check_heif(const ImageFile& file, const heif_error& error) {
+  if (error.code == heif_error_Ok) return;
+  if (error.code == heif_error_Memory_allocation_error && error.subcode == heif_suberror_Unspecified)
+    throw std::bad_alloc();
+  if (error.subcode == heif_suberror_End_of_data) file.fail_truncated();
+  if (error.code == heif_error_Unsupported_filetype || error.subcode == heif_suberror_Unsupported_codec)
+    file.fail_damaged(std::string("libheif has no decoder for it here (packages ") +
+                      (file.format == ImageFormat::avif ? "libheif-plugin-dav1d or libheif-plugin-aomdec"
+                                                        : "libheif-plugin-libde265") +
+                      " where they exist): " + error.message);
+  file.fail_damaged(error.message);
+}
+
+template <class Handle>
+using HeifPointer = std::unique_ptr<Handle, void (*)(Handle*)>;
+
+/// The primary picture of a HEIC or AVIF file, cropped, turned and mirrored as the file says; more than 8 bits keep the
+/// highest.
+inline Image decode_heif(const ImageFile& file) {
+  const HeifPointer<heif_context> context(heif_context_alloc(), heif_context_free);
+  if (!context) throw std::bad_alloc();
+  constexpr i64 kMaxSide = 32768;
+  heif_context_set_maximum_image_size_limit(context.get(), int(std::min(kMaxSide, file.options.max_pixels)));
+  check_heif(file, heif_context_read_from_memory_without_copy(context.get(), file.bytes.data(),
+                                                              file.bytes.size(), nullptr));
+  heif_image_handle* found = nullptr;
+  check_heif(file, heif_context_get_primary_image_handle(context.get(), &found));
+  const HeifPointer<const heif_image_handle> handle(found, heif_image_handle_release);
+  file.check_size(heif_image_handle_get_ispe_width(found), heif_image_handle_get_ispe_height(found));
+  file.check_size(heif_image_handle_get_width(found), heif_image_handle_get_height(found));
+
+  const HeifPointer<heif_decoding_options> options(heif_decoding_options_alloc(), heif_decoding_options_free);
+  if (!options) throw std::bad_alloc();
+  options->convert_hdr_to_8bit = 1;
+  const bool has_alpha = heif_image_handle_has_alpha_channel(found) != 0;
+  heif_image* decoded = nullptr;
+  check_heif(file, heif_decode_image(found, &decoded, heif_colorspace_RGB,
+                                     has_alpha ? heif_chroma_interleaved_RGBA : heif_chroma_interleaved_RGB,
+                                     options.get()));
+  const HeifPointer<const heif_image> pixels(decoded, heif_image_release);
+  const i64 width = heif_image_get_width(decoded, heif_channel_interleaved);
+  const i64 height = heif_image_get_height(decoded, heif_channel_interleaved);
+  file.check_size(width, height);
+  int stride = 0;
+  const std::uint8_t* from = heif_image_get_plane_readonly(decoded, heif_channel_interleaved, &stride);
+  if (!from) file.fail_damaged("it has no pixels");
+
+  const int channels = has_alpha ? 4 : 3;
+  const bool premultiplied = has_alpha && heif_image_handle_is_premultiplied_alpha(found);
+  Image image(width, height);
+  std::vector<std::uint8_t> row(std::size_t(width) * std::size_t(channels));
+  for (i64 y = 0; y < height; ++y, from += stride) {
+    std::copy_n(from, row.size(), row.begin());
+    if (premultiplied) unpremultiply(row);
+    samples_to_rgb(row.data(), channels, {image.row(y), std::size_t(width) * 3});
+  }
+  return image;
+}
+
+}  // namespace la::inline LA_ABI::detail
+
+#endif
