@@ -1,10 +1,11 @@
 #pragma once
 
 /// Everything of la lives in the inline namespace LA_ABI, named after what decides how its inline functions are
-/// compiled: the version, and the library or, in header-only use, instruction set, vector loops (-fopenmp or -DLA_OPENMP_SIMD), fast-math and LA_WITH_...
-/// Two files of one program that differ in these would define the same functions differently, and the linker would
-/// silently keep one copy: scalar kernels where AVX-512 was asked for, or AVX-512 in a file for any CPU. With names of
-/// their own each file runs what it was compiled for, and a la type passed from one to the other does not link.
+/// compiled: the version, and the library or, in header-only use, instruction set, vector loops (-fopenmp or
+/// -DLA_OPENMP_SIMD), fast-math and LA_WITH_... Two files of one program that differ in these would define the same
+/// functions differently, and the linker would silently keep one copy: scalar kernels where AVX-512 was asked for, or
+/// AVX-512 in a file for any CPU. With names of their own each file runs what it was compiled for, and a la type passed
+/// from one to the other does not link.
 ///
 /// Nothing but macros is in this file: it belongs to kernels and la alike.
 #define LA_ABI_VERSION v0_2

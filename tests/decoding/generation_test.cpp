@@ -352,8 +352,8 @@ TEST_CASE("generation: logits of another shape, bad logits and steps after the e
   CHECK_THROWS_WITH_AS(g.accept(Logits(kBoxBlock).set(3, 5, NAN).matrix()), doctest::Contains("finite"),
                        la::Error);
   la::Team team(2);
-  CHECK_THROWS_WITH_AS(g.accept(Logits(kBoxBlock).set(3, 5, NAN).matrix(), &team), doctest::Contains("finite"),
-                       la::Error);
+  CHECK_THROWS_WITH_AS(g.accept(Logits(kBoxBlock).set(3, 5, NAN).matrix(), &team),
+                       doctest::Contains("finite"), la::Error);
   CHECK_THROWS_WITH_AS(g.stop_reason(), doctest::Contains("before the end"), la::Error);
   play(g, {kEndBlock});
   CHECK_THROWS_WITH_AS(g.accept(Logits(kEndBlock).matrix()), doctest::Contains("after the end"), la::Error);
