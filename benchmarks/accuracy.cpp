@@ -7,10 +7,12 @@
 
 #include "../examples/cli/flags.hpp"
 #include "../examples/cli/run_main.hpp"
+#include "accuracy/classes.hpp"
 #include "accuracy/comparison.hpp"
 #include "accuracy/formats.hpp"
 #include "accuracy/runs.hpp"
 #include "accuracy/scores.hpp"
+#include "accuracy/small.hpp"
 #include "la/la.hpp"
 
 namespace la::scenes {
@@ -32,7 +34,7 @@ struct AccuracyFlags {
   int count = 0, threads = 0;
   std::string set = "development", formats = "q8,q4-rtn,q4,mixed", modes = "slow,fast,hybrid",
               checkpoint = LA_DATA_DIR "/shapes", activations = "q8", keep, viz;
-  bool help = false, scores = false;
+  bool help = false, scores = false, classes = false, small = false;
 
   void add_to(cli::Flags& flags) {
     flags.text("--set", "NAME", "development or held-out [development]", set);
@@ -49,12 +51,17 @@ struct AccuracyFlags {
     flags.text("--viz", "DIR", "writes the best, worst and most changed cases", viz);
     flags.number<int>("--threads", "[all cores, $OMP_NUM_THREADS]", threads, 1, 4096);
     flags.on("--scores", "of bf16 alone: how far the boxes' scores can be relied on", scores);
+    flags.on("--classes", "of bf16 alone: sixteen classes a picture, 1 to 16 of them in a question", classes);
+    flags.on("--small",
+             "of bf16 alone, in the first of the modes: small things in --count large pictures, with and "
+             "without tiles",
+             small);
     flags.on("--help", "print this", help);
   }
 
   std::uint64_t seed() const {
     if (set == "development") return kDevelopmentSeed;
-    if (set == "held-out") return kHeldOutSeed;
+    if (set == "held-out") return scores ? kScoresHeldOutSeed : kHeldOutSeed;
     fail_usage("--set: expected development or held-out, found '", set, "'");
   }
 
@@ -135,6 +142,14 @@ void run(int argc, char** argv) {
   if (flags.scores) {
     Session session = Session::open(flags.checkpoint, flags.session_options());
     return print_scores(session, flags.chosen_modes(), cases);
+  }
+  if (flags.small) {
+    Session session = Session::open(flags.checkpoint, flags.session_options());
+    return print_small(session, flags.chosen_modes()[0].mode, flags.images(), flags.seed());
+  }
+  if (flags.classes) {
+    Session session = Session::open(flags.checkpoint, flags.session_options());
+    return print_classes(session, flags.chosen_modes(), cases);
   }
   const KeptRuns kept(flags.keep, flags.seed(), flags.images());
   const Copies copies(flags.checkpoint);

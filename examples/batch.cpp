@@ -113,6 +113,7 @@ class BatchRun {
       if (line->error.empty()) {
         request.images.push_back(line->image);
         request.question = line->question;
+        request.categories = line->categories;
         request.options = flags_.model.ask_options(*line->task);
       }
       request.options.stop = stop_;

@@ -51,27 +51,38 @@ struct GroundFlags {
     return parse_task(task);
   }
 
+  struct Question {
+    PromptText text;
+    std::vector<std::string> categories{};  ///< of detect
+  };
+
+  static Question detect_of(std::vector<std::string> categories) {
+    return {detect_question(categories), std::move(categories)};
+  }
+
   /// The questions to ask, in order.
-  std::vector<PromptText> questions() const {
+  std::vector<Question> questions() const {
     if (asked_query) {
       if (!task.empty() || !phrases.empty() || asked_categories)
         fail_usage("--query: takes the place of --task, --phrase and --categories; give one or the other");
-      return {PromptText(query)};
+      return {{PromptText(query)}};
     }
     const Task what = chosen_task();
     if (asked_categories) {
       if (what != Task::detect) fail_usage("--categories: expected --task detect, found --task ", task);
       if (!phrases.empty()) fail_usage("--categories: give --categories or --phrase, not both");
-      return {question(what, detect_categories(categories))};
+      return {detect_of(category_names(categories, ","))};
     }
     if (what == Task::detect_text && !phrases.empty())
       fail_usage("--phrase: --task detect-text takes none, found '", phrases[0], "'");
-    std::vector<PromptText> all;
-    for (const std::string& phrase : phrases) all.push_back(question(what, phrase));
+    std::vector<Question> all;
+    for (const std::string& phrase : phrases)
+      all.push_back(what == Task::detect ? detect_of(category_names(phrase))
+                                         : Question{question(what, phrase)});
     if (all.empty() && task.empty() && chosen_image().empty())  // everything that the bundled image shows
       for (const char* thing : {"red circle", "green star", "orange triangle", "blue ring"})
-        all.push_back(question(what, thing));
-    if (all.empty()) all.push_back(question(what, "object"));
+        all.push_back({question(what, thing)});
+    if (all.empty()) all.push_back({question(what, "object")});
     return all;
   }
 
@@ -124,7 +135,7 @@ void check_target(const std::string& path, const std::string& image) {
 }
 
 MemoryEstimate estimate(const GroundFlags& flags, const std::string& directory, i64 width, i64 height,
-                        const std::vector<PromptText>& questions) {
+                        const std::vector<GroundFlags::Question>& questions) {
   const ModelConfig config = ModelConfig::load(directory);
   MemoryPlan plan;
   plan.weights = parse_weight_format(flags.model.weights);
@@ -132,16 +143,22 @@ MemoryEstimate estimate(const GroundFlags& flags, const std::string& directory, 
   plan.width = width;
   plan.height = height;
   plan.max_side = flags.model.max_image_side;
-  plan.questions = std::min(i64(questions.size()), BatchOptions{}.batch_size);
-  for (const PromptText& question : questions)  // a byte is a token at most
-    plan.question_tokens = std::max(plan.question_tokens, 128 + i64(question.text().size()));
+  plan.questions = 0;
+  const i64 most = BatchOptions{}.batch_size, group = flags.model.categories_per_question;
+  for (const GroundFlags::Question& question : questions)
+    plan.questions += flags.model.tile.side > 0 ? most
+                      : group > 0               ? i64(question.categories.size()) / group + 1
+                                                : 1;
+  plan.questions = std::min(plan.questions, most);
+  for (const GroundFlags::Question& question : questions)  // a byte is a token at most
+    plan.question_tokens = std::max(plan.question_tokens, 128 + i64(question.text.text().size()));
   plan.max_new_tokens = flags.model.max_tokens;
   return estimate_memory(Checkpoint::open(directory), config, plan);
 }
 
 /// What --dry tells; a picture that is not there yet, or comes by stdin, is taken for the largest.
 void print_dry(const GroundFlags& flags, const std::string& directory,
-               const std::vector<PromptText>& questions, std::ostream& out) {
+               const std::vector<GroundFlags::Question>& questions, std::ostream& out) {
   print_summary(directory, out);
   const ProcessorConfig processor = ModelConfig::load(directory).processor;
   Image image;
@@ -171,30 +188,37 @@ bool print_information(const GroundFlags& flags, const Flags& parser, std::ostre
   return true;
 }
 
-/// The answers in the order of the questions, which run together on the one encoded picture.
-std::vector<Result> ask_all(Session& session, const EncodedImage& image,
-                            const std::vector<PromptText>& questions, const AskOptions& ask) {
-  if (questions.size() == 1) return {session.ask(image, questions[0], ask)};
+/// The answers in the order of the questions, which run together on the one encoded picture. Tiles are cut from the
+/// picture itself.
+std::vector<Result> ask_all(Session& session, const Image& image, const EncodedImage& encoded, i64 max_side,
+                            const std::vector<GroundFlags::Question>& questions, const AskOptions& ask) {
   std::vector<Request> requests;
-  for (const PromptText& question : questions) {
-    requests.emplace_back();
-    requests.back().images = {image};
-    requests.back().question = question;
-    requests.back().options = ask;
+  for (const GroundFlags::Question& question : questions) {
+    Request& request = requests.emplace_back();
+    if (ask.tile.side > 0)
+      request.images.emplace_back(image);
+    else
+      request.images.emplace_back(encoded);
+    request.question = question.text;
+    request.categories = question.categories;
+    request.options = ask;
+    request.max_side = max_side;
   }
+  if (requests.size() == 1) return {session.ask(std::move(requests[0]))};
   return session.batch(requests);
 }
 
 /// Asks the questions and prints the answers; what they found, to be drawn.
-std::vector<Mark> answer(const GroundFlags& flags, const std::vector<PromptText>& questions,
+std::vector<Mark> answer(const GroundFlags& flags, const std::vector<GroundFlags::Question>& questions,
                          const AskOptions& ask, const Image& image, const std::string& name, Session& session,
                          double load_seconds) {
   const i64 max_side = flags.model.max_image_side;
-  if (flags.model.warmup) session.ask(session.encode(image, max_side), questions[0], ask);
+  if (flags.model.warmup)
+    ask_all(session, image, session.encode(image, max_side), max_side, {questions[0]}, ask);
   const EncodedImage encoded = session.encode(image, max_side);
   const Report report{name, encoded, session, session.ops().isa(), ask.generation.mode, load_seconds};
   std::vector<Mark> marks;
-  for (const Result& result : ask_all(session, encoded, questions, ask)) {
+  for (const Result& result : ask_all(session, image, encoded, max_side, questions, ask)) {
     if (!result.ok()) throw Error(result.error, result.error_kind);
     if (flags.json)
       print_json(report, result, std::cout);
@@ -216,7 +240,7 @@ void run(int argc, char** argv) {
 
   require_dry(flags.model);
   // Everything that can be wrong with the flags is said before a model is opened.
-  const std::vector<PromptText> questions = flags.questions();
+  const std::vector<GroundFlags::Question> questions = flags.questions();
   const AskOptions ask =
       flags.model.ask_options(flags.asked_query ? Task::ground_single : flags.chosen_task());
   SessionOptions session_options = flags.model.session_options();

@@ -28,6 +28,8 @@ struct ModelFlags {
   int threads = 0;
   i64 max_tokens = 2048, max_image_side = 0;
   float min_score = 0;
+  i64 categories_per_question = kCategoriesPerQuestion;
+  Tiling tile;
   Sampling sampling;
   bool no_exif = false, dry = false, check = false, warmup = false, version = false, help = false;
 
@@ -43,6 +45,13 @@ struct ModelFlags {
     flags.text("--speculate", "on|off",
                "slow mode checks drafts of several tokens a pass: the same tokens, sooner [on]", speculate);
     flags.number<float>("--min-score", "leave out what scores less [0]", min_score, 0, 1);
+    flags.number<i64>("--categories-per-question",
+                      "detect asks several questions for more, and joins the answers; 0: always one [" +
+                          std::to_string(kCategoriesPerQuestion) + "]",
+                      categories_per_question, 0, 1 << 20);
+    flags.text("--tile", "SIDE[:OVERLAP]",
+               "look at the picture whole and in squares of SIDE pixels, too, for small things [off, 0.2]",
+               [this](const std::string& v) { tile = parse_tile(v); });
     flags.number<float>("--temperature", "0 is greedy [0]", sampling.temperature, 0, 100);
     flags.number<float>("--top-p", "nucleus [1]", sampling.top_p, 0, 1);
     flags.number<int>("--top-k", "0 is off [0]", sampling.top_k, 0, 1 << 30);
@@ -114,6 +123,8 @@ struct ModelFlags {
     options.generation.sampling = sampling;
     options.generation.speculate = choose<bool>("--speculate", speculate, {{"on", true}, {"off", false}});
     options.min_score = min_score;
+    options.tile = tile;
+    options.categories_per_question = categories_per_question;
     return options;
   }
 
@@ -121,6 +132,15 @@ struct ModelFlags {
     LoadOptions options;
     if (no_exif) options.exif = ExifOrientation::ignore;
     return options;
+  }
+
+  static Tiling parse_tile(const std::string& text) {
+    Tiling tiling;
+    const std::size_t colon = text.find(':');
+    tiling.side = Flags::parse_number<i64>("--tile", text.substr(0, colon), 16, 1 << 20);
+    if (colon != text.npos)
+      tiling.overlap = Flags::parse_number<double>("--tile", text.substr(colon + 1), 0, 0.9);
+    return tiling;
   }
 
   template <class Value>

@@ -26,7 +26,8 @@ struct RequestLine {
   std::string image;
   std::optional<Task> task;
   PromptText question;
-  std::string error;  ///< why it cannot be asked; empty when it can
+  std::vector<std::string> categories;  ///< of detect, when there are several
+  std::string error;                    ///< why it cannot be asked; empty when it can
 };
 
 namespace request_lines {
@@ -49,7 +50,9 @@ inline void read_question(simdjson::dom::object object, RequestLine& line) {
   if (query && (task || phrase)) fail("query: takes the place of task and phrase; give one or the other");
   if (query) {
     line.task = Task::detect;
-    line.question = question(Task::detect, text_field(object, "query"), Reading::interpreted);
+    const std::string categories = text_field(object, "query");
+    line.question = question(Task::detect, categories, Reading::interpreted);
+    if (categories.find("</c>") != categories.npos) line.categories = category_names(categories);
     return;
   }
   if (!task) fail("expected query, or task and phrase");
@@ -58,7 +61,9 @@ inline void read_question(simdjson::dom::object object, RequestLine& line) {
     if (phrase) fail("phrase: task detect-text takes none");
     line.question = question(Task::detect_text, "");
   } else {
-    line.question = question(*line.task, text_field(object, "phrase"));
+    const std::string text = text_field(object, "phrase");
+    line.question = question(*line.task, text);
+    if (line.task == Task::detect && text.find("</c>") != text.npos) line.categories = category_names(text);
   }
 }
 

@@ -13,6 +13,7 @@
 #include "../core/tensor.hpp"
 #include "../image/image.hpp"
 #include "../image/load.hpp"
+#include "../image/tiles.hpp"
 #include "../text/prompt.hpp"
 #include "../decoding/answer.hpp"
 #include "../decoding/generation.hpp"
@@ -31,6 +32,9 @@ struct EncodedImage {
   double preprocess_seconds = 0, vision_seconds = 0;
 };
 
+/// Fewer find more, in no more time: see benchmarks/results/zen5-2cores-categories.txt.
+inline constexpr i64 kCategoriesPerQuestion = 1;
+
 struct AskOptions {
   GenerationOptions generation;
   PromptStyle prompt_style = PromptStyle::processor;
@@ -38,6 +42,11 @@ struct AskOptions {
   /// `<image K>`, if it names exactly one; else the first. (A question that shows a crop names both pictures.)
   std::optional<i64> boxes_on;
   float min_score = 0;  ///< items below it are left out
+  /// The picture, which must come as a file or pixels, is asked about whole and in tiles; what they find becomes one
+  /// answer, see join_items.
+  Tiling tile;
+  /// More categories are asked for in several questions; 0: always in one.
+  i64 categories_per_question = kCategoriesPerQuestion;
   /// Called with each item as soon as its `</box>` is decoded.
   std::function<void(const Item&)> on_item;
   /// Called with the logits of each step, before sampling changes them; in slow mode a row at a time, and only those
@@ -54,11 +63,14 @@ using ImageSource = std::variant<std::string, Image, EncodedImage>;
 struct Request {
   std::vector<ImageSource> images;
   PromptText question;
+  std::vector<std::string> categories;  ///< to detect, each once; then `question` says nothing
   AskOptions options;
   LoadOptions load;  ///< of pictures given as files
   i64 max_side = 0;  ///< see Session::encode
 };
 
+/// Of a request that was asked in parts, counts and times are sums, and texts, ids and warnings stand one after the
+/// other.
 struct Result {
   std::vector<Item> items;
   std::string query;                    ///< the question asked

@@ -6,6 +6,7 @@
 #include "../core/error.hpp"
 #include "../io/checkpoint_directory.hpp"
 #include "../io/hub.hpp"
+#include "parts.hpp"
 
 namespace la::inline LA_ABI {
 namespace detail {
@@ -34,6 +35,16 @@ inline void describe_failure(const std::exception_ptr& failure, Result& result) 
   if (result.error.empty()) result.error = "failed";
 }
 
+inline void run_requests(Engine& engine, const RequestSource& source, const BatchOptions& options,
+                         const Scheduler::Sink& sink) {
+  Parts parts(source, options, sink);
+  BatchOptions of_parts = options;
+  if (options.on_item) of_parts.on_item = [&](i64 part, const Item& item) { parts.found(part, item); };
+  Scheduler(engine, of_parts)
+      .run([&] { return parts.next(); },
+           [&](i64 part, Sequence::Outcome&& outcome) { parts.ended(part, std::move(outcome)); });
+}
+
 }  // namespace detail
 
 LA_INLINE Session::Session(std::unique_ptr<Engine> engine) : engine_(std::move(engine)) {}
@@ -56,7 +67,11 @@ LA_INLINE Result Session::ground(const EncodedImage& image, std::string_view phr
 
 LA_INLINE Result Session::detect(const EncodedImage& image, std::string_view categories,
                                  const AskOptions& options) {
-  return ask(image, question(Task::detect, detect_categories(categories)), options);
+  Request request;
+  request.images = {image};
+  request.categories = category_names(categories, ",");
+  request.options = options;
+  return ask(std::move(request));
 }
 
 LA_INLINE Result Session::point(const EncodedImage& image, std::string_view phrase,
@@ -66,15 +81,24 @@ LA_INLINE Result Session::point(const EncodedImage& image, std::string_view phra
 
 LA_INLINE Result Session::ask(std::span<const EncodedImage> images, const PromptText& question,
                               const AskOptions& options) {
-  std::optional<Request> request(std::in_place);
-  request->images.assign(images.begin(), images.end());
-  request->question = question;
-  request->options = options;
+  Request request;
+  request.images.assign(images.begin(), images.end());
+  request.question = question;
+  request.options = options;
+  return ask(std::move(request));
+}
+
+LA_INLINE Result Session::ask(Request only) {
+  const AskOptions& ask = only.options;
+  const bool parts = ask.tile.side != 0 || (ask.categories_per_question > 0 &&
+                                            i64(only.categories.size()) > ask.categories_per_question);
+  BatchOptions options;
+  if (!parts) options.batch_size = 1;
+  std::optional<Request> request(std::move(only));
   Sequence::Outcome outcome;
-  const BatchOptions alone{.batch_size = 1, .on_item = {}, .on_result = {}};
-  Scheduler(*engine_, alone)
-      .run([&] { return std::exchange(request, std::nullopt); },
-           [&](i64, Sequence::Outcome&& only) { outcome = std::move(only); });
+  detail::run_requests(
+      *engine_, [&] { return std::exchange(request, std::nullopt); }, options,
+      [&](i64, Sequence::Outcome&& answer) { outcome = std::move(answer); });
   if (outcome.failure) std::rethrow_exception(outcome.failure);
   return std::move(outcome.result);
 }
@@ -94,7 +118,7 @@ LA_INLINE std::vector<Result> Session::batch(std::span<const Request> requests, 
 
 LA_INLINE void Session::batch(const RequestSource& source, const BatchOptions& options) {
   if (options.batch_size < 1) fail_usage("batch_size: expected 1 or more, found ", options.batch_size);
-  Scheduler(*engine_, options).run(source, [&](i64 index, Sequence::Outcome&& outcome) {
+  detail::run_requests(*engine_, source, options, [&](i64 index, Sequence::Outcome&& outcome) {
     if (outcome.failure) detail::describe_failure(outcome.failure, outcome.result);
     if (options.on_result) options.on_result(index, outcome.result);
   });

@@ -33,7 +33,7 @@ class Session {
 
   /// Where is this one thing?
   Result ground(const EncodedImage& image, std::string_view phrase, const AskOptions& options = {});
-  /// Where are all of these categories ("car, person")?
+  /// Where are all of these categories ("car, person")? See AskOptions::categories_per_question.
   Result detect(const EncodedImage& image, std::string_view categories, const AskOptions& options = {});
   /// A point on it.
   Result point(const EncodedImage& image, std::string_view phrase, const AskOptions& options = {});
@@ -45,6 +45,9 @@ class Session {
   Result ask(const EncodedImage& image, const PromptText& question, const AskOptions& options = {}) {
     return ask(std::span(&image, 1), question, options);
   }
+
+  /// One request alone; its error is thrown.
+  Result ask(Request request);
 
   /// Answers all requests, many at a time; the results are those of one at a time, bit for bit, in the order of the
   /// requests. A request that fails has its error in its result and does not touch the others.

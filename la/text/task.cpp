@@ -31,14 +31,6 @@ inline constexpr TaskTemplate kTaskTemplates[] = {
 
 inline constexpr std::string_view kCategorySeparator = "</c>";
 
-/// Without the blanks at its ends, which would become tokens that no label of the training data has.
-inline std::string_view trim(std::string_view text) {
-  constexpr std::string_view kBlanks = " \t\r\n";
-  const std::size_t first = text.find_first_not_of(kBlanks);
-  return first == text.npos ? text.substr(0, 0)
-                            : text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
-}
-
 }  // namespace detail
 
 LA_INLINE std::string_view name_of(Task task) noexcept {
@@ -77,17 +69,33 @@ LA_INLINE PromptText question(Task task, std::string_view phrase, Reading readin
   return text;
 }
 
+LA_INLINE std::vector<std::string> category_names(std::string_view list, std::string_view separator) {
+  std::vector<std::string> names;
+  for (std::size_t begin = 0; begin <= list.size();) {
+    const std::size_t end = std::min(list.find(separator, begin), list.size());
+    const std::string name(detail::trim(list.substr(begin, end - begin)));
+    begin = end + separator.size();
+    if (!name.empty() && std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  }
+  if (names.empty())
+    fail_usage("categories: expected names separated by ", separator == "," ? "commas" : separator,
+               ", found \"", list, "\"");
+  return names;
+}
+
+LA_INLINE PromptText detect_question(std::span<const std::string> categories) {
+  std::string phrase;
+  for (const std::string& name : categories) {
+    if (!phrase.empty()) phrase += detail::kCategorySeparator;
+    phrase += name;
+  }
+  return question(Task::detect, phrase);
+}
+
 LA_INLINE std::string detect_categories(std::string_view list) {
   std::string joined;
-  for (std::size_t begin = 0; begin <= list.size();) {
-    const std::size_t end = std::min(list.find(',', begin), list.size());
-    const std::string_view category = detail::trim(list.substr(begin, end - begin));
-    begin = end + 1;
-    if (category.empty()) continue;
-    if (!joined.empty()) joined += detail::kCategorySeparator;
-    joined += category;
-  }
-  if (joined.empty()) fail_usage("categories: expected names separated by commas, found \"", list, "\"");
+  for (const std::string& name : category_names(list, ","))
+    joined.append(joined.empty() ? "" : detail::kCategorySeparator).append(name);
   return joined;
 }
 

@@ -57,6 +57,8 @@ TEST_CASE("task: categories are split at commas and trimmed") {
   CHECK(la::detect_categories("  remote control ,\tcat\n") == "remote control</c>cat");
   CHECK(la::detect_categories("one") == "one");
   CHECK(la::detect_categories(",a,, b,") == "a</c>b");
+  CHECK(la::detect_categories("b, a,b ,a") == "b</c>a");
+  CHECK(la::category_names("b</c> a</c>b") == std::vector<std::string>{"b", "a"});
   CHECK_THROWS_WITH_AS(la::detect_categories(" , "),
                        "categories: expected names separated by commas, found \" , \"", la::Error);
   CHECK_THROWS_AS(la::detect_categories(""), la::Error);
