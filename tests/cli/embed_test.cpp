@@ -9,7 +9,7 @@ void compile(const std::vector<std::string>& arguments) {
   std::vector<std::string> command;
   std::istringstream words(LA_CXX);
   for (std::string word; words >> word;) command.push_back(word);
-  command.insert(command.end(), {"-std=c++20", "-Wall", "-Wextra", "-fopenmp", "-I", source("")});
+  command.insert(command.end(), {"-std=c++20", "-Wall", "-Wextra", "-pthread", "-I", source("")});
   command.insert(command.end(), arguments.begin(), arguments.end());
   command.insert(command.end(), {"-lsimdjson", "-lutf8proc"});
   const Outcome outcome = run({command});
