@@ -1,5 +1,6 @@
 // Answers many questions about many pictures: `batch --requests in.jsonl --out out.jsonl`.
 
+#include <cmath>
 #include <iostream>
 #include <memory>
 #include <new>
@@ -7,6 +8,9 @@
 #include "batch/formats/write_formats.hpp"
 #include "batch/merge.hpp"
 #include "batch/model_stamp.hpp"
+#if defined(LA_WITH_MPI)
+#include "batch/mpi_run.hpp"
+#endif
 #include "batch/open_source.hpp"
 #include "batch/outputs.hpp"
 #include "batch/request_queue.hpp"
@@ -47,34 +51,117 @@ AnswerIndex earlier_answers(const BatchFlags& flags, const std::string& stamp) {
   return index;
 }
 
+#if defined(LA_WITH_MPI)
+using Ranks = MpiWorld;
+#else
+struct Ranks;  // there are none
+#endif
+
+/// Everything of a run but its lines.
+struct Run {
+  const BatchFlags& flags;
+  const LineDefaults& defaults;
+  const std::string stamp;
+  StopToken stop;
+  Worker worker;
+  Ranks* ranks;  ///< null: this process answers alone
+};
+
+/// Gives the queue's lines to the worker, or to those of all ranks.
+void answer_all(Run& run, RequestQueue& queue, const Worker::Sink& sink) {
+  const auto next = [&] { return queue.next(); };
+#if defined(LA_WITH_MPI)
+  if (run.ranks) {
+    Exchange exchange(
+        next, [&](const Ticket& ticket) { return line_cost(ticket, run.defaults); }, run.ranks->size(),
+        run.flags.batch_size);
+    MpiFirstRank first(*run.ranks, exchange, run.worker, run.stamp, run.stop);
+    if (first.run(sink))
+      std::cerr << run.ranks->size() << " ranks, idle " << double(std::lround(1000 * first.idle())) / 10
+                << " %\n";
+    return;
+  }
+#endif
+  run.worker.run(next, sink);
+}
+
 /// One run over the requests of this shard. The exit code, when nothing stops it.
-int answer(const BatchFlags& flags, const LineDefaults& defaults, RequestSource& source,
-           const SessionOptions& options, StopToken stop) {
-  const std::string directory = flags.model.directory();
-  Session session = Session::open(directory, options);
-  for (const std::string& warning : session.warnings()) std::cerr << "warning: " << warning << "\n";
-  const std::string stamp = model_stamp(directory, session.weight_format(), flags.options);
-  Worker worker(session, {defaults, stamp, flags.annotate_dir, flags.batch_size, stop});
-  AnswerLog log(flags.answers_path(), flags.resume, earlier_answers(flags, stamp));
-  RequestQueue queue(source, flags.shard, defaults, log, flags.keep_errors);
+int answer(Run& run, RequestSource& source) {
+  const BatchFlags& flags = run.flags;
+  AnswerLog log(flags.answers_path(), flags.resume, earlier_answers(flags, run.stamp),
+                run.ranks ? AnswerLog::Order::as_they_come : AnswerLog::Order::of_requests);
+  RequestQueue queue(source, flags.shard, run.defaults, log, flags.keep_errors);
   BatchProgress progress(flags.shard.count == 1 ? count_requests(flags.requests) : 0);
   Summary summary;
-  worker.run([&] { return queue.next(); },
-             [&](Reply&& reply) {
-               summary.add(reply.outcome, reply.malformed);
-               log.put(reply.index, reply.digest, reply.number, is_failure(reply.outcome),
-                       std::move(reply.line));
-               progress.advance();
-             });
+  answer_all(run, queue, [&](Reply&& reply) {
+    summary.add(reply.outcome, reply.malformed);
+    log.put(reply.index, reply.digest, reply.number, is_failure(reply.outcome), std::move(reply.line));
+    progress.advance();
+  });
   progress.finish();
   log.flush_early();
-  const bool stopped = stop.stop_requested();
+  const bool stopped = run.stop.stop_requested();
   if (!stopped) summary.foreign = log.finish();
   summary.before = queue.before();
   summary.print(std::cerr, progress.seconds());
   require(stopped || queue.seen() > 0, flags.requests, ": expected requests, found none");
   return summary.all_failed() ? 1 : 0;
 }
+
+/// Opens the model and answers. The exit code.
+int answer_requests(const BatchFlags& flags, const LineDefaults& defaults, RequestSource* source,
+                    const SessionOptions& options, Ranks* ranks, StopSignals& signals) {
+  const std::string directory = flags.model.directory();
+  Session session = Session::open(directory, options);
+  for (const std::string& warning : session.warnings()) std::cerr << "warning: " << warning << "\n";
+  const std::string stamp = model_stamp(directory, session.weight_format(), flags.options);
+  Run run{flags,
+          defaults,
+          stamp,
+          signals.token(),
+          Worker(session, {defaults, stamp, flags.annotate_dir, flags.batch_size, signals.token()}),
+          ranks};
+#if defined(LA_WITH_MPI)
+  if (ranks && ranks->rank() > 0) {
+    run_mpi_worker(*ranks, run.worker, stamp);
+    return 0;
+  }
+#endif
+  return answer(run, *source);
+}
+
+#if defined(LA_WITH_MPI)
+/// The part of this rank. What fails on one ends all. The exit code.
+int run_ranks(const BatchFlags& flags, const LineDefaults& defaults, const SessionOptions& options,
+              StopSignals& signals) {
+  MpiWorld world;
+  if (world.size() == 1 && environment_shard().count > 1)
+    fail_usage(
+        "batch was started as one of ", environment_shard().count,
+        " processes that MPI sees alone: its launcher is not this MPI's; --shard auto does without MPI");
+  const auto part = [&] {
+    std::unique_ptr<RequestSource> source;
+    if (world.rank() == 0) {
+      check_outputs(flags);
+      source = open_source(flags);
+    }
+    const int status = answer_requests(flags, defaults, source.get(), options, &world, signals);
+    if (signals.signal() != 0) world.abort(128 + signals.signal());
+    if (world.rank() == 0) write_formats(flags);
+    return status;
+  };
+  const int status = run_main("batch", [&] {
+    try {
+      return part();
+    } catch (const Error& error) {
+      std::cerr << "batch: rank " << world.rank() << ": " << error.what() << "\n";
+      world.abort(error.kind() == ErrorKind::usage ? 2 : 1);
+    }
+  });
+  world.finish();
+  return status;
+}
+#endif
 
 /// The exit code.
 int run(int argc, char** argv) {
@@ -98,6 +185,10 @@ int run(int argc, char** argv) {
   flags.check();
   const LineDefaults defaults{flags.model, flags.question.members(), folder_of_requests(flags)};
   StopSignals signals;
+#if defined(LA_WITH_MPI)
+  if (!flags.merge && flags.shard_text.empty() && started_by_mpi())
+    return run_ranks(flags, defaults, session_options, signals);
+#endif
   flags.take_shard();
   check_outputs(flags);
   if (flags.merge) {
@@ -109,7 +200,7 @@ int run(int argc, char** argv) {
   if (flags.shard.count > 1)
     std::cerr << "shard " << flags.shard.index << " of " << flags.shard.count << ", by "
               << flags.shard.told_by << ": " << flags.answers_path() << "\n";
-  const int status = answer(flags, defaults, *source, session_options, signals.token());
+  const int status = answer_requests(flags, defaults, source.get(), session_options, nullptr, signals);
   if (signals.signal() != 0) return 128 + signals.signal();
   write_formats(flags);
   return status;

@@ -13,14 +13,17 @@
 
 namespace la::cli {
 
-/// The file of answers while a run goes on. Lines are written in the order of their requests and flushed one by one:
-/// one that is early waits for those before it. A resumed run writes behind what is there; finish() brings all into the
-/// order of the requests.
+/// The file of answers while a run goes on. Lines are flushed one by one, in the order of their requests: one that is
+/// early waits for those before it, unless they are to be written as they come. A resumed run writes behind what is
+/// there; finish() brings all into the order of the requests.
 class AnswerLog {
  public:
-  /// "-" is stdout. `index` holds what was in the file, of which more is expected behind it.
+  enum class Order { of_requests, as_they_come };
+
+  /// "-" is stdout, where lines always are in order. `index` holds what was in the file, of which more is expected
+  /// behind it.
   /// error: it cannot be written
-  AnswerLog(std::string path, bool append, AnswerIndex index)
+  AnswerLog(std::string path, bool append, AnswerIndex index, Order order = Order::of_requests)
       : path_(std::move(path)), index_(std::move(index)) {
     if (path_ == "-")
       file_ = STDOUT_FILENO;
@@ -31,6 +34,7 @@ class AnswerLog {
     regular_ = path_ != "-" && std::filesystem::is_regular_file(path_, ignored);
     if (append && regular_) whole_ = std::filesystem::file_size(path_, ignored);
     before_ = index_.entries().size();
+    as_they_come_ = regular_ && order == Order::as_they_come;
     if (index_.paths().empty()) index_.read_none(path_);
   }
   AnswerLog(const AnswerLog&) = delete;
@@ -47,7 +51,9 @@ class AnswerLog {
 
   /// error: the line did not arrive, as on a full disk; what came of it is taken back, so that the file is whole
   void put(i64 index, std::uint64_t digest, i64 number, bool failed, std::string line) {
-    early_[index] = {digest, number, failed, std::move(line) + "\n"};
+    Line whole{digest, number, failed, std::move(line) + "\n"};
+    if (as_they_come_) return write(whole);
+    early_[index] = std::move(whole);
     for (auto next = early_.begin(); next != early_.end() && next->first == written_; next = early_.begin()) {
       write(next->second);
       early_.erase(next);
@@ -64,7 +70,7 @@ class AnswerLog {
   /// When all requests were seen: brings the lines into their order. Answers to requests that are gone stay, at the end;
   /// their number.
   i64 finish() {
-    if (!regular_ || before_ == 0) return 0;
+    if (!sorts()) return 0;
     for (const AnswerEntry& entry : added_) index_.add(entry);
     index_.reset();
     std::vector<AnswerEntry> lines;
@@ -94,6 +100,9 @@ class AnswerLog {
     std::string text;
   };
 
+  /// Whether finish() may have to bring lines into order.
+  bool sorts() const { return regular_ && (before_ > 0 || as_they_come_); }
+
   void write(const Line& line) {
     std::size_t done = 0;
     while (done < line.text.size()) {
@@ -101,7 +110,7 @@ class AnswerLog {
       if (count < 0 && errno != EINTR) give_up();
       if (count > 0) done += std::size_t(count);
     }
-    if (before_ > 0)
+    if (sorts())
       added_.push_back({line.digest, whole_, std::uint32_t(line.text.size()), 0,
                         line.failed ? line.number : 0, line.failed});
     whole_ += line.text.size();
@@ -132,7 +141,7 @@ class AnswerLog {
   std::string path_;
   AnswerIndex index_;
   int file_ = -1;
-  bool regular_ = false;
+  bool regular_ = false, as_they_come_ = false;
   std::size_t before_ = 0;
   std::uint64_t whole_ = 0;  // bytes of whole lines
   std::map<i64, Line> early_;

@@ -19,6 +19,22 @@ struct Ticket {
   RequestText request;
 };
 
+/// A number that grows with the work of a line, as far as can be told without decoding: the bytes of its picture.
+inline double line_cost(const Ticket& ticket, const LineDefaults& defaults) {
+  if (!ticket.request.image_bytes.empty()) return double(ticket.request.image_bytes.size());
+  simdjson::dom::parser parser;
+  const RequestLine line = read_request(parser, ticket.request, defaults);
+  if (!line.error.empty()) return 0;
+  if (is_data_uri(line.image)) return double(ticket.request.json.size());
+  std::error_code failure;
+  try {
+    const auto bytes = std::filesystem::file_size(image_path(line.image, defaults.folder), failure);
+    return failure ? 0 : double(bytes);
+  } catch (const Error&) {
+    return 0;
+  }
+}
+
 /// The requests of this shard that nobody answered yet, in order.
 class RequestQueue {
  public:

@@ -60,6 +60,8 @@ class Worker {
         batch);
   }
 
+  bool stopped() const { return options_.stop.stop_requested(); }
+
  private:
   struct Open {
     i64 index = 0;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Reads what batch wrote for another tool as that tool does, and compares it with the answers, box by box.
 
-read_formats.py FORMAT ANSWERS FILE: prints how many boxes and points FILE holds; fails where it is not what it should be.
+read_formats.py FORMAT ANSWERS FILE: prints how many boxes and points FILE holds; fails where it is not as it should be.
 The rules are those of the tools' own readers, each named beside its function; only Python's own modules are used.
 """
 import csv
@@ -78,7 +78,8 @@ def yolo(answers, folder):
         data[name.strip()] = value.strip()
     names = [json.loads(data[str(i)]) for i in range(sum(k.isdigit() for k in data))]
     expect(names == sorted(set(names)), "names: expected each once, sorted, found", names)
-    expect(os.path.isdir(os.path.join(json.loads(data["path"]), data["train"])), "data.yaml: path and train lead nowhere")
+    train = os.path.join(json.loads(data["path"]), data["train"])
+    expect(os.path.isdir(train), "data.yaml: path and train lead nowhere:", train)
     images, total, seen = by_image(answers), 0, {}
     for image in sorted(os.listdir(os.path.join(folder, "images"))):
         target = os.path.realpath(os.path.join(folder, "images", image))
