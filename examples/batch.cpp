@@ -1,6 +1,7 @@
 // Answers many questions about many pictures: `batch --requests in.jsonl --out out.jsonl`.
 
 #include <cmath>
+#include <cstdlib>
 #include <iostream>
 #include <memory>
 #include <new>
@@ -108,12 +109,13 @@ int answer(Run& run, RequestSource& source) {
   return summary.all_failed() ? 1 : 0;
 }
 
-/// Opens the model and answers. The exit code.
+/// Opens the model and answers. Ranks but the first have no source. The exit code.
 int answer_requests(const BatchFlags& flags, const LineDefaults& defaults, RequestSource* source,
                     const SessionOptions& options, Ranks* ranks, StopSignals& signals) {
   const std::string directory = flags.model.directory();
   Session session = Session::open(directory, options);
-  for (const std::string& warning : session.warnings()) std::cerr << "warning: " << warning << "\n";
+  if (source)
+    for (const std::string& warning : session.warnings()) std::cerr << "warning: " << warning << "\n";
   const std::string stamp = model_stamp(directory, session.weight_format(), flags.options);
   Run run{flags,
           defaults,
@@ -146,18 +148,21 @@ int run_ranks(const BatchFlags& flags, const LineDefaults& defaults, const Sessi
       source = open_source(flags);
     }
     const int status = answer_requests(flags, defaults, source.get(), options, &world, signals);
-    if (signals.signal() != 0) world.abort(128 + signals.signal());
+    if (signals.signal() != 0) {
+      if (world.rank() == 0) world.abort(128 + signals.signal());
+      std::_Exit(128 + signals.signal());  // which ends the others, if they got no signal
+    }
     if (world.rank() == 0) write_formats(flags);
     return status;
   };
-  const int status = run_main("batch", [&] {
-    try {
-      return part();
-    } catch (const Error& error) {
-      std::cerr << "batch: rank " << world.rank() << ": " << error.what() << "\n";
-      world.abort(error.kind() == ErrorKind::usage ? 2 : 1);
-    }
+  bool ended = false;
+  const std::string name = "batch: rank " + std::to_string(world.rank());
+  const int status = run_main(name.c_str(), [&] {
+    const int code = part();
+    ended = true;
+    return code;
   });
+  if (!ended) world.abort(status);
   world.finish();
   return status;
 }

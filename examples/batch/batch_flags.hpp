@@ -17,6 +17,11 @@ namespace la::cli {
 inline constexpr std::array<std::string_view, 6> kFormats{"jsonl",       "coco", "yolo",
                                                           "labelstudio", "cvat", "csv"};
 
+/// The file beside a COCO results file that tells what its numbers stand for.
+inline std::string coco_ids_path(const std::string& results) {
+  return results + ".ids.json";
+}
+
 struct BatchFlags {
   ModelFlags model;
   QuestionFlags question;

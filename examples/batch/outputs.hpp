@@ -51,7 +51,10 @@ inline void refuse_existing(const std::string& flag, const std::string& path, bo
 /// error: (usage) an output that is an input, or that would replace something
 inline void check_outputs(const BatchFlags& flags) {
   std::vector<std::string> outputs{flags.answers_path()};
-  for (const std::string& format : flags.made_formats()) outputs.push_back(flags.format_path(format));
+  for (const std::string& format : flags.made_formats()) {
+    outputs.push_back(flags.format_path(format));
+    if (format == "coco") outputs.push_back(coco_ids_path(outputs.back()));
+  }
   for (const std::string& output : outputs) {
     if (output == "-") continue;
     detail::refuse_input(output, flags.requests, "--requests");

@@ -112,6 +112,10 @@ TEST_CASE("batch overwrite: an output that holds something is refused without --
   CHECK(contains(last(batch_program(in, out, {"--format", "jsonl,csv"}), 2),
                  (here / "out.csv") + " is there already"));
   CHECK(read_file(here / "out.csv") == "my table\n");
+  write(here / "out.coco.json.ids.json", {"my numbers"});
+  CHECK(contains(last(batch_program(in, out, {"--format", "jsonl,coco"}), 2),
+                 (here / "out.coco.json.ids.json") + " is there already"));
+  CHECK(read_file(here / "out.coco.json.ids.json") == "my numbers\n");
   std::ofstream(here / "empty.jsonl").flush();
   succeed(batch_program(in, here / "empty.jsonl"));
 }

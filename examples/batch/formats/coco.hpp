@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "../batch_flags.hpp"
 #include "coco_numbers.hpp"
 
 namespace la::cli {
@@ -41,7 +42,7 @@ inline void write_coco(const std::string& answers, const std::string& path, cons
     std::cerr << path << ": " << unknown << " boxes left out whose labels are no categories of "
               << annotations << "\n";
 
-  TextFile map(path + ".ids.json");
+  TextFile map(coco_ids_path(path));
   map << "{\"images\":{";
   const char* comma = "";
   for (const auto& [name, number] : ids.images.all())
