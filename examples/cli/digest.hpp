@@ -10,7 +10,7 @@ namespace la::cli {
 
 /// FNV-1a of the bytes, 64 bits. Two of a million different lines are taken for one another with probability 3e-8.
 inline std::uint64_t digest_of(std::string_view bytes, std::uint64_t before = 0xcbf29ce484222325u) {
-  for (const unsigned char c : bytes) before = (before ^ c) * 0x100000001b3u;
+  for (const char c : bytes) before = (before ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
   return before;
 }
 
