@@ -286,7 +286,7 @@ class Bench {
   };
 
   void multiply(const FormatInfo& f, Inputs& in, const std::byte* panels, i64 m, i64 n, i64 k, bool integer) {
-    parallel_for((n + 15) / 16, threads_, [&](i64 begin, i64 end, int worker) {
+    parallel_for((n + 15) / 16, team_.get(), [&](i64 begin, i64 end, int worker) {
       const i64 n0 = begin * 16, columns = std::min(end * 16, n) - n0;
       const std::byte* first = panels + std::size_t(begin) * panel_bytes(f, k);
       float* scratch = scratch_[std::size_t(worker)].as<float>();
@@ -333,7 +333,7 @@ class Bench {
     for (i64 p = 0; p < pages; ++p) table.push_back(kv.data() + p * page * kv_heads);
     const i64 group = heads / kv_heads, tiles = (rows * group + 47) / 48;
     measure(row, [&] {
-      parallel_for(threads_, threads_, [&](i64 begin, i64 end, int worker) {
+      parallel_for(threads_, team_.get(), [&](i64 begin, i64 end, int worker) {
         for (i64 w = begin; w < end; ++w)
           for (i64 task = w; task < tiles * kv_heads; task += threads_) {
             const i64 g = task / tiles, first = task % tiles * 48,
@@ -374,7 +374,7 @@ class Bench {
       Storage x(std::size_t(rows * n * inputs) * 4), y(std::size_t(rows * n) * 4);
       std::fill_n(x.as<float>(), rows * n * inputs, 0.7f);
       measure(row, [&] {
-        parallel_for(rows, threads_, [&](i64 begin, i64 end, int) {
+        parallel_for(rows, team_.get(), [&](i64 begin, i64 end, int) {
           for (i64 i = begin; i < end; ++i) one(x.as<float>() + i * n * inputs, y.as<float>() + i * n);
         });
       });
@@ -455,6 +455,7 @@ class Bench {
   Options options_;
   kernels::Table kernels_;
   int threads_;
+  std::unique_ptr<Team> team_ = std::make_unique<Team>(threads_);
   Machine machine_;
   std::vector<Storage> scratch_;
 };

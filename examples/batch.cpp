@@ -1,62 +1,37 @@
 // Answers many questions about many pictures: `batch --requests in.jsonl --out out.jsonl`.
 
-#include <unistd.h>
-
+#include <cmath>
+#include <cstdlib>
 #include <iostream>
-#include <map>
+#include <memory>
 #include <new>
 
-#include "cli/answer_file.hpp"
-#include "cli/coco.hpp"
-#include "cli/model_flags.hpp"
+#include "batch/formats/write_formats.hpp"
+#include "batch/merge.hpp"
+#include "batch/model_stamp.hpp"
+#if defined(LA_WITH_MPI)
+#include "batch/mpi_run.hpp"
+#endif
+#include "batch/open_source.hpp"
+#include "batch/outputs.hpp"
+#include "batch/request_queue.hpp"
+#include "batch/summary.hpp"
+#include "batch/worker.hpp"
 #include "cli/progress.hpp"
-#include "cli/request_lines.hpp"
 #include "cli/run_main.hpp"
 #include "cli/stop_signals.hpp"
 
 namespace la::cli {
 namespace {
 
-struct BatchFlags {
-  ModelFlags model;
-  std::string requests, out, format = "jsonl";
-  i64 batch_size = 8, kv_budget_mb = 2048;
-  bool resume = false;
-
-  void add_to(Flags& flags) {
-    flags.text("--requests", "PATH",
-               "one JSON object a line: image and query, or image, task and phrase; id is echoed", requests);
-    flags.text("--out", "PATH", "one answer a line, in the order of the requests", out);
-    flags.text("--format", "NAME",
-               "jsonl, or coco: a COCO results file, made from the answers in OUT.jsonl [jsonl]", format);
-    flags.number<i64>("--batch-size", "requests that run at once [8]", batch_size, 1, 4096);
-    flags.number<i64>("--kv-budget", "MiB for keys and values; requests wait until they fit [2048]",
-                      kv_budget_mb, 1, i64{1} << 30);
-    flags.on("--resume", "go on where an earlier run was stopped", resume);
-    model.add_to(flags);
-  }
-
-  bool coco() const noexcept { return format == "coco"; }
-  /// The file that answers are written to as they come.
-  std::string answers_path() const { return coco() ? out + ".jsonl" : out; }
-
-  void check() const {
-    if (requests.empty()) fail_usage("--requests: expected a file of requests");
-    if (out.empty()) fail_usage("--out: expected a file for the answers");
-    if (format != "jsonl" && !coco()) fail_usage("--format: expected jsonl or coco, found '", format, "'");
-    std::error_code ignored;
-    if (std::filesystem::equivalent(requests, answers_path(), ignored))
-      fail_usage("--out: expected another file than --requests, found ", out);
-  }
-};
-
 /// Whether the flags asked for something that needs no model.
 bool print_information(const BatchFlags& flags, const Flags& parser) {
   if (flags.model.help)
-    std::cout << "batch: answers many questions about many pictures\n\n"
-              << parser.help()
-              << "\nExit codes: 0 done (lines may hold errors), 1 failed, 2 wrong usage, 130 "
-              << "interrupted: the file is whole, --resume goes on.\n";
+    std::cout
+        << "batch: answers many questions about many pictures\n\n"
+        << parser.help()
+        << "\nExit codes: 0 done (lines may hold errors), 1 failed or all lines did, 2 wrong usage, 130 "
+        << "interrupted: the file is whole, --resume goes on.\n";
   else if (flags.model.version)
     std::cout << "batch (la) " << LA_VERSION << "\n";
   else if (flags.model.isa == "list")
@@ -67,123 +42,173 @@ bool print_information(const BatchFlags& flags, const Flags& parser) {
   return true;
 }
 
-/// One run over the file of requests.
-class BatchRun {
- public:
-  BatchRun(const BatchFlags& flags, Session& session, StopToken stop)
-      : flags_(flags),
-        session_(session),
-        stop_(std::move(stop)),
-        reader_(flags.requests),
-        answered_(flags.resume ? read_answers(flags.answers_path()) : Answered{}),
-        answers_(flags.answers_path(), flags.resume),
-        progress_(count_requests(flags.requests)) {
-    for (const auto& [key, times] : answered_) skipped_ += times;
-  }
+/// The answers that are there already, for --resume.
+AnswerIndex earlier_answers(const BatchFlags& flags, const std::string& stamp) {
+  AnswerIndex index;
+  std::error_code ignored;
+  if (!flags.resume || !std::filesystem::is_regular_file(flags.answers_path(), ignored)) return index;
+  index.read(flags.answers_path(), true);
+  check_stamps(index, stamp, flags.force);
+  return index;
+}
 
-  void run() {
-    BatchOptions options;
-    options.batch_size = flags_.batch_size;
-    options.on_result = [this](i64 index, const Result& result) { write(index, result); };
-    session_.batch([this] { return next(); }, options);
-    progress_.finish();
-    std::cerr << answers_.written() << " answered, " << errors_ << " of them with an error";
-    if (flags_.resume) std::cerr << ", " << skipped_ << " answered before";
-    std::cerr << "; " << truncated_ << " truncated, " << looped_ << " looped, " << malformed_
-              << " malformed, " << none_ << " none; " << progress_.seconds() << " s\n";
-  }
+#if defined(LA_WITH_MPI)
+using Ranks = MpiWorld;
+#else
+struct Ranks;  // there are none
+#endif
 
- private:
-  struct Open {
-    RequestLine line;
-    Mode mode;
-  };
-
-  std::optional<Request> next() {
-    while (!stop_.stop_requested()) {
-      std::optional<RequestLine> line = reader_.next();
-      if (!line) break;
-      if (const auto found = answered_.find(line->key); found != answered_.end() && found->second > 0) {
-        --found->second;
-        progress_.skip();
-        continue;
-      }
-      const i64 index = asked_++;
-      Request request;
-      if (line->error.empty()) {
-        request.images.push_back(line->image);
-        request.question = line->question;
-        request.categories = line->categories;
-        request.options = flags_.model.ask_options(*line->task);
-      }
-      request.options.stop = stop_;
-      request.load = flags_.model.load_options();
-      request.max_side = flags_.model.max_image_side;
-      open_[index] = {std::move(*line), request.options.generation.mode};
-      return request;
-    }
-    return std::nullopt;
-  }
-
-  void write(i64 index, const Result& result) {
-    const auto node = open_.extract(index);
-    const auto& [line, mode] = node.mapped();
-    if (result.stop == StopReason::cancelled && result.ok()) return;  // it is asked again by --resume
-    Result shown = result;
-    if (!line.error.empty()) shown.error = line.error;
-    errors_ += !shown.ok();
-    if (shown.ok()) count(shown);
-    answers_.put(index, answer_line(line, shown, mode));
-    progress_.advance();
-  }
-
-  /// What an answer that looks like any other may hide.
-  void count(const Result& result) {
-    truncated_ += result.truncated();
-    looped_ += result.stop == StopReason::loop;
-    malformed_ += result.warnings.size() > std::size_t(result.truncated());
-    none_ += std::none_of(result.items.begin(), result.items.end(),
-                          [](const Item& item) { return item.kind != Item::Kind::none; });
-  }
-
-  const BatchFlags& flags_;
-  Session& session_;
-  StopToken stop_;
-  RequestReader reader_;
-  Answered answered_;
-  AnswerFile answers_;
-  BatchProgress progress_;
-  std::map<i64, Open> open_;
-  i64 asked_ = 0, errors_ = 0, skipped_ = 0;
-  i64 truncated_ = 0, looped_ = 0, malformed_ = 0, none_ = 0;
+/// Everything of a run but its lines.
+struct Run {
+  const BatchFlags& flags;
+  const LineDefaults& defaults;
+  const std::string stamp;
+  StopToken stop;
+  Worker worker;
+  Ranks* ranks;  ///< null: this process answers alone
 };
+
+/// Gives the queue's lines to the worker, or to those of all ranks.
+void answer_all(Run& run, RequestQueue& queue, const Worker::Sink& sink) {
+  const auto next = [&] { return queue.next(); };
+#if defined(LA_WITH_MPI)
+  if (run.ranks) {
+    Exchange exchange(
+        next, [&](const Ticket& ticket) { return line_cost(ticket, run.defaults); }, run.ranks->size(),
+        run.flags.batch_size);
+    MpiFirstRank first(*run.ranks, exchange, run.worker, run.stamp, run.stop);
+    if (first.run(sink))
+      std::cerr << run.ranks->size() << " ranks, idle " << double(std::lround(1000 * first.idle())) / 10
+                << " %\n";
+    return;
+  }
+#endif
+  run.worker.run(next, sink);
+}
+
+/// One run over the requests of this shard. The exit code, when nothing stops it.
+int answer(Run& run, RequestSource& source) {
+  const BatchFlags& flags = run.flags;
+  AnswerLog log(flags.answers_path(), flags.resume, earlier_answers(flags, run.stamp),
+                run.ranks ? AnswerLog::Order::as_they_come : AnswerLog::Order::of_requests);
+  RequestQueue queue(source, flags.shard, run.defaults, log, flags.keep_errors);
+  BatchProgress progress(flags.shard.count == 1 ? count_requests(flags.requests) : 0);
+  Summary summary;
+  answer_all(run, queue, [&](Reply&& reply) {
+    summary.add(reply.outcome, reply.malformed);
+    log.put(reply.index, reply.digest, reply.number, is_failure(reply.outcome), std::move(reply.line));
+    progress.advance();
+  });
+  progress.finish();
+  log.flush_early();
+  const bool stopped = run.stop.stop_requested();
+  if (!stopped) summary.foreign = log.finish();
+  summary.before = queue.before();
+  summary.print(std::cerr, progress.seconds());
+  require(stopped || queue.seen() > 0, flags.requests, ": expected requests, found none");
+  return summary.all_failed() ? 1 : 0;
+}
+
+/// Opens the model and answers. Ranks but the first have no source. The exit code.
+int answer_requests(const BatchFlags& flags, const LineDefaults& defaults, RequestSource* source,
+                    const SessionOptions& options, Ranks* ranks, StopSignals& signals) {
+  const std::string directory = flags.model.directory();
+  Session session = Session::open(directory, options);
+  if (source)
+    for (const std::string& warning : session.warnings()) std::cerr << "warning: " << warning << "\n";
+  const std::string stamp = model_stamp(directory, session.weight_format(), flags.options);
+  Run run{flags,
+          defaults,
+          stamp,
+          signals.token(),
+          Worker(session, {defaults, stamp, flags.annotate_dir, flags.batch_size, signals.token()}),
+          ranks};
+#if defined(LA_WITH_MPI)
+  if (ranks && ranks->rank() > 0) {
+    run_mpi_worker(*ranks, run.worker, stamp);
+    return 0;
+  }
+#endif
+  return answer(run, *source);
+}
+
+#if defined(LA_WITH_MPI)
+/// The part of this rank. What fails on one ends all. The exit code.
+int run_ranks(const BatchFlags& flags, const LineDefaults& defaults, const SessionOptions& options,
+              StopSignals& signals) {
+  MpiWorld world;
+  if (world.size() == 1 && environment_shard().count > 1)
+    fail_usage(
+        "batch was started as one of ", environment_shard().count,
+        " processes that MPI sees alone: its launcher is not this MPI's; --shard auto does without MPI");
+  const auto part = [&] {
+    std::unique_ptr<RequestSource> source;
+    if (world.rank() == 0) {
+      check_outputs(flags);
+      source = open_source(flags);
+    }
+    const int status = answer_requests(flags, defaults, source.get(), options, &world, signals);
+    if (signals.signal() != 0) {
+      if (world.rank() == 0) world.abort(128 + signals.signal());
+      std::_Exit(128 + signals.signal());  // which ends the others, if they got no signal
+    }
+    if (world.rank() == 0) write_formats(flags);
+    return status;
+  };
+  bool ended = false;
+  const std::string name = "batch: rank " + std::to_string(world.rank());
+  const int status = run_main(name.c_str(), [&] {
+    const int code = part();
+    ended = true;
+    return code;
+  });
+  if (!ended) world.abort(status);
+  world.finish();
+  return status;
+}
+#endif
 
 /// The exit code.
 int run(int argc, char** argv) {
   BatchFlags flags;
   Flags parser;
   flags.add_to(parser);
-  parser.parse(argc, argv);
+  flags.note_options(parser.parse(argc, argv));
   if (print_information(flags, parser)) return 0;
-  flags.check();
   require_dry(flags.model);
   SessionOptions session_options = flags.model.session_options();
   session_options.kv_budget_bytes = std::size_t(flags.kv_budget_mb) << 20;
-  static_cast<void>(
-      flags.model.ask_options(Task::detect));  // what is wrong with them is said before a model is opened
-  const std::string directory = flags.model.directory();
+  // What is wrong with the flags is said before a model is opened.
+  static_cast<void>(flags.model.ask_options(Task::detect));
   if (flags.model.dry) {
+    const std::string directory = flags.model.directory();
     print_summary(directory, std::cout);
     if (flags.model.check) check_values(directory, std::cout, std::cerr);
     check_written(std::cout);
     return 0;
   }
+  flags.check();
+  const LineDefaults defaults{flags.model, flags.question.members(), folder_of_requests(flags)};
   StopSignals signals;
-  Session session = Session::open(directory, session_options);
-  for (const std::string& warning : session.warnings()) std::cerr << "warning: " << warning << "\n";
-  BatchRun(flags, session, signals.token()).run();
-  if (flags.coco()) write_coco(flags.answers_path(), flags.out);
-  return signals.signal() == 0 ? 0 : 128 + signals.signal();
+#if defined(LA_WITH_MPI)
+  if (!flags.merge && flags.shard_text.empty() && started_by_mpi())
+    return run_ranks(flags, defaults, session_options, signals);
+#endif
+  flags.take_shard();
+  check_outputs(flags);
+  if (flags.merge) {
+    merge_shards(flags, defaults);
+    write_formats(flags);
+    return 0;
+  }
+  const auto source = open_source(flags);
+  if (flags.shard.count > 1)
+    std::cerr << "shard " << flags.shard.index << " of " << flags.shard.count << ", by "
+              << flags.shard.told_by << ": " << flags.answers_path() << "\n";
+  const int status = answer_requests(flags, defaults, source.get(), session_options, nullptr, signals);
+  if (signals.signal() != 0) return 128 + signals.signal();
+  write_formats(flags);
+  return status;
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // A program of its own that uses la through its one header:
 //
-//   g++ -std=c++20 -O2 -march=native -fopenmp -I la-source embed.cpp -o embed -lsimdjson -lutf8proc
+//   g++ -std=c++20 -O2 -march=native -pthread -I la-source embed.cpp -o embed -lsimdjson -lutf8proc
 //   ./embed CHECKPOINT PICTURE PHRASE
 
 #include <cstdio>

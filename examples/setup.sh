@@ -4,11 +4,11 @@ set -eu
 cd "$(dirname "$0")/.."
 
 packages="g++ meson ninja-build pkg-config libsimdjson-dev libutf8proc-dev libstb-dev libxsimd-dev libeigen3-dev doctest-dev libsimde-dev"
-packages="$packages libjpeg62-turbo-dev libwebp-dev libheif-dev libgif-dev libtiff-dev"
+packages="$packages libjpeg62-turbo-dev libwebp-dev libheif-dev libgif-dev libtiff-dev libarchive-dev"
 if [ "${1:-}" = tests ]; then
   # For the tests alone: the NEON kernels are cross-built and run under an emulator, the packaging is tried with CMake,
-  # Debian 13 in a folder of its own.
-  packages="$packages g++-aarch64-linux-gnu qemu-user cmake debootstrap"
+  # Debian 13 in a folder of its own, videos are drawn and read, batch runs over ranks of MPI.
+  packages="$packages g++-aarch64-linux-gnu qemu-user cmake debootstrap ffmpeg libopenmpi-dev openmpi-bin"
 fi
 
 missing=""

@@ -1,10 +1,11 @@
 #pragma once
 
 /// Everything of la lives in the inline namespace LA_ABI, named after what decides how its inline functions are
-/// compiled: the version, and the library or, in header-only use, instruction set, threads, fast-math and LA_WITH_...
-/// Two files of one program that differ in these would define the same functions differently, and the linker would
-/// silently keep one copy: scalar kernels where AVX-512 was asked for, or AVX-512 in a file for any CPU. With names of
-/// their own each file runs what it was compiled for, and a la type passed from one to the other does not link.
+/// compiled: the version, and the library or, in header-only use, instruction set, vector loops (-fopenmp or
+/// -DLA_OPENMP_SIMD), fast-math and LA_WITH_... Two files of one program that differ in these would define the same
+/// functions differently, and the linker would silently keep one copy: scalar kernels where AVX-512 was asked for, or
+/// AVX-512 in a file for any CPU. With names of their own each file runs what it was compiled for, and a la type passed
+/// from one to the other does not link.
 ///
 /// Nothing but macros is in this file: it belongs to kernels and la alike.
 #define LA_ABI_VERSION v0_2
@@ -45,10 +46,10 @@
 #define LA_ABI_ISA baseline
 #endif
 
-#if defined(_OPENMP)
-#define LA_ABI_THREADS openmp
+#if defined(_OPENMP) || defined(LA_OPENMP_SIMD)
+#define LA_ABI_LOOPS simd
 #else
-#define LA_ABI_THREADS threads
+#define LA_ABI_LOOPS plain
 #endif
 
 #if defined(__FAST_MATH__)
@@ -88,12 +89,12 @@
 #define LA_ABI_TIFF
 #endif
 
-#define LA_ABI_JOIN_BUILD(isa, threads, math, check, jpeg, webp, heif, gif, tiff) \
-  isa##_##threads##_##math##check##jpeg##webp##heif##gif##tiff
-#define LA_ABI_EXPAND_BUILD(isa, threads, math, check, jpeg, webp, heif, gif, tiff) \
-  LA_ABI_JOIN_BUILD(isa, threads, math, check, jpeg, webp, heif, gif, tiff)
-#define LA_ABI_BUILD                                                                                   \
-  LA_ABI_EXPAND_BUILD(LA_ABI_ISA, LA_ABI_THREADS, LA_ABI_MATH, LA_ABI_CHECK, LA_ABI_JPEG, LA_ABI_WEBP, \
+#define LA_ABI_JOIN_BUILD(isa, loops, math, check, jpeg, webp, heif, gif, tiff) \
+  isa##_##loops##_##math##check##jpeg##webp##heif##gif##tiff
+#define LA_ABI_EXPAND_BUILD(isa, loops, math, check, jpeg, webp, heif, gif, tiff) \
+  LA_ABI_JOIN_BUILD(isa, loops, math, check, jpeg, webp, heif, gif, tiff)
+#define LA_ABI_BUILD                                                                                 \
+  LA_ABI_EXPAND_BUILD(LA_ABI_ISA, LA_ABI_LOOPS, LA_ABI_MATH, LA_ABI_CHECK, LA_ABI_JPEG, LA_ABI_WEBP, \
                       LA_ABI_HEIF, LA_ABI_GIF, LA_ABI_TIFF)
 #endif
 

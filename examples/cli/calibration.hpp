@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -10,17 +9,11 @@
 
 #include "la/la.hpp"
 #include "la/quantize/quantize.hpp"
+#include "image_files.hpp"
 #include "text_lines.hpp"
 
 // Pictures and questions that show a quantiser what inputs the layers get.
 namespace la::cli {
-
-inline bool is_image(const std::filesystem::path& path) {
-  std::string end = path.extension().string();
-  std::transform(end.begin(), end.end(), end.begin(), [](unsigned char c) { return char(std::tolower(c)); });
-  constexpr std::array<std::string_view, 4> kEnds{".png", ".jpg", ".jpeg", ".bmp"};
-  return std::find(kEnds.begin(), kEnds.end(), end) != kEnds.end();
-}
 
 /// Pictures without questions: the same general ones for each.
 inline std::vector<CalibrationSample> calibration_of_folder(const std::filesystem::path& folder) {

@@ -18,6 +18,8 @@ namespace la::cli {
 class Flags {
  public:
   using SetText = std::function<void(const std::string&)>;
+  /// Flags as they were given: name and value.
+  using Given = std::vector<std::pair<std::string, std::string>>;
 
   /// A flag with a value; of several the last counts, so that an alias of the shell can be overridden. `value` and
   /// `help` are for --help.
@@ -46,17 +48,24 @@ class Flags {
          [&out, copy, min, max](const std::string& v) { out = parse_number<Number>(copy, v, min, max); });
   }
 
+  /// Takes arguments that are no flags; without it they are errors.
+  void arguments(SetText set) { argument_ = std::move(set); }
+
   /// error: (usage) an unknown flag, a second value for one of allow_once, a missing, empty or unexpected
   /// value, an argument that is no flag
-  void parse(int argc, char** argv) const {
-    std::vector<const Flag*> given;
+  Given parse(int argc, char** argv) const {
+    Given given;
     for (int i = 1; i < argc; ++i) {
       const std::string_view argument = argv[i];
+      if (argument_ && !argument.starts_with("--")) {
+        argument_(argv[i]);
+        continue;
+      }
       const std::size_t equals = argument.find('=');
       const Flag& flag = find(argument.substr(0, equals));
-      if (flag.once && std::find(given.begin(), given.end(), &flag) != given.end())
+      if (flag.once &&
+          std::any_of(given.begin(), given.end(), [&](auto& one) { return one.first == flag.name; }))
         fail_usage(flag.name, ": expected once, found again");
-      given.push_back(&flag);
       const bool inline_value = equals != std::string_view::npos;
       std::string value(inline_value ? argument.substr(equals + 1) : "");
       if (flag.value.empty()) {
@@ -65,6 +74,24 @@ class Flags {
         if (!inline_value) value = next_argument(flag, ++i, argc, argv);
         if (value.empty()) fail_usage(flag.name, ": expected ", flag.value, ", found nothing");
       }
+      flag.set(value);
+      given.emplace_back(flag.name, value);
+    }
+    return given;
+  }
+
+  bool has(std::string_view name) const {
+    return std::any_of(flags_.begin(), flags_.end(), [&](const Flag& flag) { return flag.name == name; });
+  }
+  /// As `--name value` does; a flag without a value takes "true" and "false".
+  void set(std::string_view name, const std::string& value) const {
+    const Flag& flag = find(name);
+    if (flag.value.empty()) {
+      if (value != "true" && value != "false")
+        fail_usage(name, ": expected true or false, found '", value, "'");
+      if (value == "true") flag.set("");
+    } else {
+      if (value.empty()) fail_usage(name, ": expected ", flag.value, ", found nothing");
       flag.set(value);
     }
   }
@@ -113,6 +140,7 @@ class Flags {
   }
 
   std::vector<Flag> flags_;
+  SetText argument_;
 };
 
 }  // namespace la::cli

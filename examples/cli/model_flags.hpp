@@ -33,11 +33,8 @@ struct ModelFlags {
   Sampling sampling;
   bool no_exif = false, dry = false, check = false, warmup = false, version = false, help = false;
 
-  void add_to(Flags& flags) {
-    flags.text("--model-dir", "DIR",
-               "checkpoint directory [$LA_MODEL_DIR, else the cached --model-id, else bundled]", model_dir);
-    flags.text("--model-id", "ORG/NAME", "looked up in the Hugging Face cache [nvidia/LocateAnything-3B]",
-               model_id);
+  /// What may differ from question to question.
+  void add_answer_to(Flags& flags) {
     flags.text("--prompt-style", "NAME", "processor or chat [processor]", prompt_style);
     flags.text("--generation-mode", "NAME", "slow, fast or hybrid [hybrid; detect-text: slow]", mode);
     flags.text("--stop", "NAME", "official or guarded [guarded]", stop);
@@ -59,6 +56,14 @@ struct ModelFlags {
     flags.number<std::uint64_t>("--seed", "of the sampling [0]", sampling.seed, 0, ~std::uint64_t{0});
     flags.number<i64>("--max-image-side", "shrink larger pictures first [none]", max_image_side, 1, 1 << 20);
     flags.on("--no-exif", "ignore what EXIF says of a picture's orientation, as the reference does", no_exif);
+  }
+
+  void add_to(Flags& flags) {
+    flags.text("--model-dir", "DIR",
+               "checkpoint directory [$LA_MODEL_DIR, else the cached --model-id, else bundled]", model_dir);
+    flags.text("--model-id", "ORG/NAME", "looked up in the Hugging Face cache [nvidia/LocateAnything-3B]",
+               model_id);
+    add_answer_to(flags);
     flags.text("--weights", "NAME",
                "auto, f32, bf16, q8 or q4: how linear weights are held [auto: as stored]", weights);
     flags.text("--activations", "NAME",

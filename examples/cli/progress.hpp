@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 #include <string>
 
@@ -15,22 +17,25 @@ namespace la::cli {
 /// "12/1000, 1.5/s, 0:10:58 left" on stderr, where it is a terminal.
 class BatchProgress {
  public:
+  /// `all`: 0 when it is not known
   explicit BatchProgress(i64 all) : all_(all) {}
 
   void advance() {
     ++done_;
     if (!terminal_) return;
     const double rate = double(done_) / seconds();
-    const i64 left = i64(double(all_ - done_) / rate);
     char line[120];
-    std::snprintf(line, sizeof line, "\r%lld/%lld, %.2f/s, %lld:%02lld:%02lld left   ",
-                  static_cast<long long>(done_), static_cast<long long>(all_), rate,
-                  static_cast<long long>(left / 3600), static_cast<long long>(left / 60 % 60),
-                  static_cast<long long>(left % 60));
+    if (all_ > 0) {
+      const i64 left = i64(double(std::max<i64>(all_ - done_, 0)) / rate);
+      std::snprintf(line, sizeof line, "\r%lld/%lld, %.2f/s, %lld:%02lld:%02lld left   ",
+                    static_cast<long long>(done_), static_cast<long long>(all_), rate,
+                    static_cast<long long>(left / 3600), static_cast<long long>(left / 60 % 60),
+                    static_cast<long long>(left % 60));
+    } else {
+      std::snprintf(line, sizeof line, "\r%lld, %.2f/s   ", static_cast<long long>(done_), rate);
+    }
     std::cerr << line << std::flush;
   }
-  /// One that was done before: it says nothing about the rate.
-  void skip() { --all_; }
   void finish() const {
     if (terminal_ && done_ > 0) std::cerr << "\n";
   }
@@ -45,8 +50,10 @@ class BatchProgress {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-/// Lines that are not blank.
+/// Lines of a file that are not blank; 0 of a pipe, which can be read only once.
 inline i64 count_requests(const std::string& path) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(path, ignored)) return 0;
   i64 count = 0;
   for (TextLines lines(path); lines.next();) ++count;
   return count;

@@ -37,7 +37,7 @@ LA_INLINE StopReason Generation::stop_reason() const {
   return *stop_;
 }
 
-LA_INLINE void Generation::accept(Matrix logits, int threads) {
+LA_INLINE void Generation::accept(Matrix logits, Team* team) {
   check_rows(logits);
   const auto row = [&](i64 i) { return std::span(logits.row(i), std::size_t(logits.shape[1])); };
   if (step_ == Step::draft)  // a row is sampled after what the rows before it gave
@@ -45,7 +45,7 @@ LA_INLINE void Generation::accept(Matrix logits, int threads) {
       to_probabilities(row(i), options_.sampling, seen_.ids());
       return std::span<const float>(row(i));
     });
-  parallel_for(logits.shape[0], threads, [&](i64 begin, i64 end, int) {
+  parallel_for(logits.shape[0], team, [&](i64 begin, i64 end, int) {
     for (i64 i = begin; i < end; ++i) to_probabilities(row(i), options_.sampling, seen_.ids());
   });
   accept_probabilities(logits);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../core/inline.hpp"
+#include "../core/team.hpp"
 #include "../core/tensor.hpp"
 #include "answer.hpp"
 #include "block.hpp"
@@ -65,10 +66,10 @@ class Generation {
   std::span<const std::int32_t> input() const noexcept { return sequence_; }
   i64 drafts() const noexcept { return drafts_; }
 
-  /// Takes the logits of one step and overwrites them. The threads share the rows; their number changes nothing else.
+  /// Takes the logits of one step and overwrites them. The team shares the rows; it changes nothing else.
   /// shape: [1, V] for Step::ar, [6, V] for Step::block, [drafts() + 7, V] for Step::draft
   /// error: another shape, logits that are not finite, a token outside the vocabulary, already finished
-  void accept(Matrix logits, int threads = 1);
+  void accept(Matrix logits, Team* team = nullptr);
   /// The same with the softmax already taken, for a backend that does it where the logits are; only when the sampling
   /// leaves the logits alone (leaves_logits).
   void accept_probabilities(ConstMatrix probabilities);

@@ -30,12 +30,13 @@ inline void copy_patch(const Image& image, i64 left, i64 top, i64 size,
     }
 }
 
-inline Patches cut_into_patches(const Image& image, const SizePlan& plan, const ProcessorConfig& config) {
+inline Patches cut_into_patches(const Image& image, const SizePlan& plan, const ProcessorConfig& config,
+                                Team* team) {
   const auto table = normalisation_table(config);
   const i64 size = config.patch_size, patch_values = 3 * size * size;
   Patches patches{plan.grid_h, plan.grid_w, {}};
   patches.values.resize(std::size_t(plan.grid_h * plan.grid_w * patch_values));
-  parallel_for(plan.grid_h, default_threads(), [&](i64 begin, i64 end, int) {
+  parallel_for(plan.grid_h, team, [&](i64 begin, i64 end, int) {
     for (i64 row = begin; row < end; ++row)
       for (i64 column = 0; column < plan.grid_w; ++column)
         copy_patch(image, column * size, row * size, size, table,
@@ -71,10 +72,10 @@ LA_INLINE SizePlan plan_size(i64 width, i64 height, const ProcessorConfig& confi
   return plan;
 }
 
-LA_INLINE Patches preprocess(const Image& image, const ProcessorConfig& config) {
+LA_INLINE Patches preprocess(const Image& image, const ProcessorConfig& config, Team* team) {
   const SizePlan plan = plan_size(image.width, image.height, config);
-  const Image limited = resize_bicubic(image, plan.limited_width, plan.limited_height);
-  return detail::cut_into_patches(resize_bicubic(limited, plan.width, plan.height), plan, config);
+  const Image limited = resize_bicubic(image, plan.limited_width, plan.limited_height, team);
+  return detail::cut_into_patches(resize_bicubic(limited, plan.width, plan.height, team), plan, config, team);
 }
 
 }  // namespace la::inline LA_ABI

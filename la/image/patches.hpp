@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "../core/inline.hpp"
+#include "../core/team.hpp"
 #include "image.hpp"
 
 namespace la::inline LA_ABI {
@@ -38,7 +39,7 @@ struct Patches {
 
 /// Resizes as planned, then (x / 255 - mean) / std in f32.
 /// error: as plan_size
-Patches preprocess(const Image& image, const ProcessorConfig& config);
+Patches preprocess(const Image& image, const ProcessorConfig& config, Team* team = nullptr);
 
 }  // namespace la::inline LA_ABI
 

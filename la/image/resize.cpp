@@ -89,10 +89,10 @@ inline void resize_row(const std::uint8_t* in, const ResizeTaps& taps, i64 width
   }
 }
 
-inline Image resize_rows(const Image& image, i64 width) {
+inline Image resize_rows(const Image& image, i64 width, Team* team) {
   const ResizeTaps taps = resize_taps(image.width, width);
   Image result(width, image.height);
-  parallel_for(image.height, default_threads(), [&](i64 begin, i64 end, int) {
+  parallel_for(image.height, team, [&](i64 begin, i64 end, int) {
     for (i64 y = begin; y < end; ++y) resize_row(image.row(y), taps, width, result.row(y));
   });
   return result;
@@ -118,10 +118,10 @@ inline void resize_column_strips(const Image& image, const ResizeTaps& taps, i64
   }
 }
 
-inline Image resize_columns(const Image& image, i64 height) {
+inline Image resize_columns(const Image& image, i64 height, Team* team) {
   const ResizeTaps taps = resize_taps(image.height, height);
   Image result(image.width, height);
-  parallel_for(height, default_threads(), [&](i64 begin, i64 end, int) {
+  parallel_for(height, team, [&](i64 begin, i64 end, int) {
     for (i64 y = begin; y < end; ++y) resize_column_strips(image, taps, y, result.row(y));
   });
   return result;
@@ -129,13 +129,14 @@ inline Image resize_columns(const Image& image, i64 height) {
 
 }  // namespace detail
 
-LA_INLINE Image resize_bicubic(const Image& image, i64 width, i64 height) {
+LA_INLINE Image resize_bicubic(const Image& image, i64 width, i64 height, Team* team) {
   require(image.width > 0 && image.height > 0 && width > 0 && height > 0,
           "resize: expected non-empty pictures, found ", image.width, "x", image.height, " to ", width, "x",
           height);
-  if (width == image.width) return height == image.height ? image : detail::resize_columns(image, height);
-  const Image rows = detail::resize_rows(image, width);
-  return height == image.height ? rows : detail::resize_columns(rows, height);
+  if (width == image.width)
+    return height == image.height ? image : detail::resize_columns(image, height, team);
+  const Image rows = detail::resize_rows(image, width, team);
+  return height == image.height ? rows : detail::resize_columns(rows, height, team);
 }
 
 LA_INLINE PixelSize limited_size(i64 width, i64 height, i64 max_side) {
@@ -148,10 +149,10 @@ LA_INLINE PixelSize limited_size(i64 width, i64 height, i64 max_side) {
   return {scaled(width), scaled(height)};
 }
 
-LA_INLINE Image limit_side(const Image& image, i64 max_side) {
+LA_INLINE Image limit_side(const Image& image, i64 max_side, Team* team) {
   const PixelSize size = limited_size(image.width, image.height, max_side);
   if (size.width == image.width && size.height == image.height) return image;
-  return resize_bicubic(image, size.width, size.height);
+  return resize_bicubic(image, size.width, size.height, team);
 }
 
 }  // namespace la::inline LA_ABI

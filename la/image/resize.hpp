@@ -1,6 +1,7 @@
 #pragma once
 
 #include "../core/inline.hpp"
+#include "../core/team.hpp"
 #include "image.hpp"
 
 namespace la::inline LA_ABI {
@@ -11,7 +12,7 @@ namespace la::inline LA_ABI {
 ///
 /// error: an empty picture or an empty target
 /// source: Pillow, src/libImaging/Resample.c
-Image resize_bicubic(const Image& image, i64 width, i64 height);
+Image resize_bicubic(const Image& image, i64 width, i64 height, Team* team = nullptr);
 
 struct PixelSize {
   i64 width = 0, height = 0;
@@ -22,7 +23,7 @@ struct PixelSize {
 PixelSize limited_size(i64 width, i64 height, i64 max_side);
 
 /// The picture in that size, by one bicubic pass if that is another.
-Image limit_side(const Image& image, i64 max_side);
+Image limit_side(const Image& image, i64 max_side, Team* team = nullptr);
 
 }  // namespace la::inline LA_ABI
 

@@ -1,6 +1,7 @@
 #include "ops_cpu.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <string>
@@ -20,13 +21,13 @@ class CpuOps final : public Ops {
  public:
   explicit CpuOps(const CpuOptions& options)
       : kernels_(select_isa(options.isa)),
-        threads_(options.threads > 0 ? options.threads : default_threads()),
+        team_(options.team ? options.team : std::make_shared<Team>(options.threads)),
         activations_(options.activations),
         name_(std::string("cpu ") + kernels_.isa) {}
 
   std::string_view name() const noexcept override { return name_; }
   std::string_view isa() const noexcept override { return kernels_.isa; }
-  int threads() const noexcept override { return threads_; }
+  int threads() const noexcept override { return team_->width(); }
 
   std::shared_ptr<std::byte> allocate(std::size_t bytes) override {
     auto storage = std::make_shared<Storage>(bytes);
@@ -40,7 +41,7 @@ class CpuOps final : public Ops {
   }
 
   std::unique_ptr<Weight> make_weight(std::span<const WeightPart> parts, WeightFormat format) override {
-    return PackedWeight::pack(parts, format, threads_);
+    return PackedWeight::pack(parts, format, team_.get());
   }
   std::unique_ptr<KvCache> make_kv_cache(const KvShape& shape) override {
     return std::make_unique<PagedKvCache>(shape);
@@ -99,7 +100,7 @@ class CpuOps final : public Ops {
   void bicubic_grid(ConstCube grid, Cube y) override {
     const auto rows = grid_taps(grid.shape[0], y.shape[0]), columns = grid_taps(grid.shape[1], y.shape[1]);
     const i64 channels = y.shape[2];
-    parallel_for(y.shape[0], threads_, [&](i64 begin, i64 end, int) {
+    parallel_for(y.shape[0], team_.get(), [&](i64 begin, i64 end, int) {
       for (i64 i = begin; i < end; ++i)
         for (i64 j = 0; j < y.shape[1]; ++j) {
           float* out = &y(i, j, 0);
@@ -136,12 +137,12 @@ class CpuOps final : public Ops {
           tasks.push_back({&span, g, first, std::min<i64>(kernels::kAttentionRows, pairs - first)});
     }
     // Dealt one by one: causal tasks grow along the sequence, and neighbours share their pages in the last cache.
-    std::atomic<std::size_t> next = 0;
-    const auto work = [&](int worker, int) {
-      for (std::size_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < tasks.size();)
-        attend(q, tasks[i], heads, visible, scale, out, scratch(worker, kernels::attention_scratch(size)));
+    const auto work = [&](i64 begin, i64 end, int worker) {
+      for (i64 i = begin; i < end; ++i)
+        attend(q, tasks[std::size_t(i)], heads, visible, scale, out,
+               scratch(worker, kernels::attention_scratch(size)));
     };
-    parallel_phases(int(std::min<i64>(threads_, i64(tasks.size()))), work, [](int, int) {});
+    team_->run(Phase(i64(tasks.size()), 1, work), int(std::min<i64>(threads(), i64(tasks.size()))));
   }
 
   void softmax(Matrix x) override {
@@ -154,41 +155,42 @@ class CpuOps final : public Ops {
     i64 m0, m, n0, n;
   };
 
-  /// Calls multiply(part, worker) for the parts of y = x W^T that this worker takes. Panels are dealt out; only when
-  /// there are more workers than panels are rows split.
+  /// How y = x W^T is cut: an item is a panel; only when there are more workers than panels are rows split too.
   class OutputTiles {
    public:
-    OutputTiles(i64 rows, const PackedWeight& w, int threads) noexcept
+    OutputTiles(i64 rows, const PackedWeight& w, i64 workers) noexcept
         : rows_(rows),
           outputs_(w.outputs()),
           panels_((outputs_ + kernels::kPanel - 1) / kernels::kPanel),
-          schedule_(panels_, min_panels(rows * w.inputs() * kernels::kPanel, threads)) {}
+          row_parts_(std::clamp<i64>(workers / panels_, 1, std::max<i64>(rows, 1))),
+          min_items_(min_panels(rows * w.inputs() * kernels::kPanel, workers)) {}
+
+    i64 items() const noexcept { return panels_ * row_parts_; }
+    /// Of a piece: some 20 microseconds, below which a call costs more than waiting for it, but work for all workers.
+    i64 min_items() const noexcept { return min_items_; }
 
     template <class Multiply>
-    void each(int worker, int workers, const Multiply& multiply) {
-      if (panels_ >= workers) {
-        schedule_.each(workers, [&](i64 p0, i64 p1) { multiply(part(0, rows_, p0, p1), worker); });
-      } else if (const i64 row_parts = workers / panels_; worker < panels_ * row_parts) {
-        const auto [m0, m1] = share(rows_, int(worker / panels_), int(row_parts));
-        if (m0 < m1) multiply(part(m0, m1, worker % panels_, worker % panels_ + 1), worker);
+    void each(i64 begin, i64 end, const Multiply& multiply) const {
+      if (row_parts_ == 1) return multiply(tile(0, rows_, begin, end));
+      for (i64 i = begin; i < end; ++i) {
+        const auto [m0, m1] = share(rows_, i % row_parts_, row_parts_);
+        multiply(tile(m0, m1, i / row_parts_, i / row_parts_ + 1));
       }
     }
 
    private:
-    /// Of a piece: some 20 microseconds, below which a call costs more than waiting for it, but work for all threads.
-    i64 min_panels(i64 panel_work, int threads) const noexcept {
+    i64 min_panels(i64 panel_work, i64 workers) const noexcept {
       constexpr i64 piece_work = 1 << 22;  // multiplications
-      return std::clamp<i64>(std::min(piece_work / std::max<i64>(panel_work, 1), panels_ / (4 * threads)), 1,
+      return std::clamp<i64>(std::min(piece_work / std::max<i64>(panel_work, 1), panels_ / (4 * workers)), 1,
                              8);
     }
 
-    OutputTile part(i64 m0, i64 m1, i64 p0, i64 p1) const noexcept {
+    OutputTile tile(i64 m0, i64 m1, i64 p0, i64 p1) const noexcept {
       const i64 n0 = p0 * kernels::kPanel;
       return {m0, m1 - m0, n0, std::min(p1 * kernels::kPanel, outputs_) - n0};
     }
 
-    const i64 rows_, outputs_, panels_;
-    GuidedSchedule schedule_;
+    const i64 rows_, outputs_, panels_, row_parts_, min_items_;
   };
 
   void float_linear(ConstMatrix x, const PackedWeight& w, Matrix y, Store store) {
@@ -208,9 +210,10 @@ class CpuOps final : public Ops {
       g.scratch = scratch(worker, kernels::kGemmScratch);
       kernel(g);
     };
-    OutputTiles parts(x.shape[0], w, threads_);
-    parallel_phases(
-        threads_, [&](int worker, int workers) { parts.each(worker, workers, multiply); }, [](int, int) {});
+    const OutputTiles tiles(x.shape[0], w, threads());
+    team_->run(Phase(tiles.items(), tiles.min_items(), [&](i64 begin, i64 end, int worker) {
+      tiles.each(begin, end, [&](const OutputTile& part) { multiply(part, worker); });
+    }));
   }
 
   /// Quantises the rows, then multiplies: two phases of one parallel region.
@@ -220,13 +223,10 @@ class CpuOps final : public Ops {
     grow(codes_, std::size_t(rows * stride));
     grow(scales_, std::size_t(rows * groups) * sizeof(float));
     grow(sums_, std::size_t(rows * groups) * sizeof(float));
-    GuidedSchedule schedule(rows);
-    const auto quantize = [&](int, int workers) {
-      schedule.each(workers, [&](i64 begin, i64 end) {
-        for (i64 t = begin; t < end; ++t)
-          kernels_.quantize({x.row(t), w.inputs(), group, codes_.as<std::int8_t>() + t * stride,
-                             scales_.as<float>() + t * groups, sums_.as<float>() + t * groups});
-      });
+    const auto quantize = [&](i64 begin, i64 end, int) {
+      for (i64 t = begin; t < end; ++t)
+        kernels_.quantize({x.row(t), w.inputs(), group, codes_.as<std::int8_t>() + t * stride,
+                           scales_.as<float>() + t * groups, sums_.as<float>() + t * groups});
     };
     const auto kernel = kernels_.qgemm[w.panel_format()];
     const auto multiply = [&](const OutputTile& part, int worker) {
@@ -243,9 +243,13 @@ class CpuOps final : public Ops {
       g.scratch = scratch(worker, kernels::kGemmScratch);
       kernel(g);
     };
-    OutputTiles parts(rows, w, threads_);
-    parallel_phases(threads_, quantize,
-                    [&](int worker, int workers) { parts.each(worker, workers, multiply); });
+    const OutputTiles tiles(rows, w, threads());
+    const auto multiply_tiles = [&](i64 begin, i64 end, int worker) {
+      tiles.each(begin, end, [&](const OutputTile& part) { multiply(part, worker); });
+    };
+    const std::array phases{Phase(rows, 1, quantize),
+                            Phase(tiles.items(), tiles.min_items(), multiply_tiles)};
+    team_->run(phases, threads());
   }
 
   struct AttentionTask {
@@ -285,16 +289,11 @@ class CpuOps final : public Ops {
   template <class Body>
   void each_row(i64 rows, i64 columns, const Body& body) const {
     constexpr i64 worth_a_thread = 1 << 14;
-    const i64 threads = std::clamp<i64>(rows * columns / worth_a_thread, 1, threads_);
-    GuidedSchedule schedule(rows);
-    parallel_phases(
-        int(std::min(threads, rows)),
-        [&](int, int workers) {
-          schedule.each(workers, [&](i64 begin, i64 end) {
-            for (i64 i = begin; i < end; ++i) body(i);
-          });
-        },
-        [](int, int) {});
+    const i64 workers = std::clamp<i64>(rows * columns / worth_a_thread, 1, threads());
+    const auto all = [&](i64 begin, i64 end, int) {
+      for (i64 i = begin; i < end; ++i) body(i);
+    };
+    team_->run(Phase(rows, 1, all), int(std::min(workers, rows)));
   }
 
   /// This worker's own memory; it grows on first use and is then kept.
@@ -309,11 +308,11 @@ class CpuOps final : public Ops {
   }
 
   kernels::Table kernels_;
-  int threads_;
+  std::shared_ptr<Team> team_;
   ActivationFormat activations_;
   std::string name_;
   Storage codes_, scales_, sums_;  // the quantised rows of one product
-  std::vector<Storage> scratch_ = std::vector<Storage>(std::size_t(threads_));
+  std::vector<Storage> scratch_ = std::vector<Storage>(std::size_t(team_->width()));
 };
 
 }  // namespace detail

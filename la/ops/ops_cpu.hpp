@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "../core/inline.hpp"
+#include "../core/team.hpp"
 #include "ops.hpp"
 
 namespace la::inline LA_ABI {
@@ -12,6 +13,7 @@ struct CpuOptions {
   int threads = 0;         ///< 0: default_threads()
   std::string_view isa{};  ///< see kernels::select_isa
   ActivationFormat activations = ActivationFormat::auto_;
+  std::shared_ptr<Team> team{};  ///< its threads are used; none: a team of its own
 };
 
 /// Threads and vector kernels.

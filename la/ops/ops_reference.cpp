@@ -52,11 +52,11 @@ struct ReferenceKvCache final : KvCache {
 
 class ReferenceOps final : public Ops {
  public:
-  ReferenceOps(int threads, ActivationFormat activations)
-      : threads_(threads > 0 ? threads : default_threads()), activations_(activations) {}
+  ReferenceOps(std::shared_ptr<Team> team, ActivationFormat activations)
+      : team_(std::move(team)), activations_(activations) {}
 
   std::string_view name() const noexcept override { return "reference"; }
-  int threads() const noexcept override { return threads_; }
+  int threads() const noexcept override { return team_->width(); }
 
   std::shared_ptr<std::byte> allocate(std::size_t bytes) override {
     auto storage = std::make_shared<Storage>(bytes);
@@ -262,7 +262,7 @@ class ReferenceOps final : public Ops {
 
   template <class Body>
   void each(i64 n, const Body& body) const {
-    parallel_for(n, threads_, [&](i64 begin, i64 end, int) {
+    parallel_for(n, team_.get(), [&](i64 begin, i64 end, int) {
       for (i64 i = begin; i < end; ++i) body(i);
     });
   }
@@ -292,14 +292,16 @@ class ReferenceOps final : public Ops {
     for (i64 d = 0; d < size; ++d) out(t, h, d) = total == 0 ? 0.0f : float(sum[std::size_t(d)] / total);
   }
 
-  int threads_;
+  std::shared_ptr<Team> team_;
   ActivationFormat activations_;
 };
 
 }  // namespace detail
 
-LA_INLINE std::unique_ptr<Ops> make_reference_ops(int threads, ActivationFormat activations) {
-  return std::make_unique<detail::ReferenceOps>(threads, activations);
+LA_INLINE std::unique_ptr<Ops> make_reference_ops(int threads, ActivationFormat activations,
+                                                  std::shared_ptr<Team> team) {
+  if (!team) team = std::make_shared<Team>(threads);
+  return std::make_unique<detail::ReferenceOps>(std::move(team), activations);
 }
 
 }  // namespace la::inline LA_ABI

@@ -58,7 +58,7 @@ class Quantizer {
         config_(ModelConfig::load(model_dir)),
         checkpoint_(Checkpoint::open(model_dir)),
         plan_(plan_weights(checkpoint_, config_, options)),
-        threads_(options.threads > 0 ? options.threads : default_threads()) {
+        team_(options.threads) {
     check();
   }
 
@@ -176,9 +176,9 @@ class Quantizer {
     QuantizeErrors errors;
     const auto packed =
         plan.int4()
-            ? quantize_int4(w.parts, plan.format, hessian, threads_, errors)
+            ? quantize_int4(w.parts, plan.format, hessian, &team_, errors)
             : PackedWeight::pack(
-                  w.parts, plan.format == PanelFormat::q8 ? WeightFormat::q8 : WeightFormat::auto_, threads_);
+                  w.parts, plan.format == PanelFormat::q8 ? WeightFormat::q8 : WeightFormat::auto_, &team_);
     staging.put(w.name, *packed, errors);
   }
 
@@ -231,7 +231,7 @@ class Quantizer {
   ModelConfig config_;
   Checkpoint checkpoint_;
   std::vector<PlannedWeight> plan_;
-  int threads_;
+  mutable Team team_;
   std::size_t finished_ = 0;
 };
 

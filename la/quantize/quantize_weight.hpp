@@ -65,7 +65,7 @@ inline Int4Row calibrated_row(std::span<const float> w, i64 group, const Feedbac
 
 /// 4-bit panels of the stacked parts; without hessian each group is rounded to nearest.
 inline std::unique_ptr<PackedWeight> quantize_int4(std::span<const WeightPart> parts, PanelFormat format,
-                                                   const Hessian* hessian, int threads,
+                                                   const Hessian* hessian, Team* team,
                                                    QuantizeErrors& errors) {
   constexpr i64 kMeasuredEvery = 16;  // rows; the errors are told, not used
   const StackShape stacked(parts);
@@ -74,7 +74,7 @@ inline std::unique_ptr<PackedWeight> quantize_int4(std::span<const WeightPart> p
   const WeightRows rows(parts, stacked.inputs);
   const std::unique_ptr<Feedback> feedback = hessian ? std::make_unique<Feedback>(*hessian) : nullptr;
   std::mutex mutex;
-  parallel_for(panel_count(stacked.outputs), threads, [&](i64 begin, i64 end, int) {
+  parallel_for(panel_count(stacked.outputs), team, [&](i64 begin, i64 end, int) {
     std::vector<float> scratch, w(std::size_t(stacked.inputs));
     QuantizeErrors sum;
     for (i64 p = begin; p < end; ++p) {

@@ -19,11 +19,11 @@
 namespace la::inline LA_ABI {
 namespace detail {
 
-inline std::unique_ptr<Ops> make_ops(const SessionOptions& options) {
-  const auto cpu = [&] { return make_cpu_ops({options.threads, options.isa, options.activations}); };
+inline std::unique_ptr<Ops> make_ops(const SessionOptions& options, const std::shared_ptr<Team>& team) {
+  const auto cpu = [&] { return make_cpu_ops({0, options.isa, options.activations, team}); };
   if (options.backend == Backend::cpu) return cpu();
 #if defined(LA_COMPILED) || defined(LA_WITH_CHECK)
-  auto reference = make_reference_ops(options.threads, options.activations);
+  auto reference = make_reference_ops(0, options.activations, team);
   if (options.backend == Backend::check) return make_check_ops(cpu(), std::move(reference));
   return reference;
 #else
@@ -42,7 +42,9 @@ LA_INLINE void check_vocabulary(const Tokenizer& tokenizer, const ModelConfig& c
 LA_INLINE Engine::Engine(const std::string& directory, const SessionOptions& options)
     : config(ModelConfig::load(directory)),
       tokenizer(Tokenizer::load(directory)),
-      ops(options.wrap_ops ? options.wrap_ops(detail::make_ops(options)) : detail::make_ops(options)),
+      team(std::make_shared<Team>(options.threads)),
+      ops(options.wrap_ops ? options.wrap_ops(detail::make_ops(options, team))
+                           : detail::make_ops(options, team)),
       weights(load(directory, options)),
       activations(options.activations),
       kv_budget(options.kv_budget_bytes),
@@ -83,8 +85,9 @@ LA_INLINE EncodedImage Engine::run_vision(const Image& image, i64 max_side) {
   EncodedImage encoded;
   encoded.width = image.width;
   encoded.height = image.height;
-  Patches patches = max_side > 0 ? preprocess(limit_side(image, max_side), config.processor)
-                                 : preprocess(image, config.processor);
+  Patches patches = max_side > 0
+                        ? preprocess(limit_side(image, max_side, team.get()), config.processor, team.get())
+                        : preprocess(image, config.processor, team.get());
   encoded.grid_h = patches.grid_h;
   encoded.grid_w = patches.grid_w;
   encoded.preprocess_seconds = watch.lap();

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "../core/inline.hpp"
+#include "../core/team.hpp"
 #include "../image/image.hpp"
 #include "../model/config.hpp"
 #include "../model/language.hpp"
@@ -35,6 +36,7 @@ struct Engine {
 
   const ModelConfig config;
   const Tokenizer tokenizer;
+  const std::shared_ptr<Team> team;  // the threads of all that this session does
   const std::unique_ptr<Ops> ops;
   const ModelWeights weights;
   const ActivationFormat activations;

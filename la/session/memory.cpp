@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "../core/parallel.hpp"
+#include "../core/default_threads.hpp"
 #include "../image/patches.hpp"
 #include "../image/resize.hpp"
 #include "../weights/packed_weight.hpp"

@@ -18,7 +18,7 @@ struct SessionOptions {
   ActivationFormat activations = ActivationFormat::auto_;
   Backend backend = Backend::cpu;
   std::string isa{};    ///< of the cpu backend, see kernels::select_isa
-  int threads = 0;      ///< 0: OpenMP's default
+  int threads = 0;      ///< 0: default_threads()
   Progress progress{};  ///< while weights are packed
   /// Puts something around the backend, to watch what it does.
   std::function<std::unique_ptr<Ops>(std::unique_ptr<Ops>)> wrap_ops{};

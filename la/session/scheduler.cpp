@@ -141,7 +141,7 @@ LA_INLINE void Scheduler::step() {
     if (sequence->finished()) continue;
     const i64 rows = LanguageModel::logit_rows(sequence->input());
     try {
-      sequence->accept(Matrix(next, {rows, vocabulary}), engine_.ops->threads());
+      sequence->accept(Matrix(next, {rows, vocabulary}), *engine_.team);
     } catch (...) {
       sequence->fail(std::current_exception());
     }

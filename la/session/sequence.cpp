@@ -97,12 +97,12 @@ LA_INLINE void Sequence::drop_drafts(i64 vocabulary) {
     options_.on_logits(ConstMatrix(checked_.data() + i * vocabulary, {1, vocabulary}));
 }
 
-LA_INLINE void Sequence::accept(Matrix rows, int threads) {
+LA_INLINE void Sequence::accept(Matrix rows, Team& team) {
   const bool drafted = generation_->next_step() == Generation::Step::draft;
   if (plain())
     generation_->accept_probabilities(rows);
   else
-    generation_->accept(rows, threads);
+    generation_->accept(rows, &team);
   if (drafted) drop_drafts(rows.shape[1]);
   parse();
   if (generation_->forward_steps() == 1) {

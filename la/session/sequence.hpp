@@ -47,7 +47,7 @@ class Sequence {
   /// Before sampling changes them. Where drafts are checked, those that stand are shown when that is known.
   void show_logits(ConstMatrix logits);
   /// Takes the results of the step that input() described: logits, or with plain() their softmax.
-  void accept(Matrix rows, int threads);
+  void accept(Matrix rows, Team& team);
   void fail(std::exception_ptr failure) noexcept { failure_ = std::move(failure); }
   /// Ends it between two steps.
   void cancel() noexcept { ended_ = true; }

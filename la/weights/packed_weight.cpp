@@ -58,7 +58,7 @@ LA_INLINE PackedWeight::PackedWeight(const StoredPanels& stored)
       panels_(stored.panels->bytes.data()) {}
 
 LA_INLINE std::unique_ptr<PackedWeight> PackedWeight::pack(std::span<const WeightPart> parts,
-                                                           WeightFormat format, int threads) {
+                                                           WeightFormat format, Team* team) {
   const detail::StackShape stacked(parts);
   const PanelFormat chosen = choose_format(parts, format);
   const bool mapped = parts.size() == 1 && parts[0].panels && parts[0].panels->format == chosen;
@@ -69,7 +69,7 @@ LA_INLINE std::unique_ptr<PackedWeight> PackedWeight::pack(std::span<const Weigh
 
   const bool integers = detail::lossless_format(parts) == chosen;
   const detail::WeightRows rows(parts, stacked.inputs);
-  parallel_for(panel_count(stacked.outputs), threads, [&](i64 begin, i64 end, int) {
+  parallel_for(panel_count(stacked.outputs), team, [&](i64 begin, i64 end, int) {
     std::vector<float> scratch;
     for (i64 p = begin; p < end; ++p) {
       std::byte* panel = packed->own_panels(p * kernels::kPanel);

@@ -5,6 +5,7 @@
 
 #include "../core/inline.hpp"
 #include "../core/storage.hpp"
+#include "../core/team.hpp"
 #include "weight.hpp"
 #include "panel_format.hpp"
 #include "packed_file.hpp"
@@ -19,7 +20,7 @@ class PackedWeight final : public Weight {
   /// of a packed file are mapped. Everything else (F32, F16, parts of different types, other groups) becomes f32, which
   /// is exact. q8 and q4 round each group of floats to nearest, q4 in groups of 32.
   static std::unique_ptr<PackedWeight> pack(std::span<const WeightPart> parts, WeightFormat format,
-                                            int threads);
+                                            Team* team);
   /// The format that pack chooses.
   static PanelFormat choose_format(std::span<const WeightPart> parts, WeightFormat format);
 

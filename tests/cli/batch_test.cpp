@@ -1,61 +1,14 @@
-#include <simdjson.h>
-
+#include <algorithm>
 #include <csignal>
 #include <set>
 #include <sstream>
 #include <thread>
 
-#include "program.hpp"
+#include "batch_program.hpp"
 
 // The batch program, as people run it.
 namespace la::test {
 namespace {
-
-std::string image(const char* name) {
-  return source(std::string("data/pictures/") + name);
-}
-
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) lines.push_back(line);
-  return lines;
-}
-
-void write(const std::string& path, const std::vector<std::string>& lines) {
-  std::ofstream out(path, std::ios::binary);
-  for (const std::string& line : lines) out << line << "\n";
-}
-
-Program batch_program(const std::string& requests, const std::string& out,
-                      std::vector<std::string> more = {}) {
-  std::vector<std::string> command{LA_BUILD_ROOT "/examples/batch",
-                                   "--model-dir",
-                                   source("data/shapes"),
-                                   "--requests",
-                                   requests,
-                                   "--out",
-                                   out,
-                                   "--threads",
-                                   "1"};
-  command.insert(command.end(), more.begin(), more.end());
-  return {std::move(command)};
-}
-
-/// n requests over three pictures, several questions, some of them wrong.
-std::vector<std::string> many_requests(int n) {
-  const std::string images[] = {image("shapes.png"), image("crowd.png"), image("letters.png")};
-  const char* asked[] = {"\"query\":\"ring</c>star\"", "\"task\":\"ground-multi\",\"phrase\":\"red circle\"",
-                         "\"task\":\"point\",\"phrase\":\"blue square\"", "\"query\":\"letter\"",
-                         "\"task\":\"no-such\""};
-  std::vector<std::string> lines;
-  for (int i = 0; i < n; ++i) {
-    std::string line = "{\"image\":\"" + images[i / 4 % 3] + "\"," + asked[i % 5];
-    if (i % 3 == 0) line += ",\"id\":\"row " + std::to_string(i) + "\"";
-    lines.push_back(line + "}");
-  }
-  return lines;
-}
 
 /// Starts the program, and sends the signal once its output has this many lines. 128 + the signal that ended it, or its
 /// exit code.
@@ -79,12 +32,6 @@ int run_and_signal(Program program, const std::string& out, std::size_t lines, i
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-simdjson::dom::element parsed(simdjson::dom::parser& parser, const std::string& line) {
-  simdjson::dom::element value;
-  REQUIRE_MESSAGE(parser.parse(line).get(value) == simdjson::SUCCESS, line);
-  return value;
-}
-
 }  // namespace
 
 TEST_CASE("batch program: a line an answer, in order, with the request's fields and errors of their own") {
@@ -99,7 +46,7 @@ TEST_CASE("batch program: a line an answer, in order, with the request's fields 
   const Outcome outcome = run(batch_program(in, out));
   CHECK(outcome.status == 0);
   CHECK(outcome.out == "");
-  CHECK(outcome.last_error().find("8 answered, 6 of them with an error") == 0);
+  CHECK(outcome.last_error().find("2 answered, 6 failed (5 by the request, 1 by the picture); ") == 0);
   const auto lines = lines_of(read_file(out));
   REQUIRE(lines.size() == 8);
   simdjson::dom::parser parser;
@@ -117,12 +64,11 @@ TEST_CASE("batch program: a line an answer, in order, with the request's fields 
   };
   CHECK(error_of(1).find("/no/such.png") == 0);
   CHECK(error_of(2).find("expected a JSON object") == 0);
-  CHECK(error_of(4).find("query: takes the place of task and phrase") == 0);
+  CHECK(error_of(4).find("query: takes the place of task, phrase and categories") == 0);
   CHECK(error_of(5) == "image is missing");
   CHECK(error_of(6) == "image: expected a string, found 3");
   CHECK(error_of(7).find("expected a JSON object") == 0);
   const simdjson::dom::element point = parsed(parser, lines[3]);
-  CHECK(std::int64_t(point["line"]) == 5);
   CHECK(std::string_view(point["items"].at(0)["kind"]) == "point");
 }
 
@@ -154,7 +100,8 @@ TEST_CASE("batch program: an interrupt leaves whole lines, an exit code that say
   const std::string part = read_file(out);
   REQUIRE(part.size() > 0);
   CHECK(part.back() == '\n');
-  CHECK(read_file(whole).find(part) == 0);
+  const auto all = lines_of(read_file(whole));
+  for (const std::string& line : lines_of(part)) CHECK(std::find(all.begin(), all.end(), line) != all.end());
   CHECK(lines_of(part).size() < 400);
   CHECK(run(batch_program(in, out, {"--resume"})).status == 0);
   CHECK(read_file(out) == read_file(whole));
@@ -201,7 +148,7 @@ TEST_CASE("batch program: --format coco writes a results file") {
   CHECK(run(batch_program(in, out, {"--format", "coco", "--resume"})).status == 0);
   CHECK(read_file(out) == text);
   write(in, {"broken"});
-  CHECK(run(batch_program(in, out, {"--format", "coco"})).status == 0);
+  CHECK(run(batch_program(in, out, {"--format", "coco", "--force"})).status == 1);
   CHECK(read_file(out) == "[]\n");
 }
 
@@ -215,13 +162,12 @@ TEST_CASE("batch program: wrong usage and files that are no answers") {
     return outcome.last_error();
   };
   CHECK(last({{LA_BUILD_ROOT "/examples/batch", "--out", "x"}}, 2) ==
-        "batch: --requests: expected a file of requests");
+        "batch: --requests: expected a file of requests, a folder or -");
   CHECK(last({{LA_BUILD_ROOT "/examples/batch", "--requests", "x"}}, 2) ==
         "batch: --out: expected a file for the answers");
   CHECK(last(batch_program(in, in), 2).find("batch: --out: expected another file than --requests") == 0);
-  CHECK(
-      last(batch_program(in, out, {"--format", "xml"}), 2).find("batch: --format: expected jsonl or coco") ==
-      0);
+  CHECK(last(batch_program(in, out, {"--format", "xml"}), 2)
+            .find("batch: --format: expected jsonl, coco, yolo") == 0);
   CHECK(last(batch_program(in, out, {"--batch-size", "0"}), 2).find("--batch-size") != std::string::npos);
   CHECK(last(batch_program(folder / "none", out), 1) ==
         "batch: " + (folder / "none") + ": could not be opened");

@@ -9,7 +9,7 @@ void compile(const std::vector<std::string>& arguments) {
   std::vector<std::string> command;
   std::istringstream words(LA_CXX);
   for (std::string word; words >> word;) command.push_back(word);
-  command.insert(command.end(), {"-std=c++20", "-Wall", "-Wextra", "-fopenmp", "-I", source("")});
+  command.insert(command.end(), {"-std=c++20", "-Wall", "-Wextra", "-pthread", "-I", source("")});
   command.insert(command.end(), arguments.begin(), arguments.end());
   command.insert(command.end(), {"-lsimdjson", "-lutf8proc"});
   const Outcome outcome = run({command});
@@ -53,6 +53,6 @@ TEST_CASE("embed: two files of one program may include la.hpp") {
       << "#include <la/la.hpp>\n"
          "la::Image two_files(la::i64 side);\n"
          "la::Image two_files(la::i64 side) { return la::enlarge(la::Image(side, side), 2); }\n";
-  compile({"-O0", first, second, "-o", here / "both"});
+  compile({"-O0", "-DLA_SCALAR", first, second, "-o", here / "both"});
   CHECK(run({{here / "both"}}).status == 12);
 }

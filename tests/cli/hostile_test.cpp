@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <simdjson.h>
 
 #include <csignal>
@@ -27,10 +28,13 @@ std::vector<std::string> batch(const std::vector<std::string>& requests) {
   const Outcome outcome = run({{LA_BUILD_ROOT "/examples/batch", "--model-dir", source("data/shapes"),
                                 "--requests", here / "in.jsonl", "--out", here / "out.jsonl"}});
   INFO(outcome.err);
-  CHECK(outcome.status == 0);
   std::vector<std::string> answers;
   std::istringstream lines(read_file(here / "out.jsonl"));
   for (std::string line; std::getline(lines, line);) answers.push_back(line);
+  const bool all_failed = std::all_of(answers.begin(), answers.end(), [](const std::string& line) {
+    return line.find("\"error\":") != std::string::npos;
+  });
+  CHECK(outcome.status == (all_failed ? 1 : 0));
   REQUIRE(answers.size() == requests.size());
   return answers;
 }
@@ -176,7 +180,7 @@ TEST_CASE("hostile: lines of requests") {
   CHECK(error_of(answers[7]) != "");
   CHECK(error_of(answers[8]) == "expected a JSON object, found null");
   CHECK(error_of(answers[9]) == "phrase: expected a string, found 5");
-  CHECK(error_of(answers[10]) == "expected a line of at most 4194304 bytes");
+  CHECK(error_of(answers[10]) == "expected a line of at most 67108864 bytes");
   CHECK(error_of(answers[11]) == "");
   for (const std::string& line : answers) CHECK(error_of(line).size() < 4096);
 }

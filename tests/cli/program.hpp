@@ -43,8 +43,7 @@ struct Outcome {
 
 /// Nothing of the caller's own settings: no LA_ variable, no model cache.
 inline std::vector<std::string> environment_of(const Program& program, const TemporaryDirectory& scratch) {
-  // Threads that wait actively would starve each other where tests share few cores.
-  std::map<std::string, std::string> all{{"HOME", scratch.str()}, {"OMP_WAIT_POLICY", "passive"}};
+  std::map<std::string, std::string> all{{"HOME", scratch.str()}};
   for (const char* kept : {"PATH", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS"})
     if (const char* value = std::getenv(kept)) all[kept] = value;
   for (const auto& [name, value] : program.environment) all[name] = value;

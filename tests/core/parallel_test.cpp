@@ -1,115 +1,41 @@
-// Also built without OpenMP, see tests/meson.build: the contract is the same on std::threads.
 #include "la/core/parallel.hpp"
 
 #include <doctest/doctest.h>
 
 #include <stdexcept>
-#include <thread>
 #include <vector>
 
 using la::i64;
 
-namespace {
-
-std::vector<int> counted(i64 n, int threads) {
-  std::vector<int> times(std::size_t(n), 0);
-  la::parallel_for(n, threads, [&](i64 begin, i64 end, int) {
-    for (i64 i = begin; i < end; ++i) ++times[std::size_t(i)];
-  });
-  return times;
-}
-
-}  // namespace
-
-TEST_CASE("parallel: every item is done once, on any number of threads") {
-  for (const i64 n : {0, 1, 2, 7, 1000})
-    for (const int threads : {1, 2, 3, 16}) {
+TEST_CASE("parallel: every item is done once, with any team and without one; an error comes out") {
+  for (const int width : {0, 1, 2, 3, 16}) {
+    la::Team team(width > 0 ? width : 1);
+    la::Team* const given = width > 0 ? &team : nullptr;
+    for (const i64 n : {0, 1, 2, 7, 1000}) {
       CAPTURE(n);
-      CAPTURE(threads);
-      CHECK(counted(n, threads) == std::vector<int>(std::size_t(n), 1));
+      CAPTURE(width);
+      std::vector<int> times(std::size_t(n), 0);
+      la::parallel_for(n, given, [&](i64 begin, i64 end, int worker) {
+        CHECK((begin < end && worker >= 0 && worker < team.width()));
+        for (i64 i = begin; i < end; ++i) ++times[std::size_t(i)];
+      });
+      CHECK(times == std::vector<int>(std::size_t(n), 1));
     }
-}
-
-TEST_CASE("parallel: a region ends after all of its threads") {  // what they share lies on its stack
-  std::atomic<int> done = 0;
-  for (int round = 0; round < 1000; ++round) la::parallel_for(3, 3, [&](i64, i64, int) { ++done; });
-  CHECK(done == 3000);
-}
-
-TEST_CASE("parallel: asked for several threads, several work") {
-  std::atomic<int> most = 0;
-  la::parallel_phases(
-      4, [&](int, int count) { most = count; }, [](int, int) {});
-  CHECK(most > 1);
-  CHECK(most <= 4);
-  CHECK(la::default_threads() >= 1);
-}
-
-TEST_CASE("parallel: the second phase sees all of the first") {
-  for (int round = 0; round < 200; ++round) {
-    std::vector<int> first(8, 0), sums(8, 0);
-    la::parallel_phases(
-        8, [&](int worker, int) { first[std::size_t(worker)] = worker + 1; },
-        [&](int worker, int count) {
-          for (int i = 0; i < count; ++i) sums[std::size_t(worker)] += first[std::size_t(i)];
-          if (sums[std::size_t(worker)] != count * (count + 1) / 2) throw std::logic_error("an early start");
-        });
+    CHECK_THROWS_AS(la::parallel_for(4, given, [](i64, i64, int) { throw std::runtime_error("inside"); }),
+                    std::runtime_error);
   }
 }
 
-TEST_CASE("parallel: a worker's exception arrives, the second phase is left out, the next region works") {
-  for (const int thrower : {0, 1}) {
-    std::atomic<int> second = 0;
-    const auto region = [&](int failing) {
-      la::parallel_phases(
-          4,
-          [&](int worker, int) {
-            if (worker == failing) throw std::runtime_error("worker");
-          },
-          [&](int, int) { ++second; });
-    };
-    CHECK_THROWS_WITH_AS(region(thrower), "worker", std::runtime_error);
-    CHECK(second == 0);
-    region(-1);
-    CHECK(second > 1);
-  }
-  // In the second phase, by several at once.
-  CHECK_THROWS_AS(la::parallel_phases(
-                      4, [](int, int) {}, [](int, int) { throw std::runtime_error("all"); }),
-                  std::runtime_error);
-}
-
-TEST_CASE("parallel: several threads may have regions of their own at once") {
-  std::vector<std::thread> users;
-  std::atomic<int> wrong = 0;
-  for (int user = 0; user < 4; ++user)
-    users.emplace_back([&] {
-      for (int round = 0; round < 50; ++round) wrong += counted(100, 3) != std::vector<int>(100, 1);
-    });
-  for (std::thread& user : users) user.join();
-  CHECK(wrong == 0);
-}
-
-TEST_CASE("parallel: a dealer gives every item to one worker, in pieces that shrink") {
-  for (const i64 n : {0, 1, 7, 8, 9, 1000})
-    for (const int threads : {1, 2, 3, 16}) {
-      CAPTURE(n);
-      CAPTURE(threads);
-      std::vector<std::atomic<int>> times(static_cast<std::size_t>(n));
-      std::atomic<i64> pieces = 0;
-      la::GuidedSchedule schedule(n, 8);
-      la::parallel_phases(
-          threads,
-          [&](int, int workers) {
-            schedule.each(workers, [&](i64 begin, i64 end) {
-              ++pieces;
-              CHECK((end - begin >= 8 || end == n));
-              for (i64 i = begin; i < end; ++i) ++times[std::size_t(i)];
-            });
-          },
-          [](int, int) {});
-      for (const auto& time : times) CHECK(time == 1);
-      CHECK(pieces <= n / 8 + 1);
-      if (threads == 1) CHECK(pieces == (n > 0));
+TEST_CASE("parallel: shares are contiguous and cover everything") {
+  for (const i64 n : {0, 1, 5, 100})
+    for (const i64 count : {1, 3, 7}) {
+      i64 next = 0;
+      for (i64 index = 0; index < count; ++index) {
+        const auto [begin, end] = la::share(n, index, count);
+        CHECK(begin == next);
+        CHECK(end - begin <= n / count + 1);
+        next = end;
+      }
+      CHECK(next == n);
     }
 }

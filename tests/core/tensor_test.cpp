@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <atomic>
 #include <cstring>
 #include <fstream>
 #include <numeric>
@@ -10,7 +9,6 @@
 #include <vector>
 
 #include "../../la/core/mapped_file.hpp"
-#include "../../la/core/parallel.hpp"
 #include "../../la/core/storage.hpp"
 #include "../support.hpp"
 
@@ -74,20 +72,6 @@ TEST_CASE("storage: large blocks are aligned to huge pages, writable to their en
   CHECK(resident_bytes() >= before + 3 * kLarge);
   middle = Storage();
   CHECK(resident_bytes() < before + 3 * kLarge - kLarge / 2);
-}
-
-TEST_CASE("parallel_for: every item once, in contiguous shares; an error comes out") {
-  for (int threads : {1, 2, 3, 8})
-    for (i64 n : {0, 1, 2, 7, 100}) {
-      std::vector<std::atomic<int>> seen(std::size_t(n + 1));
-      parallel_for(n, threads, [&](i64 begin, i64 end, int worker) {
-        CHECK(worker < threads);
-        for (i64 i = begin; i < end; ++i) ++seen[std::size_t(i)];
-      });
-      for (i64 i = 0; i < n; ++i) REQUIRE(seen[std::size_t(i)] == 1);
-    }
-  CHECK_THROWS_AS(parallel_for(4, 2, [](i64, i64, int) { throw std::runtime_error("inside"); }),
-                  std::runtime_error);
 }
 
 TEST_CASE("mapped file: whole contents, empty files, errors that name the file") {

@@ -276,10 +276,11 @@ TEST_CASE("generation: a loop found in the last step that fits is a loop") {
 }
 
 TEST_CASE("generation: threads change nothing") {
+  la::Team team(4);
   Generation one(generation_tokens(), options_of(la::Mode::hybrid), kPrompt, 100), four = one;
   Logits logits(kBoxBlock), same = logits;
-  one.accept(logits.matrix(), 1);
-  four.accept(same.matrix(), 4);
+  one.accept(logits.matrix());
+  four.accept(same.matrix(), &team);
   CHECK(output_of(one) == output_of(four));
   for (std::size_t i = 0; i < one.evidence().size(); ++i)
     CHECK(one.evidence()[i].probability == four.evidence()[i].probability);
@@ -350,8 +351,9 @@ TEST_CASE("generation: logits of another shape, bad logits and steps after the e
                        doctest::Contains("expected 6 dense rows, found [1, 128]"), la::Error);
   CHECK_THROWS_WITH_AS(g.accept(Logits(kBoxBlock).set(3, 5, NAN).matrix()), doctest::Contains("finite"),
                        la::Error);
-  CHECK_THROWS_WITH_AS(g.accept(Logits(kBoxBlock).set(3, 5, NAN).matrix(), 2), doctest::Contains("finite"),
-                       la::Error);
+  la::Team team(2);
+  CHECK_THROWS_WITH_AS(g.accept(Logits(kBoxBlock).set(3, 5, NAN).matrix(), &team),
+                       doctest::Contains("finite"), la::Error);
   CHECK_THROWS_WITH_AS(g.stop_reason(), doctest::Contains("before the end"), la::Error);
   play(g, {kEndBlock});
   CHECK_THROWS_WITH_AS(g.accept(Logits(kEndBlock).matrix()), doctest::Contains("after the end"), la::Error);

@@ -79,7 +79,7 @@ Played play(la::GenerationOptions options, ScriptedModel model, const Ids& truth
     std::vector<float> rows = model.step(g, truth);
     const i64 count = i64(rows.size()) / kVocabulary;
     paid += g.forward_steps() == 0 ? 1 : cost.of(count);
-    g.accept(la::Matrix(rows.data(), {count, kVocabulary}), 2);
+    g.accept(la::Matrix(rows.data(), {count, kVocabulary}));
     REQUIRE(g.sequence().size() <= g.input().size());
   }
   Played played{{g.sequence().begin(), g.sequence().end()},

@@ -84,8 +84,9 @@ safetensors() {
 
 # Every line that is not blank must be answered or have an error.
 request_line() {
+  rm -f "$here/answers"
   run "$build/examples/batch" --requests "$input" --out "$here/answers" --max-tokens 4
-  [ $code = 0 ] || return 0
+  [ $code -le 1 ] && [ -s "$here/answers" ] || return 0  # 1: all lines failed
   asked=$(tr -d ' \t\r\000' <"$input" | LC_ALL=C grep -ac . || true)
   found=$(LC_ALL=C grep -ac '"items":\|"error":' "$here/answers" || true)
   [ "$asked" -le "$found" ] || bad "$input: $asked lines, $found answers"

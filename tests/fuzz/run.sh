@@ -18,7 +18,7 @@ flags="-std=c++20 -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer,address,undef
 
 # Newer than everything it is made of?
 fresh() {
-  [ -e "$1" ] && [ -z "$(find la kernels examples/cli tests/fuzz -newer "$1" \( -name '*.hpp' -o -name '*.cpp' \) | head -1)" ]
+  [ -e "$1" ] && [ -z "$(find la kernels examples/batch examples/cli tests/fuzz -newer "$1" \( -name '*.hpp' -o -name '*.cpp' \) | head -1)" ]
 }
 
 fresh_kernels() { [ -e "$1" ] && [ -z "$(find kernels -newer "$1" -name '*pp' | head -1)" ]; }

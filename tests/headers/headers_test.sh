@@ -1,6 +1,6 @@
 #!/bin/sh
 # Users include la's headers under their own warnings: they must be clean under the strict ones of every compiler that is
-# here, with the kernels of every instruction set, with OpenMP and without.
+# here, with the kernels of every instruction set, in programs with OpenMP and without.
 # usage: headers_test.sh SOURCE COMPILER...
 set -eu
 source=$1

@@ -21,7 +21,7 @@ compile() {
   out=$build/$1.o
   file=$2
   shift 2
-  "$cxx" -std=c++20 -fopenmp "$@" -DLA_COMPILED -DLA_BUILT_NEON -DLA_SOURCE_ROOT="\"$source\"" \
+  "$cxx" -std=c++20 -pthread "$@" -DLA_COMPILED -DLA_BUILT_NEON -DLA_SOURCE_ROOT="\"$source\"" \
     -I"$source" -I"$packages/usr/include" -idirafter /usr/include -c "$file" -o "$out"
   objects="$objects $out"
 }
@@ -35,7 +35,7 @@ compile main "$source/tests/main.cpp" -O0
 compile golden "$source/tests/model/golden_test.cpp" -O1
 compile load "$source/tests/image/load_test.cpp" -O1
 compile tensor "$source/tests/core/tensor_test.cpp" -O1
-"$cxx" -fopenmp $objects -L"$libraries" -lsimdjson -lutf8proc -o "$build/golden"
+"$cxx" -pthread $objects -L"$libraries" -lsimdjson -lutf8proc -o "$build/golden"
 
 sysroot=$("$cxx" -print-file-name=libc.so.6)
 LA_TEST_ISA=neon "$qemu" -L "${sysroot%/lib/*}" -E LD_LIBRARY_PATH="$libraries" "$build/golden" --no-intro \

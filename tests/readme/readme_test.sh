@@ -1,6 +1,6 @@
 #!/bin/sh
-# The README's commands: its scripts exist and parse, and its `ground` lines run, on the bundled picture in place of
-# the reader's own: readme_test.sh SOURCE_ROOT BUILD_ROOT
+# The README's commands: its scripts exist and parse, and its `ground` and `batch` lines run, on bundled pictures in place
+# of the reader's own: readme_test.sh SOURCE_ROOT BUILD_ROOT
 set -eu
 source=$1
 build=$2
@@ -22,3 +22,15 @@ sed -n "s|^build/examples/ground |$build/examples/ground |p" "$source/README.md"
 [ "$(wc -l <commands)" -eq 3 ] || { echo "expected 3 ground commands in README.md" >&2; exit 1; }
 sh -eu commands >answers
 [ -s answers ] && [ -s found.png ] || { echo "the README's commands gave no answer or picture" >&2; exit 1; }
+
+mkdir photos
+cp "$source/data/pictures/shapes.png" "$source/data/pictures/crowd.png" photos
+echo '{"image":"photos/shapes.png","query":"ring"}
+{"image":"photos/crowd.png","task":"point","phrase":"red circle"}' >in.jsonl
+sed -n "s|^build/examples/batch |$build/examples/batch |p" "$source/README.md" >commands
+[ "$(wc -l <commands)" -eq 5 ] || { echo "expected 5 batch commands in README.md" >&2; exit 1; }
+sh -eu commands
+cmp out.jsonl shared.jsonl
+for file in found.jsonl found.coco.json found.coco.json.ids.json found.csv; do
+  [ -s "$file" ] || { echo "the README's commands did not write $file" >&2; exit 1; }
+done

@@ -7,7 +7,6 @@ source=$1 compiled=$2 gxx=$3 clangxx=$4
 expected=$(cat "$source/tests/signature/expected")
 here=$(mktemp -d)
 trap 'rm -rf "$here"' EXIT
-export OMP_WAIT_POLICY=passive
 failed=0
 
 # check WHAT COMMAND...: every line that it prints is "HASH ISA".
@@ -41,7 +40,7 @@ header_only() {
 
 check 'the library' "$compiled" "$source/data"
 best=$(head -n 1 "$here/out" | cut -d ' ' -f 2)  # they come best first
-header_only "$gxx" "$best" -march=native -fopenmp
+header_only "$gxx" "$best" -march=native -pthread
 header_only "$clangxx" "$best" -march=native
 case $best in
   avx512*) header_only "$clangxx" avx2 -march=x86-64-v3 ;;

@@ -90,12 +90,13 @@ TEST_CASE("int4: every packing gives the values it stands for, bit for bit, as s
       for (i64 k = 0; k < w.inputs; ++k) values.push_back(w.value(k, n));
     check_bits(values, expected);
 
+    Team team(2);
     WeightPart part;
     part.int4 = &w;
-    const auto packed = PackedWeight::pack(std::span(&part, 1), WeightFormat::auto_, 2);
+    const auto packed = PackedWeight::pack(std::span(&part, 1), WeightFormat::auto_, &team);
     CHECK(packed->panel_format() == packing.panels);
     check_bits(rows_of(*packed), expected);
-    check_bits(rows_of(*PackedWeight::pack(std::span(&part, 1), WeightFormat::f32, 1)), expected);
+    check_bits(rows_of(*PackedWeight::pack(std::span(&part, 1), WeightFormat::f32, nullptr)), expected);
   }
 }
 
@@ -108,7 +109,8 @@ TEST_CASE("int4: rows of a stack keep their order, whatever panel they fall into
   WeightPart parts[2];
   parts[0].int4 = &first;
   parts[1].int4 = &second;
-  const auto packed = PackedWeight::pack(parts, WeightFormat::auto_, 2);
+  Team team(2);
+  const auto packed = PackedWeight::pack(parts, WeightFormat::auto_, &team);
   REQUIRE(packed->outputs() == 61);
   CHECK(packed->panel_format() == PanelFormat::q4_g128);
   std::vector<float> want = a.expected();
@@ -125,7 +127,7 @@ TEST_CASE("int4: integers stacked with floats become floats that hold both exact
   WeightPart parts[2];
   parts[0].int4 = &integers;
   parts[1].weight = &floats;
-  const auto packed = PackedWeight::pack(parts, WeightFormat::auto_, 1);
+  const auto packed = PackedWeight::pack(parts, WeightFormat::auto_, nullptr);
   CHECK(packed->panel_format() == PanelFormat::f32);
   std::vector<float> want = f.expected();
   want.insert(want.end(), want.begin(), want.begin() + 40 * 256);

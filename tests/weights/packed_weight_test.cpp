@@ -43,7 +43,8 @@ struct OnePanelFile {
   }
 
   std::unique_ptr<PackedWeight> pack(WeightFormat format) const {
-    return PackedWeight::pack(std::span(&part, 1), format, 2);
+    Team team(2);
+    return PackedWeight::pack(std::span(&part, 1), format, &team);
   }
 
   TemporaryDirectory directory;
