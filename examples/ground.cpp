@@ -8,6 +8,7 @@
 #include <iostream>
 #include <new>
 
+#include "cli/label_font.hpp"
 #include "cli/memory.hpp"
 #include "cli/model_flags.hpp"
 #include "cli/report.hpp"
@@ -18,7 +19,8 @@ namespace {
 
 struct GroundFlags {
   ModelFlags model;
-  std::string image, task, categories, query, annotate, font;
+  std::string image, task, categories, query, annotate;
+  FontFlag font;
   std::vector<std::string> phrases;
   bool asked_query = false, asked_categories = false, json = false;
   std::size_t max_memory = 0;
@@ -39,10 +41,7 @@ struct GroundFlags {
     });
     flags.text("--annotate", "PATH", "write a PNG or JPEG with the answers drawn in [out.png when run bare]",
                annotate);
-    flags.text(
-        "--font", "FILE",
-        "TrueType or OpenType font of the labels drawn [the system's DejaVu and Noto, else ASCII letters]",
-        font);
+    font.add_to(flags);
     flags.on("--json", "one JSON object a question on stdout", json);
     flags.text("--max-memory", "N|NMB|NGB", "refuse to load what is estimated to take more [no limit]",
                [this](const std::string& v) { max_memory = parse_bytes("--max-memory", v); });
@@ -88,12 +87,6 @@ struct GroundFlags {
         all.push_back({question(what, thing)});
     if (all.empty()) all.push_back({question(what, "object")});
     return all;
-  }
-
-  std::optional<LabelFont> label_font() const {
-    if (!font.empty()) return LabelFont({font});
-    const std::vector<std::string> usual = LabelFont::usual_paths();
-    return usual.empty() ? std::nullopt : std::optional<LabelFont>(usual);
   }
 
   /// --image, else $LA_IMAGE; empty for the bundled one.
@@ -257,7 +250,8 @@ void run(int argc, char** argv) {
   if (flags.model.warmup) session_options.image_cache_bytes = 0;  // the run that is timed does it all again
   const std::string target = flags.annotate.empty() && argc == 1 ? "out.png" : flags.annotate;
   if (!target.empty()) check_target(target, flags.image_path());
-  const std::optional<LabelFont> font = target.empty() ? std::nullopt : flags.label_font();
+  if (target.empty() && !flags.font.path.empty()) fail_usage("--font: expected --annotate with it");
+  const std::optional<LabelFont> font = target.empty() ? std::nullopt : flags.font.load();
   const std::string directory = flags.model.directory();
   if (flags.model.dry) {
     print_dry(flags, directory, questions, std::cout);

@@ -32,8 +32,8 @@ struct AnnotateOptions {
 /// score (a none mark has only a tag in the corner, "label: none"). Each distinct label has a colour of its
 /// own until the palette repeats. Lines and text grow with the picture. Tags stay inside it and keep off each
 /// other where there is room; a label too long for the picture is cut. The built-in letters are ASCII
-/// only: any other character is shown as `?`. Coordinates outside the picture are clamped to it; a mark with a NaN is left
-/// out. error: an empty picture
+/// only: any other character is shown as `?`. Coordinates outside the picture are clamped to it; a mark with
+/// a NaN is left out. error: an empty picture
 Image annotate(const Image& image, std::span<const Mark> marks, const AnnotateOptions& options = {});
 
 }  // namespace la::inline LA_ABI

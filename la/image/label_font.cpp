@@ -52,7 +52,12 @@ struct LabelFont::Face {
     if (ascent <= descent) fail(path, ": expected a font with lines of some height, found none");
   }
 
-  float scale(i64 height) const { return float(height) / float(ascent - descent); }
+  /// Pixels of an em in lines of this height.
+  float em_of(i64 height) const {
+    return float(height) / float(ascent - descent) /
+           detail::stb_outlines::stbtt_ScaleForMappingEmToPixels(&info, 1);
+  }
+  float scale(float em) const { return detail::stb_outlines::stbtt_ScaleForMappingEmToPixels(&info, em); }
   float advance(int glyph, float scale) const {
     int advance = 0, bearing = 0;
     detail::stb_outlines::stbtt_GetGlyphHMetrics(&info, glyph, &advance, &bearing);
@@ -74,6 +79,7 @@ LA_INLINE std::vector<std::string> LabelFont::usual_paths() {
   for (const char* path : {"/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",
                            "/usr/share/fonts/truetype/noto/NotoSans-Regular.ttf",
                            "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
+                           "/usr/share/fonts-droid-fallback/truetype/DroidSansFallback.ttf",
                            "/usr/share/fonts/truetype/noto/NotoSansArabic-Regular.ttf",
                            "/usr/share/fonts/truetype/noto/NotoSansHebrew-Regular.ttf",
                            "/usr/share/fonts/truetype/noto/NotoSansDevanagari-Regular.ttf",
@@ -90,10 +96,11 @@ LA_INLINE LabelFont::Glyph LabelFont::glyph_of(char32_t letter) const {
 }
 
 LA_INLINE i64 LabelFont::width(std::string_view utf8, i64 height) const {
+  const float em = faces_.front()->em_of(height);
   float width = 0;
   for (const char32_t letter : glyph_order(utf8)) {
     const Glyph glyph = glyph_of(letter);
-    width += glyph.face->advance(glyph.index, glyph.face->scale(height));
+    width += glyph.face->advance(glyph.index, glyph.face->scale(em));
   }
   return i64(std::ceil(width));
 }
@@ -101,11 +108,12 @@ LA_INLINE i64 LabelFont::width(std::string_view utf8, i64 height) const {
 LA_INLINE void LabelFont::draw(Image& image, i64 left, i64 top, i64 height, std::string_view utf8,
                                Colour colour) const {
   const Face& first = *faces_.front();
-  const i64 baseline = top + i64(std::lround(float(first.ascent) * first.scale(height)));
+  const float em = first.em_of(height);
+  const i64 baseline = top + i64(std::lround(float(first.ascent) * first.scale(em)));
   float pen = float(left);
   for (const char32_t letter : glyph_order(utf8)) {
     const Glyph glyph = glyph_of(letter);
-    const float scale = glyph.face->scale(height), whole = std::floor(pen);
+    const float scale = glyph.face->scale(em), whole = std::floor(pen);
     int x1 = 0, y1 = 0, x2 = 0, y2 = 0;
     detail::stb_outlines::stbtt_GetGlyphBitmapBoxSubpixel(&glyph.face->info, glyph.index, scale, scale,
                                                           pen - whole, 0, &x1, &y1, &x2, &y2);

@@ -21,7 +21,7 @@ class LabelFont {
   LabelFont& operator=(LabelFont&&) noexcept;
   ~LabelFont();
 
-  /// The usual Noto and DejaVu files that this system has; there may be none.
+  /// The usual DejaVu, Noto and Droid files that this system has; there may be none.
   static std::vector<std::string> usual_paths();
 
   /// units: pixels, in lines of this height
