@@ -147,6 +147,7 @@ inline char32_t mirrored(char32_t letter) {
 /// Directions of all characters: neutral ones take that of their neighbours where these agree, else the line's.
 inline std::vector<int> directions_of(const std::vector<char32_t>& text, int line) {
   std::vector<int> directions;
+  directions.reserve(text.size());
   for (const char32_t letter : text) directions.push_back(direction_of(letter));
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (directions[i] != 0) continue;
