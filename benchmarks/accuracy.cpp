@@ -143,10 +143,9 @@ void run(int argc, char** argv) {
     Session session = Session::open(flags.checkpoint, flags.session_options());
     return print_scores(session, flags.chosen_modes(), cases);
   }
-  if (flags.small) {
-    Session session = Session::open(flags.checkpoint, flags.session_options());
-    return print_small(session, flags.chosen_modes()[0].mode, flags.images(), flags.seed());
-  }
+  if (flags.small)
+    return print_small(flags.checkpoint, flags.session_options(), flags.chosen_modes()[0].mode,
+                       flags.images(), flags.seed());
   if (flags.classes) {
     Session session = Session::open(flags.checkpoint, flags.session_options());
     return print_classes(session, flags.chosen_modes(), cases);

@@ -112,6 +112,7 @@ int answer(Run& run, RequestSource& source) {
 /// Opens the model and answers. Ranks but the first have no source. The exit code.
 int answer_requests(const BatchFlags& flags, const LineDefaults& defaults, RequestSource* source,
                     const SessionOptions& options, Ranks* ranks, StopSignals& signals) {
+  const std::optional<LabelFont> font = flags.annotate_dir.empty() ? std::nullopt : flags.font.load();
   const std::string directory = flags.model.directory();
   Session session = Session::open(directory, options);
   if (source)
@@ -121,7 +122,8 @@ int answer_requests(const BatchFlags& flags, const LineDefaults& defaults, Reque
           defaults,
           stamp,
           signals.token(),
-          Worker(session, {defaults, stamp, flags.annotate_dir, flags.batch_size, signals.token()}),
+          Worker(session, {defaults, stamp, flags.annotate_dir, font ? &*font : nullptr, flags.batch_size,
+                           signals.token()}),
           ranks};
 #if defined(LA_WITH_MPI)
   if (ranks && ranks->rank() > 0) {

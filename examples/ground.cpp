@@ -8,6 +8,7 @@
 #include <iostream>
 #include <new>
 
+#include "cli/label_font.hpp"
 #include "cli/memory.hpp"
 #include "cli/model_flags.hpp"
 #include "cli/report.hpp"
@@ -19,6 +20,7 @@ namespace {
 struct GroundFlags {
   ModelFlags model;
   std::string image, task, categories, query, annotate;
+  FontFlag font;
   std::vector<std::string> phrases;
   bool asked_query = false, asked_categories = false, json = false;
   std::size_t max_memory = 0;
@@ -39,6 +41,7 @@ struct GroundFlags {
     });
     flags.text("--annotate", "PATH", "write a PNG or JPEG with the answers drawn in [out.png when run bare]",
                annotate);
+    font.add_to(flags);
     flags.on("--json", "one JSON object a question on stdout", json);
     flags.text("--max-memory", "N|NMB|NGB", "refuse to load what is estimated to take more [no limit]",
                [this](const std::string& v) { max_memory = parse_bytes("--max-memory", v); });
@@ -247,6 +250,8 @@ void run(int argc, char** argv) {
   if (flags.model.warmup) session_options.image_cache_bytes = 0;  // the run that is timed does it all again
   const std::string target = flags.annotate.empty() && argc == 1 ? "out.png" : flags.annotate;
   if (!target.empty()) check_target(target, flags.image_path());
+  if (target.empty() && !flags.font.path.empty()) fail_usage("--font: expected --annotate with it");
+  const std::optional<LabelFont> font = target.empty() ? std::nullopt : flags.font.load();
   const std::string directory = flags.model.directory();
   if (flags.model.dry) {
     print_dry(flags, directory, questions, std::cout);
@@ -263,7 +268,9 @@ void run(int argc, char** argv) {
   const std::chrono::duration<double> load = std::chrono::steady_clock::now() - start;
   const std::vector<Mark> marks = answer(flags, questions, ask, image, name, session, load.count());
   if (target.empty()) return;
-  write_image(target, annotate(image, marks));
+  AnnotateOptions look;
+  if (font) look.font = &*font;
+  write_image(target, annotate(image, marks, look));
   std::cerr << "wrote " << target << "\n";
 }
 

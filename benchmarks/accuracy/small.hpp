@@ -32,11 +32,14 @@ inline Scene draw_small_scene(std::uint64_t seed) {
   return scene;
 }
 
-inline void print_small(Session& session, Mode mode, int scenes, std::uint64_t seed) {
+/// A session for each size of tiles: none finds pictures that another encoded.
+inline void print_small(const std::string& checkpoint, const SessionOptions& options, Mode mode, int scenes,
+                        std::uint64_t seed) {
   using Clock = std::chrono::steady_clock;
   std::printf("%-12s %7s %7s %7s %7s %9s %9s %9s\n", "tiles", "scenes", "things", "boxes", "found", "recall",
               "precision", "s a scene");
   for (const i64 side : {0, 224, 160, 112}) {
+    Session session = Session::open(checkpoint, options);
     int things = 0, boxes = 0, found = 0;
     const auto start = Clock::now();
     for (int i = 0; i < scenes; ++i) {

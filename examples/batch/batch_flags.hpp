@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "../cli/label_font.hpp"
 #include "../cli/model_flags.hpp"
 #include "../cli/question_flags.hpp"
 #include "shard.hpp"
@@ -25,6 +26,7 @@ inline std::string coco_ids_path(const std::string& results) {
 struct BatchFlags {
   ModelFlags model;
   QuestionFlags question;
+  FontFlag font;
   std::string requests, coco_annotations, video, out, annotate_dir;
   std::vector<std::string> formats, shard_files;
   double every = 1;
@@ -54,6 +56,7 @@ struct BatchFlags {
                [this](const std::string& v) { add_formats(v); });
     flags.text("--annotate-dir", "DIR", "a PNG of each answered line, with the answers drawn in",
                annotate_dir);
+    font.add_to(flags);
     flags.number<i64>("--batch-size", "requests that run at once [8]", batch_size, 1, 4096);
     flags.number<i64>("--kv-budget", "MiB for keys and values; requests wait until they fit [2048]",
                       kv_budget_mb, 1, i64{1} << 30);
@@ -105,6 +108,7 @@ struct BatchFlags {
     if (out.empty()) fail_usage("--out: expected a file for the answers");
     if (!shard_files.empty() && !merge)
       fail_usage("expected a flag, found '", shard_files[0], "'; --help lists them");
+    if (!font.path.empty() && annotate_dir.empty()) fail_usage("--font: expected --annotate-dir with it");
     if (keep_errors && !resume) fail_usage("--keep-errors: expected --resume with it");
     if (out == "-" && (resume || merge || std::any_of(formats.begin(), formats.end(), [](const auto& f) {
                          return f != "jsonl";

@@ -29,6 +29,7 @@ class Worker {
     LineDefaults defaults;
     std::string stamp;         ///< see answer_line
     std::string annotate_dir;  ///< empty: no pictures are drawn
+    const LabelFont* font = nullptr;
     i64 batch_size = 8;
     StopToken stop;
   };
@@ -135,7 +136,9 @@ class Worker {
     if (stem.size() > 120) stem.resize(120);
     std::vector<Mark> marks;
     for (const Item& item : result.items) marks.push_back(to_mark(item));
-    write_png(options_.annotate_dir + "/" + number + "-" + stem + ".png", annotate(*open.image, marks));
+    AnnotateOptions look;
+    look.font = options_.font;
+    write_png(options_.annotate_dir + "/" + number + "-" + stem + ".png", annotate(*open.image, marks, look));
   }
 
   Session& session_;

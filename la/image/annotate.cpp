@@ -33,8 +33,8 @@ inline Colour text_colour_on(Colour background) noexcept {
 /// Draws marks on a picture already at its final size.
 class Annotator {
  public:
-  Annotator(Image& image, i64 factor)
-      : image_(image), factor_(double(factor)), layout_(image.width, image.height) {
+  Annotator(Image& image, i64 factor, const LabelFont* font)
+      : image_(image), factor_(double(factor)), font_(font), layout_(image.width, image.height) {
     const i64 longer = std::max(image.width, image.height);
     line_ = std::max(i64{2}, longer / 400);
     text_ = std::max(i64{2}, longer / 560);
@@ -95,18 +95,28 @@ class Annotator {
 
   i64 padding() const noexcept { return 2 * text_; }
 
+  i64 text_height() const noexcept { return kTextHeight * text_; }
+
+  i64 width_of(const std::string& text) const {
+    return font_ ? font_->width(text, text_height()) : text_width(text) * text_;
+  }
+
   /// Label and score, the label cut so that the tag fits the picture.
   std::string tag_text(const Mark& mark) const {
-    std::string label = drawable_text(std::string_view(mark.label).substr(0, 1000)), ending;
+    const std::string start = mark.label.substr(0, 1000);
+    std::string label = font_ ? start : drawable_text(start), ending;
     if (mark.kind == MarkKind::none) ending = label.empty() ? "none" : ": none";
     if (mark.score) {
       char digits[32];
       std::snprintf(digits, sizeof digits, " %.2f", double(*mark.score));
       ending += digits;
     }
-    const i64 room = (image_.width - 2 * padding()) / text_;
-    if (text_width(label + ending) <= room) return label + ending;
-    while (!label.empty() && text_width(label + ".." + ending) > room) label.pop_back();
+    const i64 room = image_.width - 2 * padding();
+    if (width_of(label + ending) <= room) return label + ending;
+    while (!label.empty() && width_of(label + ".." + ending) > room) {
+      while (label.size() > 1 && (static_cast<unsigned char>(label.back()) & 0xc0) == 0x80) label.pop_back();
+      label.pop_back();
+    }
     return label + ".." + ending;
   }
 
@@ -114,16 +124,21 @@ class Annotator {
     const std::string text = tag_text(mark);
     if (text.empty()) return;
     const Colour colour = colour_of(mark.label);
-    const i64 width = text_width(text) * text_ + 2 * padding(), height = kTextHeight * text_ + padding();
+    const i64 width = width_of(text) + 2 * padding(), height = text_height() + padding();
     Rect around = extent(mark);
     if (mark.kind == MarkKind::point) around = around.grown(ring_radius());
     const Rect tag = layout_.place(around, width, height);
     fill_rect(image_, tag, colour);
-    draw_text(image_, tag.left + padding(), tag.top + padding(), text_, text, text_colour_on(colour));
+    const i64 left = tag.left + padding();
+    if (font_)
+      font_->draw(image_, left, tag.top + padding() / 2, text_height(), text, text_colour_on(colour));
+    else
+      draw_text(image_, left, tag.top + padding(), text_, text, text_colour_on(colour));
   }
 
   Image& image_;
   double factor_;
+  const LabelFont* font_;
   i64 line_ = 0, text_ = 0;  // widths of a line and of a dot of the font
   std::map<std::string, std::size_t> colours_;
   TagLayout layout_;
@@ -137,7 +152,7 @@ LA_INLINE Image annotate(const Image& image, std::span<const Mark> marks, const 
   const i64 longer = std::max(image.width, image.height);
   const i64 factor = std::max(i64{1}, (options.min_longer_side + longer - 1) / longer);
   Image annotated = enlarge(image, factor);
-  detail::Annotator(annotated, factor).draw(marks);
+  detail::Annotator(annotated, factor, options.font).draw(marks);
   return annotated;
 }
 

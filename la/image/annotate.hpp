@@ -7,6 +7,7 @@
 
 #include "../core/inline.hpp"
 #include "image.hpp"
+#include "label_font.hpp"
 
 namespace la::inline LA_ABI {
 
@@ -24,14 +25,15 @@ struct Mark {
 struct AnnotateOptions {
   /// A picture whose longer side is shorter is enlarged by a whole factor, so that the labels can be read.
   i64 min_longer_side = 640;
+  const LabelFont* font = nullptr;  ///< of the labels; without one the built-in letters
 };
 
 /// The picture with its marks: boxes, ringed dots for points, and for each mark a tag with its label and
 /// score (a none mark has only a tag in the corner, "label: none"). Each distinct label has a colour of its
 /// own until the palette repeats. Lines and text grow with the picture. Tags stay inside it and keep off each
-/// other where there is room; a label too long for the picture is cut. The font has ASCII only: any other
-/// character is shown as `?`. Coordinates outside the picture are clamped to it; a mark with a NaN is left
-/// out. error: an empty picture
+/// other where there is room; a label too long for the picture is cut. The built-in letters are ASCII
+/// only: any other character is shown as `?`. Coordinates outside the picture are clamped to it; a mark with
+/// a NaN is left out. error: an empty picture
 Image annotate(const Image& image, std::span<const Mark> marks, const AnnotateOptions& options = {});
 
 }  // namespace la::inline LA_ABI

@@ -41,6 +41,17 @@ LA_INLINE void draw_outline(Image& image, const Rect& rect, i64 thickness, Colou
   fill_rect(image, {std::max(rect.right - thickness, rect.left), rect.top, rect.right, rect.bottom}, colour);
 }
 
+LA_INLINE void blend_pixel(Image& image, i64 x, i64 y, Colour colour, std::uint8_t cover) noexcept {
+  if (x < 0 || x >= image.width || y < 0 || y >= image.height) return;
+  std::uint8_t* pixel = image.row(y) + 3 * x;
+  const auto mix = [cover](std::uint8_t below, std::uint8_t above) {
+    return std::uint8_t((below * (255 - cover) + above * cover + 127) / 255);
+  };
+  pixel[0] = mix(pixel[0], colour.r);
+  pixel[1] = mix(pixel[1], colour.g);
+  pixel[2] = mix(pixel[2], colour.b);
+}
+
 LA_INLINE void fill_disc(Image& image, i64 centre_x, i64 centre_y, i64 radius, Colour colour) noexcept {
   for (i64 dy = -radius; dy <= radius; ++dy) {
     const i64 half = i64(std::sqrt(double(radius * radius - dy * dy)) + 0.5);

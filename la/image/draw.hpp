@@ -29,6 +29,9 @@ void fill_rect(Image& image, const Rect& rect, Colour colour) noexcept;
 /// The outermost `thickness` pixels of the rectangle.
 void draw_outline(Image& image, const Rect& rect, i64 thickness, Colour colour) noexcept;
 
+/// Mixes a colour into a pixel; cover 255 puts it there.
+void blend_pixel(Image& image, i64 x, i64 y, Colour colour, std::uint8_t cover) noexcept;
+
 void fill_disc(Image& image, i64 centre_x, i64 centre_y, i64 radius, Colour colour) noexcept;
 
 /// Every pixel becomes a square of factor x factor.

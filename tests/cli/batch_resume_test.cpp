@@ -160,6 +160,13 @@ TEST_CASE("batch overwrite: drawn pictures go into a folder of their own, one a 
   std::sort(names.begin(), names.end());
   CHECK(names == std::vector<std::string>{"000001-photo.png", "000002-photo.png", "000003-crowd.png"});
   CHECK(read_file(here / "drawn/000001-photo.png") != bytes);
+  const std::string font = "/usr/share/fonts-droid-fallback/truetype/DroidSansFallback.ttf";
+  succeed(batch_program(in, here / "font.jsonl", {"--annotate-dir", here / "font", "--font", font}));
+  CHECK(read_file(here / "font/000001-photo.png") != read_file(here / "drawn/000001-photo.png"));
+  CHECK(contains(last(batch_program(in, here / "other.jsonl", {"--font", font}), 2), "--annotate-dir"));
+  CHECK(contains(
+      last(batch_program(in, here / "other.jsonl", {"--annotate-dir", here / "no", "--font", in}), 1),
+      "expected a TrueType"));
   CHECK(contains(last(batch_program(in, here / "other.jsonl", {"--annotate-dir", here / "drawn"}), 2),
                  " is there already"));
   // The folder of the pictures themselves is none for drawn ones.

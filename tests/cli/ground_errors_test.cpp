@@ -251,6 +251,15 @@ TEST_CASE("ground errors: a drawing's name tells its format") {
   CHECK(read_file(here / "out.jpg").starts_with("\xff\xd8\xff"));
 }
 
+TEST_CASE("ground errors: a font that is none, or that nothing is drawn with") {
+  TemporaryDirectory here;
+  const std::string image = source("data/pictures/shapes.png");
+  check_failure(ground({"--annotate", here / "out.png", "--font", image}), 1, {image, "expected a TrueType"});
+  check_failure(ground({"--annotate", here / "out.png", "--font", here / "none.ttf"}), 1,
+                {here / "none.ttf"});
+  check_usage({"--json", "--font", image}, {"--font", "--annotate"});
+}
+
 TEST_CASE("ground errors: a drawing that does not reach its disk") {
   const Outcome outcome = ground({"--annotate", "/dev/full"});
   CHECK(outcome.status == 1);

@@ -194,6 +194,19 @@ TEST_CASE("ground: --annotate changes pixels at every size, and small pictures a
   }
 }
 
+TEST_CASE("ground: --font draws labels of any script, the built-in letters only ASCII") {
+  TemporaryDirectory here;
+  const auto drawn = [&](const std::string& phrase, const std::string& font) {
+    const Outcome outcome = ground({"--phrase", phrase, "--annotate", here / "a.png", "--font", font});
+    INFO(outcome.err);
+    REQUIRE(outcome.status == 0);
+    return load_image(here / "a.png").pixels;
+  };
+  const std::string droid = "/usr/share/fonts-droid-fallback/truetype/DroidSansFallback.ttf";
+  const std::string dejavu = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf";
+  CHECK(drawn("\u7ea2\u8272", droid) != drawn("\u7ea2\u8272", dejavu));
+}
+
 TEST_CASE("ground: --dry checks the checkpoint and tells what it is") {
   const Outcome outcome =
       ground({"--dry", "--model-dir", source("tests/checkpoints/odd"), "--image", "/no/such/picture"});
@@ -206,35 +219,16 @@ TEST_CASE("ground: --help has every flag, --version a number") {
   const Outcome help = ground({"--help"});
   CHECK(help.status == 0);
   CHECK(help.err.empty());
-  for (const char* flag : {"--model-dir",
-                           "--model-id",
-                           "--image",
-                           "--task",
-                           "--phrase",
-                           "--categories",
-                           "--query",
-                           "--prompt-style",
-                           "--generation-mode",
-                           "--stop",
-                           "--max-tokens",
-                           "--temperature",
-                           "--top-p",
-                           "--top-k",
-                           "--repetition-penalty",
-                           "--seed",
-                           "--max-image-side",
-                           "--weights",
-                           "--activations",
-                           "--device",
-                           "--isa",
-                           "--threads",
-                           "--annotate",
-                           "--json",
-                           "--warmup",
-                           "--dry",
-                           "--max-memory",
-                           "--version",
-                           "--help",
+  for (const char* flag : {"--model-dir",   "--model-id",       "--image",
+                           "--task",        "--phrase",         "--categories",
+                           "--query",       "--prompt-style",   "--generation-mode",
+                           "--stop",        "--max-tokens",     "--temperature",
+                           "--top-p",       "--top-k",          "--repetition-penalty",
+                           "--seed",        "--max-image-side", "--weights",
+                           "--activations", "--device",         "--isa",
+                           "--threads",     "--annotate",       "--font",
+                           "--json",        "--warmup",         "--dry",
+                           "--max-memory",  "--version",        "--help",
                            "--no-exif"})
     CHECK_MESSAGE(contains(help.out, "\n  " + std::string(flag) + " "), flag);
   const Outcome version = ground({"--version"});
