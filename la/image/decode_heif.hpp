@@ -3,9 +3,11 @@
 #if defined(LA_WITH_HEIF)
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <new>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <libheif/heif.h>
@@ -16,18 +18,34 @@
 
 namespace la::inline LA_ABI::detail {
 
+/// The longest side that a HEIC or AVIF file may have. The canvas of a grid has a size of its own, which libheif allocates
+/// before it looks whether that is the size in the header, and its limit is one for both sides: with a grid the longest
+/// side of a square of max_pixels, so that no canvas holds more. Small limits leave room for the coder's padding.
+inline i64 heif_side_limit(const ImageFile& file) {
+  constexpr i64 kMaxSide = 32768, kPadded = 4096;
+  const std::string_view bytes(reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size());
+  const bool canvas = bytes.find("grid") != bytes.npos || bytes.find("iovl") != bytes.npos;
+  const i64 side = canvas ? i64(std::sqrt(double(file.options.max_pixels))) : file.options.max_pixels;
+  return std::min(kMaxSide, std::max(kPadded, side));
+}
+
 /// error: what libheif says
 inline void check_heif(const ImageFile& file, const heif_error& error) {
   if (error.code == heif_error_Ok) return;
+  const std::string_view message = error.message;
+  const std::string reason(message.substr(0, message.find('\n')));
   if (error.code == heif_error_Memory_allocation_error && error.subcode == heif_suberror_Unspecified)
     throw std::bad_alloc();
   if (error.subcode == heif_suberror_End_of_data) file.fail_truncated();
+  if (error.subcode == heif_suberror_Security_limit_exceeded)
+    fail(file.name, ": too large: expected sides of at most ", heif_side_limit(file),
+         " pixels, found: ", reason);
   if (error.code == heif_error_Unsupported_filetype || error.subcode == heif_suberror_Unsupported_codec)
     file.fail_damaged(std::string("libheif has no decoder for it here (packages ") +
                       (file.format == ImageFormat::avif ? "libheif-plugin-dav1d or libheif-plugin-aomdec"
                                                         : "libheif-plugin-libde265") +
-                      " where they exist): " + error.message);
-  file.fail_damaged(error.message);
+                      " where they exist): " + reason);
+  file.fail_damaged(reason);
 }
 
 template <class Handle>
@@ -38,8 +56,8 @@ using HeifPointer = std::unique_ptr<Handle, void (*)(Handle*)>;
 inline Image decode_heif(const ImageFile& file) {
   const HeifPointer<heif_context> context(heif_context_alloc(), heif_context_free);
   if (!context) throw std::bad_alloc();
-  constexpr i64 kMaxSide = 32768;
-  heif_context_set_maximum_image_size_limit(context.get(), int(std::min(kMaxSide, file.options.max_pixels)));
+  const i64 side_limit = heif_side_limit(file);
+  heif_context_set_maximum_image_size_limit(context.get(), int(side_limit) + 1);
   check_heif(file, heif_context_read_from_memory_without_copy(context.get(), file.bytes.data(),
                                                               file.bytes.size(), nullptr));
   heif_image_handle* found = nullptr;

@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 seconds=${1:-60}
 [ $# -gt 0 ] && shift
-names=${*:-safetensors checkpoint tokenizer text picture answer block request_line kernels}
+names=${*:-safetensors checkpoint tokenizer text picture jpeg webp heif gif tiff answer block request_line kernels}
 CXX=${CXX:-clang++}
 command -v "$CXX" >/dev/null || { echo "$CXX was not found: the fuzzers need clang (libFuzzer)" >&2; exit 77; }
 out=build-fuzz
@@ -42,6 +42,17 @@ build_kernels() {
     kernels/dispatch.cpp tests/fuzz/kernels.cpp $objects -o $out/kernels
 }
 
+# A decoder of pictures: its macro, its library, and the format that it is given.
+decoder() {
+  case $1 in
+    jpeg) echo "-DLA_WITH_JPEG -DLA_FUZZ_FORMAT=jpeg -ljpeg" ;;
+    webp) echo "-DLA_WITH_WEBP -DLA_FUZZ_FORMAT=webp -lwebp -lwebpdemux" ;;
+    heif) echo "-DLA_WITH_HEIF -DLA_FUZZ_FORMAT=heic -lheif" ;;
+    gif) echo "-DLA_WITH_GIF -DLA_FUZZ_FORMAT=gif -lgif" ;;
+    tiff) echo "-DLA_WITH_TIFF -DLA_FUZZ_FORMAT=tiff -ltiff" ;;
+  esac
+}
+
 build() {
   fresh "$out/$1" && return
   echo "building $1" >&2
@@ -49,7 +60,8 @@ build() {
     build_kernels
   else
     # shellcheck disable=SC2086
-    "$CXX" $flags "tests/fuzz/$1.cpp" -o "$out/$1" -lsimdjson -lutf8proc
+    "$CXX" $flags "tests/fuzz/$([ -z "$(decoder "$1")" ] && echo "$1" || echo picture).cpp" -o "$out/$1" \
+      -lsimdjson -lutf8proc $(decoder "$1")
   fi
 }
 
@@ -66,6 +78,10 @@ seed() {
         at=$((at + 1))
       done ;;
     picture) cp data/pictures/turned.jpg "$out/seeds/$1" ;;
+    jpeg) cp tests/goldens/jpeg/*.jpg tests/goldens/formats/jpeg/*.jpg "$out/seeds/$1" ;;
+    webp | gif) cp tests/goldens/formats/"$1"/*."$1" "$out/seeds/$1" ;;
+    tiff) cp tests/goldens/formats/tiff/*.tif "$out/seeds/$1" ;;
+    heif) cp tests/goldens/formats/heic/*.heic tests/goldens/formats/avif/*.avif "$out/seeds/$1" ;;
     request_line) head -3 data/pictures/calibration.jsonl > "$out/seeds/$1/lines" ;;
     *) ;;
   esac

@@ -196,6 +196,21 @@ TEST_CASE("formats: HEIC of 8 and 10 bits, with alpha, of odd sides, turned and 
   check_damage(ImageFormat::heic, golden("heic/turned.heic"));
 }
 
+TEST_CASE(
+    "formats: a HEIC grid whose canvas is larger than its header says is refused before it is allocated") {
+  if (skipped(ImageFormat::heic)) return;
+  std::string file = golden("heic/even.heic");
+  const std::string canvas{"\0\0\0\0\0\x40\0\x30",
+                           8};  // version, flags, rows and columns less one, width, height
+  const std::size_t at = file.find("idat" + canvas);
+  REQUIRE(at != file.npos);
+  file.replace(at + 8, 4, "\x7f\xff\x7f\xff");
+  const std::string error = error_of(file);
+  CAPTURE(error);
+  CHECK(error.starts_with("picture: too large: expected sides of at most 16384 pixels, found: "));
+  CHECK(error.find("32767x32767") != error.npos);
+}
+
 TEST_CASE("formats: AVIF of 8, 10 and 12 bits, with alpha, of odd sides, turned and mirrored") {
   check_format(ImageFormat::avif, "formats/avif", ".avif");
   check_cuts(ImageFormat::avif, golden("avif/even.avif"), 8);
