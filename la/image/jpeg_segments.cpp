@@ -1,6 +1,7 @@
 #include "jpeg_segments.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace la::inline LA_ABI {
 
@@ -12,7 +13,10 @@ LA_INLINE std::optional<JpegSegment> next_jpeg_segment(std::span<const std::byte
     const unsigned marker = byte(i + 1);
     return byte(i) == 0xff && marker != 0x00 && marker != 0xff && (marker < 0xd0 || marker > 0xd8);
   };
-  while (at + 4 <= jpeg.size() && !begins_segment(at)) ++at;
+  while (at + 4 <= jpeg.size() && !begins_segment(at)) {
+    const void* next = std::memchr(jpeg.data() + at + 1, 0xff, jpeg.size() - at - 1);
+    at = next ? std::size_t(static_cast<const std::byte*>(next) - jpeg.data()) : jpeg.size();
+  }
   if (at + 4 > jpeg.size() || byte(at + 1) == 0xd9) return std::nullopt;
   const std::size_t length = byte(at + 2) << 8 | byte(at + 3);  // counts its own two bytes
   if (length < 2) return std::nullopt;

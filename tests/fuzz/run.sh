@@ -95,7 +95,7 @@ for name in $names; do
   log=$out/$name.log
   code=0
   # shellcheck disable=SC2086
-  OMP_NUM_THREADS=1 "$out/$name" "$out/corpus/$name" "$out/seeds/$name" -max_total_time="$seconds" -timeout=20 \
+  LSAN_OPTIONS=suppressions=tests/fuzz/leaks.supp:print_suppressions=0 OMP_NUM_THREADS=1 "$out/$name" "$out/corpus/$name" "$out/seeds/$name" -max_total_time="$seconds" -timeout=20 \
     -rss_limit_mb=2560 -malloc_limit_mb=1024 -max_len=65536 -print_final_stats=1 $dictionary \
     -artifact_prefix="$out/found/$name-" > "$log" 2>&1 || code=$?
   covered=$(grep -o 'cov: [0-9]*' "$log" | tail -1)

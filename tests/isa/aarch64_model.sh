@@ -10,7 +10,7 @@ if [ "$cxx" = absent ] || [ "$qemu" = absent ]; then
   echo "skipped: aarch64-linux-gnu-g++ is $cxx, qemu-aarch64 is $qemu (packages g++-aarch64-linux-gnu, qemu-user)"
   exit 77
 fi
-if [ ! -f "$packages/complete" ]; then
+if [ ! -f "$packages/unpacked" ]; then
   echo "skipped: arm64 simdjson and utf8proc are not in $packages (sh tests/isa/aarch64_packages.sh $packages)"
   exit 77
 fi
