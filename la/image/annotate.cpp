@@ -147,8 +147,7 @@ class Annotator {
 }  // namespace detail
 
 LA_INLINE Image annotate(const Image& image, std::span<const Mark> marks, const AnnotateOptions& options) {
-  require(image.width > 0 && image.height > 0, "annotate: expected a picture, found ", image.width, "x",
-          image.height);
+  require_pixels(image, "annotate");
   const i64 longer = std::max(image.width, image.height);
   const i64 factor = std::max(i64{1}, (options.min_longer_side + longer - 1) / longer);
   Image annotated = enlarge(image, factor);

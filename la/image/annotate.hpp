@@ -33,7 +33,7 @@ struct AnnotateOptions {
 /// own until the palette repeats. Lines and text grow with the picture. Tags stay inside it and keep off each
 /// other where there is room; a label too long for the picture is cut. The built-in letters are ASCII
 /// only: any other character is shown as `?`. Coordinates outside the picture are clamped to it; a mark with
-/// a NaN is left out. error: an empty picture
+/// a NaN is left out. error: see require_pixels
 Image annotate(const Image& image, std::span<const Mark> marks, const AnnotateOptions& options = {});
 
 }  // namespace la::inline LA_ABI

@@ -20,7 +20,8 @@ inline constexpr std::size_t kMaxQuadsPerCharacter = 16;  // the font's most int
 
 }  // namespace detail
 
-LA_INLINE void fill_rect(Image& image, const Rect& rect, Colour colour) noexcept {
+LA_INLINE void fill_rect(Image& image, const Rect& rect, Colour colour) {
+  require_pixels(image, "draw");
   const i64 left = std::max(rect.left, i64{0}), right = std::min(rect.right, image.width);
   const i64 top = std::max(rect.top, i64{0}), bottom = std::min(rect.bottom, image.height);
   if (left >= right) return;
@@ -34,14 +35,15 @@ LA_INLINE void fill_rect(Image& image, const Rect& rect, Colour colour) noexcept
   }
 }
 
-LA_INLINE void draw_outline(Image& image, const Rect& rect, i64 thickness, Colour colour) noexcept {
+LA_INLINE void draw_outline(Image& image, const Rect& rect, i64 thickness, Colour colour) {
   fill_rect(image, {rect.left, rect.top, rect.right, std::min(rect.top + thickness, rect.bottom)}, colour);
   fill_rect(image, {rect.left, std::max(rect.bottom - thickness, rect.top), rect.right, rect.bottom}, colour);
   fill_rect(image, {rect.left, rect.top, std::min(rect.left + thickness, rect.right), rect.bottom}, colour);
   fill_rect(image, {std::max(rect.right - thickness, rect.left), rect.top, rect.right, rect.bottom}, colour);
 }
 
-LA_INLINE void blend_pixel(Image& image, i64 x, i64 y, Colour colour, std::uint8_t cover) noexcept {
+LA_INLINE void blend_pixel(Image& image, i64 x, i64 y, Colour colour, std::uint8_t cover) {
+  require_pixels(image, "draw");
   if (x < 0 || x >= image.width || y < 0 || y >= image.height) return;
   std::uint8_t* pixel = image.row(y) + 3 * x;
   const auto mix = [cover](std::uint8_t below, std::uint8_t above) {
@@ -52,7 +54,7 @@ LA_INLINE void blend_pixel(Image& image, i64 x, i64 y, Colour colour, std::uint8
   pixel[2] = mix(pixel[2], colour.b);
 }
 
-LA_INLINE void fill_disc(Image& image, i64 centre_x, i64 centre_y, i64 radius, Colour colour) noexcept {
+LA_INLINE void fill_disc(Image& image, i64 centre_x, i64 centre_y, i64 radius, Colour colour) {
   for (i64 dy = -radius; dy <= radius; ++dy) {
     const i64 half = i64(std::sqrt(double(radius * radius - dy * dy)) + 0.5);
     fill_rect(image, {centre_x - half, centre_y + dy, centre_x + half + 1, centre_y + dy + 1}, colour);
@@ -60,6 +62,8 @@ LA_INLINE void fill_disc(Image& image, i64 centre_x, i64 centre_y, i64 radius, C
 }
 
 LA_INLINE Image enlarge(const Image& image, i64 factor) {
+  require_pixels(image, "enlarge");
+  if (factor < 1) fail_usage("enlarge: expected a factor of at least 1, found ", factor);
   Image large(image.width * factor, image.height * factor);
   for (i64 y = 0; y < large.height; ++y) {
     const std::uint8_t* in = image.row(y / factor);

@@ -23,18 +23,18 @@ struct Rect {
   Rect grown(i64 by) const noexcept { return {left - by, top - by, right + by, bottom + by}; }
 };
 
-/// Every drawing function leaves out what lies outside the picture.
-void fill_rect(Image& image, const Rect& rect, Colour colour) noexcept;
+/// Every drawing function leaves out what lies outside the picture.    error: see require_pixels
+void fill_rect(Image& image, const Rect& rect, Colour colour);
 
 /// The outermost `thickness` pixels of the rectangle.
-void draw_outline(Image& image, const Rect& rect, i64 thickness, Colour colour) noexcept;
+void draw_outline(Image& image, const Rect& rect, i64 thickness, Colour colour);
 
 /// Mixes a colour into a pixel; cover 255 puts it there.
-void blend_pixel(Image& image, i64 x, i64 y, Colour colour, std::uint8_t cover) noexcept;
+void blend_pixel(Image& image, i64 x, i64 y, Colour colour, std::uint8_t cover);
 
-void fill_disc(Image& image, i64 centre_x, i64 centre_y, i64 radius, Colour colour) noexcept;
+void fill_disc(Image& image, i64 centre_x, i64 centre_y, i64 radius, Colour colour);
 
-/// Every pixel becomes a square of factor x factor.
+/// Every pixel becomes a square of factor x factor.    error: (usage) a factor below 1; see require_pixels
 Image enlarge(const Image& image, i64 factor);
 
 /// What draw_text can show: printable ASCII stays, every other character becomes one `?`.

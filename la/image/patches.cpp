@@ -73,6 +73,7 @@ LA_INLINE SizePlan plan_size(i64 width, i64 height, const ProcessorConfig& confi
 }
 
 LA_INLINE Patches preprocess(const Image& image, const ProcessorConfig& config, Team* team) {
+  require_pixels(image, "picture");
   const SizePlan plan = plan_size(image.width, image.height, config);
   const Image limited = resize_bicubic(image, plan.limited_width, plan.limited_height, team);
   return detail::cut_into_patches(resize_bicubic(limited, plan.width, plan.height, team), plan, config, team);

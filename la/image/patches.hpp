@@ -38,7 +38,7 @@ struct Patches {
 };
 
 /// Resizes as planned, then (x / 255 - mean) / std in f32.
-/// error: as plan_size
+/// error: as plan_size; see require_pixels
 Patches preprocess(const Image& image, const ProcessorConfig& config, Team* team = nullptr);
 
 }  // namespace la::inline LA_ABI

@@ -130,9 +130,10 @@ inline Image resize_columns(const Image& image, i64 height, Team* team) {
 }  // namespace detail
 
 LA_INLINE Image resize_bicubic(const Image& image, i64 width, i64 height, Team* team) {
-  require(image.width > 0 && image.height > 0 && width > 0 && height > 0,
-          "resize: expected non-empty pictures, found ", image.width, "x", image.height, " to ", width, "x",
-          height);
+  require_pixels(image, "resize");
+  if (width <= 0 || height <= 0)
+    fail_usage("resize: expected sides of at least 1, found ", image.width, "x", image.height, " to ", width,
+               "x", height);
   if (width == image.width)
     return height == image.height ? image : detail::resize_columns(image, height, team);
   const Image rows = detail::resize_rows(image, width, team);
@@ -150,6 +151,7 @@ LA_INLINE PixelSize limited_size(i64 width, i64 height, i64 max_side) {
 }
 
 LA_INLINE Image limit_side(const Image& image, i64 max_side, Team* team) {
+  require_pixels(image, "resize");
   const PixelSize size = limited_size(image.width, image.height, max_side);
   if (size.width == image.width && size.height == image.height) return image;
   return resize_bicubic(image, size.width, size.height, team);

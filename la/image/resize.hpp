@@ -10,7 +10,7 @@ namespace la::inline LA_ABI {
 /// with the downscale factor, first along rows, then along columns, rounded to 8 bits in between. A side that
 /// does not change has no pass.
 ///
-/// error: an empty picture or an empty target
+/// error: (usage) an empty target; see require_pixels
 /// source: Pillow, src/libImaging/Resample.c
 Image resize_bicubic(const Image& image, i64 width, i64 height, Team* team = nullptr);
 
@@ -22,7 +22,7 @@ struct PixelSize {
 /// they are. error: max_side < 1
 PixelSize limited_size(i64 width, i64 height, i64 max_side);
 
-/// The picture in that size, by one bicubic pass if that is another.
+/// The picture in that size, by one bicubic pass if that is another.    error: see require_pixels, limited_size
 Image limit_side(const Image& image, i64 max_side, Team* team = nullptr);
 
 }  // namespace la::inline LA_ABI

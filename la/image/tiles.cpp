@@ -31,6 +31,7 @@ LA_INLINE std::vector<Rect> tiles_of(i64 width, i64 height, const Tiling& tiling
 }
 
 LA_INLINE Image crop(const Image& image, const Rect& rect) {
+  require_pixels(image, "crop");
   require(rect.left >= 0 && rect.top >= 0 && rect.left < rect.right && rect.top < rect.bottom &&
               rect.right <= image.width && rect.bottom <= image.height,
           "crop: expected a rectangle inside ", image.width, "x", image.height, ", found ", rect.left, " ",

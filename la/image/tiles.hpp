@@ -20,7 +20,7 @@ struct Tiling {
 /// error: (usage) a negative side, an overlap outside [0, 0.9]
 std::vector<Rect> tiles_of(i64 width, i64 height, const Tiling& tiling);
 
-/// error: a rectangle that is empty or not inside the picture
+/// error: a rectangle that is empty or not inside the picture; see require_pixels
 Image crop(const Image& image, const Rect& rect);
 
 }  // namespace la::inline LA_ABI

@@ -16,6 +16,7 @@ inline void write_jpeg(const std::string& path, const Image& image) {
   require(image.width > 0 && image.height > 0 && image.width <= kMaxSide && image.height <= kMaxSide, path,
           ": expected a picture of 1 to ", kMaxSide, " pixels a side for a JPEG, found ", image.width, "x",
           image.height);
+  require_pixels(image, path);
   PendingFile file(path);
   const StbMemory memory;
   const auto write = [](void* to, void* data, int size) {

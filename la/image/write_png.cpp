@@ -18,6 +18,7 @@ LA_INLINE void write_png(const std::string& path, const Image& image) {
   require(image.width > 0 && image.height > 0 && image.width < kMaxBytes / 4 &&
               image.height <= kMaxBytes / (3 * image.width + 1),
           path, ": expected a picture of 1 to ", kMaxBytes, " bytes, found ", image.width, "x", image.height);
+  require_pixels(image, path);
   PendingFile file(path);
   const detail::StbMemory memory;
   const int encoded = detail::stb_writer::stbi_write_png_to_func(detail::write_png_bytes, &file,

@@ -10,12 +10,13 @@ namespace la::inline LA_ABI {
 
 /// The rows of one forward pass: tokens of all sequences one after the other.
 struct LanguageModel::Batch {
-  std::vector<std::int32_t> ids, positions;         // [T]
-  std::vector<KeyMask> visible;                     // [T]
-  std::vector<KvRows> rows;                         // one per sequence; the layer is filled in
-  std::vector<KvCache*> caches;                     // one per sequence
-  std::vector<i64> first;                           // position in the cache of each feed's first row
-  std::vector<std::int32_t> logit_rows;             // rows whose logits are wanted
+  std::vector<std::int32_t> ids, positions;  // [T]
+  std::vector<KeyMask> visible;              // [T]
+  std::vector<KvRows> rows;                  // one per sequence; the layer is filled in
+  std::vector<KvCache*> caches;              // one per sequence
+  std::vector<i64> first;                    // position in the cache of each feed's first row
+  std::vector<std::int32_t> logit_rows;      // rows whose logits are wanted: of each sequence, its last
+  std::vector<KvRows> logit_queries;  // one per sequence that has such rows, [begin, end) of logit_rows
   std::vector<std::pair<i64, ConstMatrix>> images;  // picture rows, and the row they start at
 
   i64 size() const noexcept { return i64(ids.size()); }
@@ -42,6 +43,9 @@ struct LanguageModel::Batch {
         push(j == 0 ? input.sequence.back() : mask_token, length - 1 + j, window);
       }
     }
+    const i64 wanted = logit_queries.empty() ? 0 : logit_queries.back().begin + logit_queries.back().count;
+    if (i64(logit_rows.size()) > wanted)
+      logit_queries.push_back({input.cache, 0, wanted, i64(logit_rows.size()) - wanted});
     rows.push_back({input.cache, 0, row, size() - row});
     caches.push_back(input.cache);
     first.push_back(start);
@@ -72,12 +76,10 @@ LA_INLINE void LanguageModel::forward(std::span<const SequenceInput> inputs, Wor
     batch.add(input, length, mask_token_);
   }
   const Workspace::Scope scope(workspace);
-  const Matrix x = workspace.matrix(batch.size(), config_.hidden_size);  // [T, C]
-  run(batch, workspace, x);
+  const Matrix last = workspace.matrix(i64(batch.logit_rows.size()), config_.hidden_size);  // [rows, C]
+  run(batch, workspace, last);
   for (const SequenceInput& input : inputs) input.cache->truncate(i64(input.sequence.size()));
 
-  const Matrix last = workspace.matrix(i64(batch.logit_rows.size()), config_.hidden_size);  // [rows, C]
-  ops_.gather(x, batch.logit_rows, last);
   ops_.rms_norm(last, weights_.norm.view, config_.rms_eps, last);
   ops_.linear(last, weights_.head(), logits, Store::overwrite);
 }
@@ -87,12 +89,14 @@ LA_INLINE void LanguageModel::prefill(const SequenceInput& input, i64 until, Wor
   while (input.cache->length() < until) {
     Batch batch;
     batch.add(input, std::min(until, input.cache->length() + kPrefillChunk), mask_token_);
-    const Workspace::Scope scope(workspace);
-    run(batch, workspace, workspace.matrix(batch.size(), config_.hidden_size));
+    run(batch, workspace, {});
   }
 }
 
-LA_INLINE void LanguageModel::run(const Batch& batch, Workspace& workspace, Matrix x) {
+/// The residual stream of the rows whose logits are wanted, before the last norm.    shape: last [logit_rows, C]
+LA_INLINE void LanguageModel::run(const Batch& batch, Workspace& workspace, Matrix last) {
+  const Workspace::Scope scope(workspace);
+  const Matrix x = workspace.matrix(batch.size(), config_.hidden_size);  // [T, C]
   ops_.embedding(*weights_.embedding, batch.ids, x);
   for (const auto& [row, image] : batch.images) {
     std::vector<std::int32_t> all(std::size_t(image.shape[0]));
@@ -102,37 +106,59 @@ LA_INLINE void LanguageModel::run(const Batch& batch, Workspace& workspace, Matr
   for (std::size_t i = 0; i < batch.caches.size(); ++i) batch.caches[i]->extend(batch.rows[i].count);
   const RopeTable rope = text_rope(batch.positions, config_.head_dim, config_.rope_theta, ops_, workspace);
   for (std::size_t i = 0; i < weights_.layers.size(); ++i)
-    layer(weights_.layers[i], i64(i), batch, rope, workspace, x);
+    layer(weights_.layers[i], i64(i), batch, rope, workspace, x, last);
 }
 
 LA_INLINE void LanguageModel::layer(const DecoderLayer& l, i64 index, const Batch& batch,
-                                    const RopeTable& rope, Workspace& workspace, Matrix x) {
+                                    const RopeTable& rope, Workspace& workspace, Matrix x, Matrix last) {
   const i64 tokens = batch.size(), size = config_.head_dim;
   const i64 q_width = config_.heads * size, kv_width = config_.kv_heads * size;
   const Workspace::Scope scope(workspace);
-  const Matrix h = workspace.matrix(tokens, config_.hidden_size);                  // [T, C]
-  const Matrix qkv = workspace.matrix(tokens, q_width + 2 * kv_width);             // [T, (H + 2G) D]
-  const Matrix gate_up = workspace.matrix(tokens, 2 * config_.intermediate_size);  // [T, 2F]
-  const Matrix wide = workspace.matrix(tokens, config_.intermediate_size);         // [T, F]
 
-  // x += o(attention(rms_norm(x)))
-  ops_.rms_norm(x, l.input_norm.view, config_.rms_eps, h);
-  ops_.linear(h, *l.qkv, qkv, Store::overwrite);
-  const Cube q = qkv.columns(0, q_width).split_heads(config_.heads);                       // [T, H, D]
+  // q, k, v of rms_norm(x)
+  const Matrix qkv = workspace.matrix(tokens, q_width + 2 * kv_width);  // [T, (H + 2G) D]
+  {
+    const Workspace::Scope norm_scope(workspace);
+    const Matrix h = workspace.matrix(tokens, config_.hidden_size);  // [T, C]
+    ops_.rms_norm(x, l.input_norm.view, config_.rms_eps, h);
+    ops_.linear(h, *l.qkv, qkv, Store::overwrite);
+  }
   const Cube k = qkv.columns(q_width, kv_width).split_heads(config_.kv_heads);             // [T, G, D]
   const Cube v = qkv.columns(q_width + kv_width, kv_width).split_heads(config_.kv_heads);  // [T, G, D]
-  ops_.rope(q, rope.cos, rope.sin, Rope::halves);
+  ops_.rope(qkv.columns(0, q_width).split_heads(config_.heads), rope.cos, rope.sin, Rope::halves);
   ops_.rope(k, rope.cos, rope.sin, Rope::halves);
-  std::vector<KvRows> rows = batch.rows;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    rows[i].layer = index;
-    const i64 begin = rows[i].begin, count = rows[i].count;
+  for (std::size_t i = 0; i < batch.rows.size(); ++i) {
+    const i64 begin = batch.rows[i].begin, count = batch.rows[i].count;
     ops_.kv_write(*batch.caches[i], index, batch.first[i], k.rows(begin, count), v.rows(begin, count));
   }
-  ops_.attention(q, rows, batch.visible, float(1.0 / std::sqrt(double(size))), q);  // overwrites q
-  ops_.linear(qkv.columns(0, q_width), *l.o, x, Store::add);
 
-  // x += down(silu(gate(h)) * up(h)), h = rms_norm(x)
+  // What follows concerns each row alone: of the last layer's, those without logits are needed no more.
+  const Matrix queries = qkv.columns(0, q_width);
+  if (index + 1 < config_.layers) {
+    attend_and_mix(l, index, batch.rows, batch.visible, queries, workspace, x);
+  } else if (!batch.logit_rows.empty()) {
+    const Matrix wanted = workspace.matrix(i64(batch.logit_rows.size()), q_width);
+    ops_.gather(queries, batch.logit_rows, wanted);
+    ops_.gather(x, batch.logit_rows, last);
+    std::vector<KeyMask> visible;
+    for (const std::int32_t row : batch.logit_rows) visible.push_back(batch.visible[std::size_t(row)]);
+    attend_and_mix(l, index, batch.logit_queries, visible, wanted, workspace, last);
+  }
+}
+
+/// x += o(attention(q)), x += down(silu(gate(h)) * up(h)) with h = rms_norm(x).    shape: q [T, H D], overwritten; x [T, C]
+LA_INLINE void LanguageModel::attend_and_mix(const DecoderLayer& l, i64 index, std::vector<KvRows> rows,
+                                             std::span<const KeyMask> visible, Matrix q, Workspace& workspace,
+                                             Matrix x) {
+  for (KvRows& of_sequence : rows) of_sequence.layer = index;
+  const Cube heads = q.split_heads(config_.heads);
+  ops_.attention(heads, rows, visible, float(1.0 / std::sqrt(double(config_.head_dim))), heads);
+  ops_.linear(q, *l.o, x, Store::add);
+
+  const i64 tokens = x.shape[0];
+  const Matrix h = workspace.matrix(tokens, config_.hidden_size);                  // [T, C]
+  const Matrix gate_up = workspace.matrix(tokens, 2 * config_.intermediate_size);  // [T, 2F]
+  const Matrix wide = workspace.matrix(tokens, config_.intermediate_size);         // [T, F]
   ops_.rms_norm(x, l.post_attention_norm.view, config_.rms_eps, h);
   ops_.linear(h, *l.gate_up, gate_up, Store::overwrite);
   ops_.swiglu(gate_up, wide);

@@ -51,9 +51,11 @@ class LanguageModel {
 
  private:
   struct Batch;
-  void run(const Batch& batch, Workspace& workspace, Matrix x);
+  void run(const Batch& batch, Workspace& workspace, Matrix last);
   void layer(const DecoderLayer& l, i64 index, const Batch& batch, const struct RopeTable& rope,
-             Workspace& workspace, Matrix x);
+             Workspace& workspace, Matrix x, Matrix last);
+  void attend_and_mix(const DecoderLayer& l, i64 index, std::vector<KvRows> rows,
+                      std::span<const KeyMask> visible, Matrix q, Workspace& workspace, Matrix x);
 
   const TextConfig& config_;
   std::int32_t mask_token_;

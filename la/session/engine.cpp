@@ -65,6 +65,7 @@ LA_INLINE ModelWeights Engine::load(const std::string& directory, const SessionO
 }
 
 LA_INLINE EncodedImage Engine::encode(const Image& image, i64 max_side, bool shared) {
+  require_pixels(image, "picture");
   const ImageKey key = shared ? key_of(image, max_side) : ImageKey{};
   const std::lock_guard lock(mutex);
   if (shared) {

@@ -91,6 +91,7 @@ LA_INLINE void Parts::divide(Whole& whole) const {
       fail_usage("tile: expected a file or pixels, found a picture that is encoded already");
     if (const auto* path = std::get_if<std::string>(&source)) source = load_image(*path, request.load);
     const Image& image = std::get<Image>(source);
+    require_pixels(image, "picture");
     whole.views[0] = {0, 0, image.width, image.height};
     const std::vector<Rect> tiles = tiles_of(image.width, image.height, ask.tile);
     whole.views.insert(whole.views.end(), tiles.begin(), tiles.end());

@@ -52,6 +52,10 @@ LA_INLINE void Sequence::encode(Engine& engine, Request& request, bool share_vis
     if (const auto* image = std::get_if<Image>(&source))
       source = engine.encode(*image, request.max_side, share_vision);
     images_.push_back(std::get<EncodedImage>(source));
+    const ConstMatrix& rows = images_.back().rows;
+    if (!rows.data || rows.shape[1] != engine.config.text.hidden_size)
+      fail_usage("request: expected a picture encoded with this model, found one of ", rows.shape[0],
+                 " rows of ", rows.shape[1], " values");
     result_.preprocess_seconds += images_.back().preprocess_seconds;
     result_.vision_seconds += images_.back().vision_seconds;
   }

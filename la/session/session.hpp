@@ -27,7 +27,7 @@ class Session {
   ~Session();
 
   /// Runs the vision tower, unless the same picture was encoded a short while ago.
-  /// error: a picture whose sides cannot be used, see plan_size
+  /// error: a picture whose sides cannot be used, see plan_size and require_pixels
   /// max_side: shrink a larger picture first (0: never); boxes stay in pixels of the picture given
   EncodedImage encode(const Image& image, i64 max_side = 0);
 

@@ -74,7 +74,7 @@ TEST_CASE("resize: extreme shapes") {
   CHECK(la::resize_bicubic(gradient(3000, 1), 1, 1).pixels.size() == 3);
   CHECK(la::resize_bicubic(gradient(1, 1), 640, 480).row(479)[0] == gradient(1, 1).pixels[0]);
   CHECK_THROWS_WITH_AS(la::resize_bicubic(gradient(4, 4), 0, 4),
-                       "resize: expected non-empty pictures, found 4x4 to 0x4", la::Error);
+                       "resize: expected sides of at least 1, found 4x4 to 0x4", la::Error);
   CHECK_THROWS_AS(la::resize_bicubic(la::Image(), 4, 4), la::Error);
 }
 
