@@ -43,7 +43,9 @@ constexpr i64 groups_of(i64 inputs) noexcept {
 }
 /// Scales that 128 inputs of an output have.
 constexpr int scales_a_group(PanelFormat format) noexcept {
-  return format == PanelFormat::q4_g32 ? 4 : format == PanelFormat::q8 || format == PanelFormat::q4_g128 ? 1 : 0;
+  return format == PanelFormat::q4_g32                                 ? 4
+         : format == PanelFormat::q8 || format == PanelFormat::q4_g128 ? 1
+                                                                       : 0;
 }
 /// Bytes of the codes of a tile.
 constexpr i64 tile_bytes(PanelFormat format, i64 inputs) noexcept {
@@ -202,7 +204,8 @@ struct AttentionRows {
   i64 q_stride = 0, q_head_stride = 0, out_stride = 0, out_head_stride = 0;
   std::int32_t heads = 0, group = 0, size = 0;  ///< H, H / G, D
   float scale = 1;
-  float* partial = nullptr;  ///< [T, H, parts, D + 2]: sums, then the total and the largest score; null: not split
+  float* partial =
+      nullptr;  ///< [T, H, parts, D + 2]: sums, then the total and the largest score; null: not split
   std::int32_t parts = 0;
 };
 

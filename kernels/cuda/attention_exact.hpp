@@ -6,9 +6,9 @@
 // and goes through the pages of its keys: scores, softmax with the largest score so far, sums of values.
 namespace la::inline LA_ABI::kernels::cuda {
 
-inline constexpr int kExactAcross = kThreads / kAttentionPairs;         // threads a pair
-inline constexpr int kExactKeys = kPageKeys / kExactAcross;             // scores of a page a thread
-inline constexpr int kExactChannels = kMaxHeadSize / kExactAcross;      // most channels a thread
+inline constexpr int kExactAcross = kThreads / kAttentionPairs;     // threads a pair
+inline constexpr int kExactKeys = kPageKeys / kExactAcross;         // scores of a page a thread
+inline constexpr int kExactChannels = kMaxHeadSize / kExactAcross;  // most channels a thread
 
 struct ExactSums {
   float value[kExactChannels] = {};
@@ -16,8 +16,9 @@ struct ExactSums {
 };
 
 /// One page of keys, those of them that the row sees, to the sums.
-LA_DEVICE inline void exact_page(const AttentionRows& a, const float* keys, int first_key, const KeyMask& mask, bool pair,
-                                 const float* q, float* scores, int j, ExactSums& sums) {
+LA_DEVICE inline void exact_page(const AttentionRows& a, const float* keys, int first_key,
+                                 const KeyMask& mask, bool pair, const float* q, float* scores, int j,
+                                 ExactSums& sums) {
   const float* values = keys + kPageKeys * a.size;
   if (pair)
     for (int i = 0; i < kExactKeys; ++i) {
@@ -51,7 +52,8 @@ LA_DEVICE inline void exact_page(const AttentionRows& a, const float* keys, int 
       const int d = j + kExactAcross * i;
       if (d >= a.size) break;
       float sum = sums.value[i] * old;
-      for (int slot = 0; slot < kPageKeys; ++slot) sum = __builtin_fmaf(scores[slot], values[slot * a.size + d], sum);
+      for (int slot = 0; slot < kPageKeys; ++slot)
+        sum = __builtin_fmaf(scores[slot], values[slot * a.size + d], sum);
       sums.value[i] = sum;
     }
   }
@@ -61,7 +63,8 @@ LA_DEVICE inline void exact_page(const AttentionRows& a, const float* keys, int 
 LA_DEVICE inline void merge_part(ExactSums& all, const ExactSums& part) {
   const float max = part.state.max > all.state.max ? part.state.max : all.state.max;
   const float old = rescale(all.state.max, max), own = rescale(part.state.max, max);
-  for (int i = 0; i < kExactChannels; ++i) all.value[i] = __builtin_fmaf(all.value[i], old, part.value[i] * own);
+  for (int i = 0; i < kExactChannels; ++i)
+    all.value[i] = __builtin_fmaf(all.value[i], old, part.value[i] * own);
   all.state.total = __builtin_fmaf(all.state.total, old, part.state.total * own);
   all.state.max = max;
 }
@@ -91,7 +94,8 @@ LA_KERNEL void attention_exact(AttentionRows a) {
   ExactSums all;
   for (int part = first; part < last; ++part) {
     ExactSums own;
-    for (int page = part * (kAttentionPart / kPageKeys); page < (part + 1) * (kAttentionPart / kPageKeys); ++page) {
+    for (int page = part * (kAttentionPart / kPageKeys); page < (part + 1) * (kAttentionPart / kPageKeys);
+         ++page) {
       if (page * kPageKeys >= end) break;
       const auto* keys = reinterpret_cast<const float*>(task.keys.pages[page]) + task.keys.layer_offset +
                          i64(task.kv_head) * 2 * kPageKeys * a.size;
@@ -113,7 +117,8 @@ LA_KERNEL void attention_exact(AttentionRows a) {
   if (!there || a.partial) return;
   for (int c = 0; c < kExactChannels; ++c)
     if (j + kExactAcross * c < a.size)
-      a.out[t * a.out_stride + h * a.out_head_stride + j + kExactAcross * c] = finished(all.value[c], all.state.total);
+      a.out[t * a.out_stride + h * a.out_head_stride + j + kExactAcross * c] =
+          finished(all.value[c], all.state.total);
 }
 
 /// grid: tokens
@@ -123,7 +128,8 @@ LA_KERNEL void kv_write(KvWrite a) {
   for (int e = thread_index(); e < a.heads * a.size; e += block_size()) {
     const int g = e / a.size, d = e % a.size;
     const i64 at = a.to.layer_offset + (i64(g) * 2 * kPageKeys + slot) * a.size + d;
-    const float k = a.k[t * a.k_stride + g * a.k_head_stride + d], v = a.v[t * a.v_stride + g * a.v_head_stride + d];
+    const float k = a.k[t * a.k_stride + g * a.k_head_stride + d],
+                v = a.v[t * a.v_stride + g * a.v_head_stride + d];
     auto* page = reinterpret_cast<float*>(a.to.pages[token / kPageKeys]);
     page[at] = k;
     page[at + i64(kPageKeys) * a.size] = v;

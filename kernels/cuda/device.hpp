@@ -53,7 +53,8 @@ LA_DEVICE inline T* shared_memory() {
 }
 
 /// c += a b in the tensor cores: a 16 x 16 and b 16 x 8 of bf16 pairs, c of float, in the fragments of PTX's m16n8k16.
-LA_DEVICE inline void mma_bf16(float (&c)[4], const std::uint32_t (&a)[4], std::uint32_t b0, std::uint32_t b1) {
+LA_DEVICE inline void mma_bf16(float (&c)[4], const std::uint32_t (&a)[4], std::uint32_t b0,
+                               std::uint32_t b1) {
   asm volatile(
       "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
@@ -189,7 +190,8 @@ LA_DEVICE inline float exponential(float x) {
   if (!(n == n)) return n;
   // 2^n in two factors, since neither 2^128 nor 2^-140 is a float of its own
   const int whole = int(n), half = whole / 2;
-  return p * __builtin_bit_cast(float, (half + 127) << 23) * __builtin_bit_cast(float, (whole - half + 127) << 23);
+  return p * __builtin_bit_cast(float, (half + 127) << 23) *
+         __builtin_bit_cast(float, (whole - half + 127) << 23);
 }
 
 /// erf(x), within 3e-7.    source: Abramowitz and Stegun 7.1.26

@@ -16,8 +16,8 @@ LA_DEVICE inline std::uint32_t code_of(const Q4Block<G>& b, int i, int c) {
 
 /// Four groups of 32 or one of 128: the codes and scales of 128 inputs of a tile of a panel.
 template <int G>
-LA_DEVICE inline void repack_q4(const Q4Block<G>* blocks, i64 count, const WeightView& w, i64 tile, i64 group, int column,
-                                int lane) {
+LA_DEVICE inline void repack_q4(const Q4Block<G>* blocks, i64 count, const WeightView& w, i64 tile, i64 group,
+                                int column, int lane) {
   const int g = lane / 4, t = lane % 4, c = column + g;
   const i64 groups = groups_of(w.inputs), at = tile * groups + group;
   auto* words = static_cast<std::uint32_t*>(const_cast<void*>(w.codes)) + (at * kLanes + lane) * 4;
@@ -32,22 +32,26 @@ LA_DEVICE inline void repack_q4(const Q4Block<G>* blocks, i64 count, const Weigh
   constexpr int many = kGroup / G;
   if (t >= many) return;
   const i64 block = group * many + t, to = (at * kTile + g) * many + t;
-  static_cast<std::uint16_t*>(const_cast<void*>(w.scales))[to] = block < count ? blocks[block].scale[c] : std::uint16_t(0);
+  static_cast<std::uint16_t*>(const_cast<void*>(w.scales))[to] =
+      block < count ? blocks[block].scale[c] : std::uint16_t(0);
   const_cast<std::uint8_t*>(w.zeros)[to] = block < count ? blocks[block].zero[c] : std::uint8_t(0);
 }
 
-LA_DEVICE inline void repack_q8(const Q8Block& b, const WeightView& w, i64 tile, i64 group, int column, int lane) {
+LA_DEVICE inline void repack_q8(const Q8Block& b, const WeightView& w, i64 tile, i64 group, int column,
+                                int lane) {
   const int g = lane / 4, t = lane % 4, c = column + g;
   const i64 at = tile * groups_of(w.inputs) + group;
   for (int s = 0; s < 4; ++s) {
-    auto* to = static_cast<std::uint8_t*>(const_cast<void*>(w.codes)) + ((at * 2 + s / 2) * kLanes + lane) * 16 + s % 2 * 8;
+    auto* to = static_cast<std::uint8_t*>(const_cast<void*>(w.codes)) +
+               ((at * 2 + s / 2) * kLanes + lane) * 16 + s % 2 * 8;
     for (int i = 0; i < 8; ++i) to[i] = std::uint8_t(code_of(b, s * kStep + 8 * t + i, c));
   }
   if (t == 0) static_cast<float*>(const_cast<void*>(w.scales))[at * kTile + g] = b.scale[c];
 }
 
 template <class Value>
-LA_DEVICE inline void repack_float(const Value* panel, const WeightView& w, i64 tile, i64 group, int column, int lane) {
+LA_DEVICE inline void repack_float(const Value* panel, const WeightView& w, i64 tile, i64 group, int column,
+                                   int lane) {
   const int g = lane / 4, t = lane % 4;
   const i64 steps = steps_of(w.inputs);
   for (i64 step = group * 4; step < group * 4 + 4 && step < steps; ++step) {
@@ -76,7 +80,8 @@ LA_DEVICE inline void repack_panel(const Repack& a, i64 index, i64 group, int ha
     case PanelFormat::q4_g128:
       return repack_q4(static_cast<const Q4Block<128>*>(panel), g128, w, tile, group, half * kTile, lane);
     case PanelFormat::q4_g32:
-      return repack_q4(static_cast<const Q4Block<32>*>(panel), steps_of(w.inputs), w, tile, group, half * kTile, lane);
+      return repack_q4(static_cast<const Q4Block<32>*>(panel), steps_of(w.inputs), w, tile, group,
+                       half * kTile, lane);
   }
 }
 

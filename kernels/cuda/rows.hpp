@@ -134,8 +134,9 @@ LA_KERNEL void bicubic(Bicubic a) {
   float sum = 0;
   for (int p = 0; p < 4; ++p)
     for (int q = 0; q < 4; ++q)
-      sum = __builtin_fmaf(rows.weight[p] * columns.weight[q],
-                           a.grid[rows.index[p] * a.row_stride + columns.index[q] * a.column_stride + c], sum);
+      sum =
+          __builtin_fmaf(rows.weight[p] * columns.weight[q],
+                         a.grid[rows.index[p] * a.row_stride + columns.index[q] * a.column_stride + c], sum);
   a.y[i * a.y_row_stride + j * a.y_column_stride + c] = sum;
 }
 

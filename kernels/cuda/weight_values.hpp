@@ -10,8 +10,10 @@ namespace la::inline LA_ABI::kernels::cuda {
 /// infinity and NaN need their exponent filled.
 LA_DEVICE inline float widen_half(std::uint32_t h) {
   const std::uint32_t magnitude = (h & 0x7fffu) << 13;
-  const std::uint32_t bits = __builtin_bit_cast(std::uint32_t, __builtin_bit_cast(float, magnitude) * 0x1p112f);
-  return __builtin_bit_cast(float, bits | (magnitude >= 0x0f800000u ? 0x7f800000u : 0u) | (h & 0x8000u) << 16);
+  const std::uint32_t bits =
+      __builtin_bit_cast(std::uint32_t, __builtin_bit_cast(float, magnitude) * 0x1p112f);
+  return __builtin_bit_cast(float,
+                            bits | (magnitude >= 0x0f800000u ? 0x7f800000u : 0u) | (h & 0x8000u) << 16);
 }
 
 LA_DEVICE inline float widen_bf16(std::uint32_t h) {
@@ -24,12 +26,14 @@ LA_DEVICE inline void eight_weights(const WeightView& w, i64 tile, i64 step, int
   const int s = int(step % 4), g = lane / 4;
   switch (w.format) {
     case PanelFormat::f32: {
-      const auto* p = static_cast<const float*>(w.codes) + ((tile * steps_of(w.inputs) + step) * kLanes + lane) * 8;
+      const auto* p =
+          static_cast<const float*>(w.codes) + ((tile * steps_of(w.inputs) + step) * kLanes + lane) * 8;
       for (int i = 0; i < 8; ++i) out[i] = p[i];
       return;
     }
     case PanelFormat::bf16: {
-      const auto* p = static_cast<const std::uint16_t*>(w.codes) + ((tile * steps_of(w.inputs) + step) * kLanes + lane) * 8;
+      const auto* p = static_cast<const std::uint16_t*>(w.codes) +
+                      ((tile * steps_of(w.inputs) + step) * kLanes + lane) * 8;
       for (int i = 0; i < 8; ++i) out[i] = widen_bf16(p[i]);
       return;
     }
@@ -46,7 +50,8 @@ LA_DEVICE inline void eight_weights(const WeightView& w, i64 tile, i64 step, int
   }
   const int many = scales_a_group(w.format);
   const i64 at = ((tile * groups + group) * kTile + g) * many + (many == 4 ? s : 0);
-  const std::uint32_t word = static_cast<const std::uint32_t*>(w.codes)[((tile * groups + group) * kLanes + lane) * 4 + s];
+  const std::uint32_t word =
+      static_cast<const std::uint32_t*>(w.codes)[((tile * groups + group) * kLanes + lane) * 4 + s];
   const float scale = widen_half(static_cast<const std::uint16_t*>(w.scales)[at]);
   const int zero = w.zeros[at];
   for (int p = 0; p < 4; ++p) {

@@ -74,13 +74,9 @@ class CudaOps final : public Ops {
   void linear(ConstMatrix x, const Weight& weight, Matrix y, Store store) override {
     assert(x.shape[1] == weight.inputs() && y.shape[1] == weight.outputs() && x.shape[0] == y.shape[0]);
     if (x.shape[0] == 0) return;
-    const device::Linear a{x.data,
-                           x.stride[0],
-                           y.data,
-                           y.stride[0],
-                           std::int32_t(x.shape[0]),
-                           store == Store::add,
-                           view_of(weight)};
+    const device::Linear a{
+        x.data,         x.stride[0], y.data, y.stride[0], std::int32_t(x.shape[0]), store == Store::add,
+        view_of(weight)};
     const bool few = a.rows <= 16;
     launch(few ? "linear_exact_few" : "linear_exact_many", a, blocks(weight.outputs(), 32),
            blocks(a.rows, few ? 16 : 64), device::kThreads, device::exact_linear_floats(few ? 1 : 4));
@@ -108,10 +104,11 @@ class CudaOps final : public Ops {
   }
 
   void rope(Cube x, ConstMatrix cos, ConstMatrix sin, Rope layout) override {
-    launch("rope",
-           device::RopeTurn{x.data, x.stride[0], x.stride[1], cos.data, sin.data, cos.stride[0], sin.stride[0],
-                            std::int32_t(x.shape[1]), std::int32_t(x.shape[2]), layout == Rope::interleaved},
-           x.shape[0]);
+    launch(
+        "rope",
+        device::RopeTurn{x.data, x.stride[0], x.stride[1], cos.data, sin.data, cos.stride[0], sin.stride[0],
+                         std::int32_t(x.shape[1]), std::int32_t(x.shape[2]), layout == Rope::interleaved},
+        x.shape[0]);
   }
 
   void gelu(ConstMatrix x, Gelu kind, Matrix y) override {
@@ -166,7 +163,8 @@ class CudaOps final : public Ops {
       const auto& kv = static_cast<const cuda::DeviceKvCache&>(*span.cache);
       for (i64 g = 0; g < kv.shape().heads; ++g)
         for (i64 first = 0; first < span.count * group; first += device::kAttentionPairs)
-          tasks.push_back({kv.layer(span.layer), std::int32_t(span.begin), std::int32_t(g), std::int32_t(first),
+          tasks.push_back({kv.layer(span.layer), std::int32_t(span.begin), std::int32_t(g),
+                           std::int32_t(first),
                            std::int32_t(std::min<i64>(device::kAttentionPairs, span.count * group - first))});
     }
     device::AttentionRows a;
@@ -194,8 +192,8 @@ class CudaOps final : public Ops {
   }
 
   void softmax(Matrix x) override {
-    launch("softmax", device::Softmax{x.data, x.stride[0], std::int32_t(x.shape[1])}, x.shape[0], 1, kRowThreads,
-           kRowThreads);
+    launch("softmax", device::Softmax{x.data, x.stride[0], std::int32_t(x.shape[1])}, x.shape[0], 1,
+           kRowThreads, kRowThreads);
   }
 
  private:
@@ -217,22 +215,25 @@ class CudaOps final : public Ops {
 
   /// shared: floats
   template <class Arguments>
-  void launch(const char* kernel, const Arguments& a, i64 grid_x, i64 grid_y = 1, int threads = device::kThreads,
-              i64 shared = 0) {
+  void launch(const char* kernel, const Arguments& a, i64 grid_x, i64 grid_y = 1,
+              int threads = device::kThreads, i64 shared = 0) {
     if (grid_x == 0 || grid_y == 0) return;
-    driver_->launch({kernel, unsigned(grid_x), unsigned(grid_y), unsigned(threads), std::size_t(shared) * sizeof(float)},
-                    &a, sizeof a);
+    driver_->launch(
+        {kernel, unsigned(grid_x), unsigned(grid_y), unsigned(threads), std::size_t(shared) * sizeof(float)},
+        &a, sizeof a);
   }
 
   void norm(const char* kernel, ConstMatrix x, const float* weight, const float* bias, float eps, Matrix y) {
-    launch(kernel,
-           device::Norm{x.data, x.stride[0], weight, bias, eps, std::int32_t(x.shape[1]), y.data, y.stride[0]},
-           x.shape[0], 1, kRowThreads, kRowThreads);
+    launch(
+        kernel,
+        device::Norm{x.data, x.stride[0], weight, bias, eps, std::int32_t(x.shape[1]), y.data, y.stride[0]},
+        x.shape[0], 1, kRowThreads, kRowThreads);
   }
 
   void elementwise(device::Activation activation, ConstMatrix x, const float* up, Matrix y) {
     launch("elementwise",
-           device::Elementwise{x.data, x.stride[0], up, y.data, y.stride[0], std::int32_t(y.shape[1]), activation},
+           device::Elementwise{x.data, x.stride[0], up, y.data, y.stride[0], std::int32_t(y.shape[1]),
+                               activation},
            y.shape[0], blocks(y.shape[1], device::kThreads));
   }
 

@@ -60,9 +60,9 @@ LA_INLINE std::unique_ptr<PackedWeight> PackedWeight::pack(std::span<const Weigh
                                                            WeightFormat format, Team* team) {
   const detail::PanelSource source(parts, format);
   const StoredPanels* mapped = source.mapped();
-  auto packed = mapped ? std::make_unique<PackedWeight>(*mapped)
-                       : std::make_unique<PackedWeight>(source.format(), source.shape().outputs,
-                                                        source.shape().inputs);
+  auto packed =
+      mapped ? std::make_unique<PackedWeight>(*mapped)
+             : std::make_unique<PackedWeight>(source.format(), source.shape().outputs, source.shape().inputs);
   packed->set_bias(source.bias());
   if (mapped) return packed;
 

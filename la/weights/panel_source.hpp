@@ -25,7 +25,8 @@ class PanelSource {
   std::vector<float> bias() const { return shape_.bias(parts_); }
   /// The part whose panels lie in a mapped file as they are wanted; null when they have to be packed.
   const StoredPanels* mapped() const noexcept {
-    return parts_.size() == 1 && parts_[0].panels && parts_[0].panels->format == format_ ? parts_[0].panels : nullptr;
+    return parts_.size() == 1 && parts_[0].panels && parts_[0].panels->format == format_ ? parts_[0].panels
+                                                                                         : nullptr;
   }
   /// Panel p to out.
   void pack(i64 p, std::vector<float>& scratch, std::byte* out) const {

@@ -8,8 +8,7 @@
 namespace la::test {
 
 TEST_CASE("cuda: every op agrees with reference, exact path") {
-  const auto ops =
-      make_check_ops(make_emulated_ops(), make_reference_ops(0, ActivationFormat::f32), 5e-6);
+  const auto ops = make_check_ops(make_emulated_ops(), make_reference_ops(0, ActivationFormat::f32), 5e-6);
   CHECK_NOTHROW(run_all_ops(*ops));
   CHECK_NOTHROW(run_attention(*ops));
 }

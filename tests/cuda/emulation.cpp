@@ -51,8 +51,8 @@ struct Machine {
 Machine* machine = nullptr;
 
 [[noreturn]] void report(const char* what, int thread) {
-  fail("kernel ", machine->kernel, ", block (", machine->block_x, ", ", machine->block_y, "), thread ", thread, ": ",
-       what);
+  fail("kernel ", machine->kernel, ", block (", machine->block_x, ", ", machine->block_y, "), thread ",
+       thread, ": ", what);
 }
 
 void wait_for(Wait what) {
@@ -72,7 +72,8 @@ void multiply(Thread* lanes) {
   for (int lane = 0; lane < 32; ++lane) {
     const int g = lane / 4, t = lane % 4;
     for (int r = 0; r < 4; ++r)
-      for (int i = 0; i < 2; ++i) a[g + 8 * (r % 2)][2 * t + i + 8 * (r / 2)] = bf16_at(lanes[lane].mma.a[r], i);
+      for (int i = 0; i < 2; ++i)
+        a[g + 8 * (r % 2)][2 * t + i + 8 * (r / 2)] = bf16_at(lanes[lane].mma.a[r], i);
     for (int r = 0; r < 2; ++r)
       for (int i = 0; i < 2; ++i) b[2 * t + i + 8 * r][g] = bf16_at(lanes[lane].mma.b[r], i);
   }
@@ -128,7 +129,8 @@ void run_block(const Body& body) {
   }
   for (;;) {
     int waiting = 0, ended = 0;
-    for (int first = 0; first < machine->threads; first += 32) run_warp(first, std::min(32, machine->threads - first));
+    for (int first = 0; first < machine->threads; first += 32)
+      run_warp(first, std::min(32, machine->threads - first));
     for (int i = 0; i < machine->threads; ++i) {
       waiting += machine->state[std::size_t(i)].wait == Wait::block;
       ended += machine->state[std::size_t(i)].wait == Wait::ended;
@@ -155,7 +157,8 @@ void run_grid(void (*kernel)(Arguments), const cuda::Launch& launch, const void*
     for (unsigned x = 0; x < launch.grid_x; ++x) {
       machine->block_x = int(x);
       machine->block_y = int(y);
-      std::memset(machine->shared.data(), 0xff, machine->shared.size());  // NaN to whoever reads before writing
+      std::memset(machine->shared.data(), 0xff,
+                  machine->shared.size());  // NaN to whoever reads before writing
       run_block([&] { kernel(arguments); });
     }
 }
@@ -176,11 +179,11 @@ class EmulatedDriver final : public cuda::Driver {
   void clear(void* to, std::size_t bytes) override { std::memset(to, 0, bytes); }
   void launch(const cuda::Launch& launch, const void* arguments, std::size_t bytes) override {
     const std::string_view name = launch.kernel;
-#define LA_RUN(NAME, ARGUMENTS)                                                             \
-  if (name == #NAME) {                                                                      \
-    require(bytes == sizeof(device::ARGUMENTS), "kernel " #NAME ": expected ",              \
-            sizeof(device::ARGUMENTS), " bytes of arguments, found ", bytes);               \
-    return run_grid<device::ARGUMENTS>(device::NAME, launch, arguments);                    \
+#define LA_RUN(NAME, ARGUMENTS)                                                                           \
+  if (name == #NAME) {                                                                                    \
+    require(bytes == sizeof(device::ARGUMENTS), "kernel " #NAME ": expected ", sizeof(device::ARGUMENTS), \
+            " bytes of arguments, found ", bytes);                                                        \
+    return run_grid<device::ARGUMENTS>(device::NAME, launch, arguments);                                  \
   }
     LA_CUDA_KERNELS(LA_RUN)
 #undef LA_RUN

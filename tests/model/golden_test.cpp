@@ -31,7 +31,8 @@ std::vector<SessionOptions> backends() {
 TEST_CASE("model: pixel values, vision, projector and first logits match the goldens on every backend") {
   for (const SessionOptions& options : backends())
     for (const Suite& suite : kSuites)
-      check_stages(suite, options.backend == Backend::reference ? make_reference_ops() : make_cpu_ops({0, options.isa}));
+      check_stages(suite, options.backend == Backend::reference ? make_reference_ops()
+                                                                : make_cpu_ops({0, options.isa}));
 }
 
 TEST_CASE("model: every golden answer is reproduced token for token, reference backend") {

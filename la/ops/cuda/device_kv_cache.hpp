@@ -74,7 +74,8 @@ class DeviceKvCache final : public KvCache {
       room_ = 2 * addresses.size();
       table_ = driver_->allocate(room_ * sizeof(std::uint64_t));
     }
-    if (!addresses.empty()) driver_->upload(addresses.data(), table_.get(), addresses.size() * sizeof(std::uint64_t));
+    if (!addresses.empty())
+      driver_->upload(addresses.data(), table_.get(), addresses.size() * sizeof(std::uint64_t));
     stale_ = false;
   }
 

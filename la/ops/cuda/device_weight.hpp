@@ -26,8 +26,10 @@ class DeviceWeight final : public Weight {
     const i64 scales = tiles * groups * device::kTile * device::scales_a_group(view_.format);
     const bool bytes8 = view_.format == PanelFormat::q8;
     view_.codes = take(driver, std::size_t(tiles * device::tile_bytes(view_.format, inputs())));
-    if (scales > 0) view_.scales = take(driver, std::size_t(scales) * (bytes8 ? sizeof(float) : sizeof(std::uint16_t)));
-    if (scales > 0 && !bytes8) view_.zeros = reinterpret_cast<std::uint8_t*>(take(driver, std::size_t(scales)));
+    if (scales > 0)
+      view_.scales = take(driver, std::size_t(scales) * (bytes8 ? sizeof(float) : sizeof(std::uint16_t)));
+    if (scales > 0 && !bytes8)
+      view_.zeros = reinterpret_cast<std::uint8_t*>(take(driver, std::size_t(scales)));
     repack(driver, source, team);
     if (const std::vector<float> bias = source.bias(); !bias.empty()) {
       std::byte* to = take(driver, bias.size() * sizeof(float));
@@ -62,9 +64,11 @@ class DeviceWeight final : public Weight {
       if (!mapped)
         parallel_for(count, team, [&](i64 begin, i64 end, int) {
           std::vector<float> scratch;
-          for (i64 p = begin; p < end; ++p) source.pack(first + p, scratch, host.data() + std::size_t(p) * stride);
+          for (i64 p = begin; p < end; ++p)
+            source.pack(first + p, scratch, host.data() + std::size_t(p) * stride);
         });
-      const std::byte* from = mapped ? mapped->panels->bytes.data() + std::size_t(first) * stride : host.data();
+      const std::byte* from =
+          mapped ? mapped->panels->bytes.data() + std::size_t(first) * stride : host.data();
       driver.upload(from, staged.get(), std::size_t(count) * stride);
       kernels::cuda::Repack a;
       a.panels = staged.get();
