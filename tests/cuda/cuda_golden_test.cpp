@@ -21,4 +21,14 @@ TEST_CASE("cuda: every golden answer is reproduced token for token, exact path")
   check_answers(emulated(ActivationFormat::f32));
 }
 
+TEST_CASE("cuda: stages of the goldens within 1e-2, activations as bf16") {
+  for (const Suite& suite : kSuites) check_stages(suite, make_emulated_ops(ActivationFormat::auto_), 1e-2);
+}
+
+TEST_CASE("cuda: nine of ten golden answers are the same, activations as bf16") {
+  const auto [same, all] = count_same_answers(emulated(ActivationFormat::auto_));
+  MESSAGE(same, " of ", all, " answers identical");
+  CHECK(double(same) >= 0.9 * double(all));
+}
+
 }  // namespace la::test
