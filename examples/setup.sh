@@ -8,9 +8,10 @@ packages="$packages libjpeg62-turbo-dev libwebp-dev libheif-dev libgif-dev libti
 if [ "${1:-}" = tests ]; then
   # For the tests alone: the NEON kernels are cross-built and run under an emulator, the packaging is tried with CMake,
   # Debian 13 in a folder of its own, videos are drawn and read, batch runs over ranks of MPI, labels are drawn in many
-  # scripts.
+  # scripts, numbers are written under other languages' locales, CUDA
+  # kernels run on an emulated card and are compiled to PTX.
   packages="$packages g++-aarch64-linux-gnu qemu-user cmake debootstrap ffmpeg libopenmpi-dev openmpi-bin"
-  packages="$packages fonts-dejavu-core fonts-droid-fallback"
+  packages="$packages fonts-dejavu-core fonts-droid-fallback locales libboost-context-dev clang"
 fi
 
 missing=""

@@ -2,6 +2,8 @@
 
 #include <cstdio>
 #include <exception>
+#include <iostream>
+#include <locale>
 #include <new>
 #include <type_traits>
 
@@ -13,6 +15,10 @@ namespace la::cli {
 /// printed as one line with the program's name before it.
 template <class Run>
 int run_main(const char* program, const Run& run) {
+  // What is printed is read by other programs: numbers are as in "C", also where a library has set another locale.
+  std::locale::global(std::locale::classic());
+  std::cout.imbue(std::locale::classic());
+  std::cerr.imbue(std::locale::classic());
   try {
     if constexpr (std::is_void_v<decltype(run())>) {
       run();

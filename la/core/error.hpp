@@ -1,6 +1,7 @@
 #pragma once
 
 #include <concepts>
+#include <locale>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -48,9 +49,11 @@ class Error : public std::runtime_error {
 };
 
 namespace detail {
+/// Numbers as in the "C" locale: what is joined here is read again, by programs and by la itself.
 template <class... Parts>
 std::string concat(const Parts&... parts) {
   std::ostringstream out;
+  out.imbue(std::locale::classic());
   out.exceptions(std::ios::badbit);  // else a stream that gets no memory drops the rest of the text
   (out << ... << parts);
   return out.str();

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <map>
 #include <vector>
 
+#include "../core/decimal.hpp"
 #include "../core/error.hpp"
 #include "draw.hpp"
 #include "tag_layout.hpp"
@@ -106,11 +106,7 @@ class Annotator {
     const std::string start = mark.label.substr(0, 1000);
     std::string label = font_ ? start : drawable_text(start), ending;
     if (mark.kind == MarkKind::none) ending = label.empty() ? "none" : ": none";
-    if (mark.score) {
-      char digits[32];
-      std::snprintf(digits, sizeof digits, " %.2f", double(*mark.score));
-      ending += digits;
-    }
+    if (mark.score) ending.append(1, ' ').append(decimal(double(*mark.score), 2));
     const i64 room = image_.width - 2 * padding();
     if (width_of(label + ending) <= room) return label + ending;
     while (!label.empty() && width_of(label + ".." + ending) > room) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <charconv>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -7,6 +8,7 @@
 #include <string>
 
 #include "../core/error.hpp"
+#include "../io/json_write.hpp"
 #include "../io/safetensors_writer.hpp"
 #include "../weights/packed_weight.hpp"
 #include "quantize_options.hpp"
@@ -34,11 +36,11 @@ class Staging {
 
   void put(const std::string& name, const PackedWeight& w, const QuantizeErrors& e) const {
     const std::map<std::string, std::string> metadata{{"settings", settings_},
-                                                      {"outputs", std::to_string(e.outputs)},
-                                                      {"rtn", std::to_string(e.rtn)},
-                                                      {"search", std::to_string(e.search)},
-                                                      {"feedback", std::to_string(e.feedback)},
-                                                      {"refined", std::to_string(e.refined)}};
+                                                      {"outputs", json_number(e.outputs)},
+                                                      {"rtn", json_number(e.rtn)},
+                                                      {"search", json_number(e.search)},
+                                                      {"feedback", json_number(e.feedback)},
+                                                      {"refined", json_number(e.refined)}};
     const std::span<const std::byte> bytes(w.panels(0), w.panel_bytes());
     write_safetensors(path(name), metadata,
                       {{"panels", DType::u8, {i64(bytes.size())}, [bytes](const TensorSource::Sink& sink) {
@@ -57,9 +59,17 @@ class Staging {
     if (!panels || settings == metadata.end() || settings->second != settings_ ||
         panels->bytes.size() != std::size_t(panel_count(outputs)) * panel_bytes(format, inputs))
       return std::nullopt;
-    w.errors = {std::stod(metadata.at("outputs")), std::stod(metadata.at("rtn")),
-                std::stod(metadata.at("search")), std::stod(metadata.at("feedback")),
-                std::stod(metadata.at("refined"))};
+    const auto number = [&metadata](const char* name, double& value) {
+      const auto found = metadata.find(name);
+      if (found == metadata.end()) return false;
+      const std::string& text = found->second;
+      const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
+      return result.ec == std::errc{} && result.ptr == text.data() + text.size();
+    };
+    QuantizeErrors& e = w.errors;
+    if (!number("outputs", e.outputs) || !number("rtn", e.rtn) || !number("search", e.search) ||
+        !number("feedback", e.feedback) || !number("refined", e.refined))
+      return std::nullopt;
     return w;
   }
 

@@ -4,8 +4,7 @@
 #include <vector>
 
 #include "../core/parallel.hpp"
-#include "pack_panel.hpp"
-#include "weight_rows.hpp"
+#include "panel_source.hpp"
 
 namespace la::inline LA_ABI {
 namespace detail {
@@ -59,30 +58,19 @@ LA_INLINE PackedWeight::PackedWeight(const StoredPanels& stored)
 
 LA_INLINE std::unique_ptr<PackedWeight> PackedWeight::pack(std::span<const WeightPart> parts,
                                                            WeightFormat format, Team* team) {
-  const detail::StackShape stacked(parts);
-  const PanelFormat chosen = choose_format(parts, format);
-  const bool mapped = parts.size() == 1 && parts[0].panels && parts[0].panels->format == chosen;
-  auto packed = mapped ? std::make_unique<PackedWeight>(*parts[0].panels)
-                       : std::make_unique<PackedWeight>(chosen, stacked.outputs, stacked.inputs);
-  packed->set_bias(stacked.bias(parts));
+  const detail::PanelSource source(parts, format);
+  const StoredPanels* mapped = source.mapped();
+  auto packed =
+      mapped ? std::make_unique<PackedWeight>(*mapped)
+             : std::make_unique<PackedWeight>(source.format(), source.shape().outputs, source.shape().inputs);
+  packed->set_bias(source.bias());
   if (mapped) return packed;
 
-  const bool integers = detail::lossless_format(parts) == chosen;
-  const detail::WeightRows rows(parts, stacked.inputs);
-  parallel_for(panel_count(stacked.outputs), team, [&](i64 begin, i64 end, int) {
+  parallel_for(panel_count(source.shape().outputs), team, [&](i64 begin, i64 end, int) {
     std::vector<float> scratch;
-    for (i64 p = begin; p < end; ++p) {
-      std::byte* panel = packed->own_panels(p * kernels::kPanel);
-      if (!integers)
-        detail::pack_panel(chosen, rows.read(p * kernels::kPanel, kernels::kPanel, scratch), stacked.inputs,
-                           panel);
-      else if (chosen == PanelFormat::q4_g128)
-        detail::pack_int4_panel<128>(parts, stacked.inputs, p, panel);
-      else
-        detail::pack_int4_panel<32>(parts, stacked.inputs, p, panel);
-    }
+    for (i64 p = begin; p < end; ++p) source.pack(p, scratch, packed->own_panels(p * kernels::kPanel));
   });
-  for (const WeightPart& part : parts) detail::release(part);
+  source.release();
   return packed;
 }
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -14,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "la/core/decimal.hpp"
 #include "la/core/pending_file.hpp"
 #include "la/la.hpp"
 
@@ -162,12 +162,5 @@ class TextFile {
  private:
   PendingFile file_;
 };
-
-/// Two digits behind the point are a hundredth of a pixel; formats of shares get six.
-inline std::string decimal(double value, int digits) {
-  char text[48];
-  std::snprintf(text, sizeof text, "%.*f", digits, value);
-  return text;
-}
 
 }  // namespace la::cli

@@ -1,0 +1,212 @@
+#pragma once
+
+#include "../formats.hpp"
+#include "../kernels.hpp"
+
+/// What CUDA kernels take: one plain struct each, by value. Types and constants only: read by the host, by the compilers
+/// of device code and by the tests. Pointers are device addresses; strides are in elements.
+namespace la::inline LA_ABI::kernels::cuda {
+
+/// Threads of a block, where a kernel does not say otherwise.
+inline constexpr int kThreads = 128;
+
+/// How a weight [N, K] lies on the device: in tiles of 8 outputs, in the order in which the lanes of a warp hold the
+/// second operand of a 16 x 8 x 16 product. Lane 4 g + t holds output g of the tile and, of every 32 inputs (a step),
+/// inputs 8 t .. 8 t + 7, so that it reads 8 neighbours of a row of activations at once.
+///
+///   f32   [tiles][steps][32 lanes][8] float
+///   bf16  [tiles][steps][32 lanes][8] upper halves of floats
+///   q8    [tiles][groups][2][32 lanes][2][8] bytes: steps 2 h and 2 h + 1 of a group of 128
+///   q4    [tiles][groups of 128][32 lanes][4] words, one a step: inputs 2 p and 2 p + 1 at bits 4 p and 4 p + 16
+///
+/// Integer weights have scales [tiles][groups of 128][8 outputs][scales a group]: float for q8, IEEE half for q4, and q4
+/// has zero points, bytes, in the same order. What lies beyond N or K is zero, of value zero.
+struct WeightView {
+  PanelFormat format = PanelFormat::f32;
+  std::int32_t outputs = 0, inputs = 0;
+  const void* codes = nullptr;
+  const void* scales = nullptr;
+  const std::uint8_t* zeros = nullptr;
+  const float* bias = nullptr;  ///< [N] or null
+};
+
+inline constexpr int kTile = 8, kStep = 32, kLanes = 32, kGroup = 128;
+
+constexpr i64 tiles_of(i64 outputs) noexcept {
+  return (outputs + kTile - 1) / kTile;
+}
+constexpr i64 steps_of(i64 inputs) noexcept {
+  return (inputs + kStep - 1) / kStep;
+}
+constexpr i64 groups_of(i64 inputs) noexcept {
+  return (inputs + kGroup - 1) / kGroup;
+}
+/// Scales that 128 inputs of an output have.
+constexpr int scales_a_group(PanelFormat format) noexcept {
+  return format == PanelFormat::q4_g32                                 ? 4
+         : format == PanelFormat::q8 || format == PanelFormat::q4_g128 ? 1
+                                                                       : 0;
+}
+/// Bytes of the codes of a tile.
+constexpr i64 tile_bytes(PanelFormat format, i64 inputs) noexcept {
+  switch (format) {
+    case PanelFormat::f32:
+      return steps_of(inputs) * kLanes * 8 * 4;
+    case PanelFormat::bf16:
+      return steps_of(inputs) * kLanes * 8 * 2;
+    case PanelFormat::q8:
+      return groups_of(inputs) * kTile * kGroup;
+    default:
+      return groups_of(inputs) * kTile * kGroup / 2;
+  }
+}
+
+/// Panels of 16 outputs, as the host packs them (kernels/formats.hpp), into tiles: panel p becomes tiles 2 p, 2 p + 1.
+/// grid: (panels, blocks of 128 inputs)
+struct Repack {
+  const void* panels = nullptr;  ///< `count` panels
+  i64 panel_stride = 0;          ///< bytes
+  std::int32_t first = 0;        ///< index of the first one in the weight
+  WeightView weight;             ///< written through
+};
+
+/// Y = X W^T + bias, or Y += that.    shape: x [M, K], y [M, N]
+struct Linear {
+  const float* x = nullptr;
+  i64 x_stride = 0;
+  float* y = nullptr;
+  i64 y_stride = 0;
+  std::int32_t rows = 0;
+  std::int32_t add = 0;  ///< to what is in Y
+  WeightView weight;
+};
+
+/// y_t = row ids_t of W, widened or dequantised.
+struct Embedding {
+  WeightView weight;
+  const std::int32_t* ids = nullptr;
+  float* y = nullptr;
+  i64 y_stride = 0;
+};
+
+/// y_t = x row rows_t.
+struct Gather {
+  const float* x = nullptr;
+  i64 x_stride = 0;
+  const std::int32_t* rows = nullptr;
+  float* y = nullptr;
+  i64 y_stride = 0;
+  std::int32_t columns = 0;
+};
+
+/// LayerNorm, or RMSNorm where there is no bias; a block a row.
+struct Norm {
+  const float* x = nullptr;
+  i64 x_stride = 0;
+  const float *weight = nullptr, *bias = nullptr;
+  float eps = 0;
+  std::int32_t columns = 0;
+  float* y = nullptr;
+  i64 y_stride = 0;
+};
+
+/// x [T, H, D]; cos, sin [T, D / 2]; a block a token.
+struct RopeTurn {
+  float* x = nullptr;
+  i64 x_stride = 0, head_stride = 0;
+  const float *cos = nullptr, *sin = nullptr;
+  i64 cos_stride = 0, sin_stride = 0;
+  std::int32_t heads = 0, size = 0;
+  std::int32_t interleaved = 0;  ///< pairs (2p, 2p + 1), else (p, p + D / 2)
+};
+
+enum class Activation : std::int32_t { gelu_tanh, gelu_erf, swiglu };
+
+/// y = f(x), or silu(x) * up for swiglu.    grid: (T, blocks of columns)
+struct Elementwise {
+  const float* x = nullptr;
+  i64 x_stride = 0;
+  const float* up = nullptr;  ///< swiglu: rows of x's stride
+  float* y = nullptr;
+  i64 y_stride = 0;
+  std::int32_t columns = 0;
+  Activation activation = Activation::gelu_tanh;
+};
+
+/// x = exp(x - max) / sum; a row of only -inf becomes zeros; a block a row.
+struct Softmax {
+  float* x = nullptr;
+  i64 x_stride = 0;
+  std::int32_t columns = 0;
+};
+
+/// Four sources and weights of an output position along one axis.
+struct Taps {
+  std::int32_t index[4];
+  float weight[4];
+};
+
+/// y [gh, gw, C] = grid [h, w, C] at rows and columns of taps.    grid: (gh gw, blocks of channels)
+struct Bicubic {
+  const float* grid = nullptr;
+  i64 row_stride = 0, column_stride = 0;
+  const Taps *rows = nullptr, *columns = nullptr;
+  float* y = nullptr;
+  i64 y_row_stride = 0, y_column_stride = 0;
+  std::int32_t width = 0, channels = 0;
+};
+
+/// Where keys and values lie: pages of 64 tokens; in a page, for every layer and head, K [64][D] and then V [64][D], of
+/// float or bf16.
+struct KvPages {
+  const std::uint64_t* pages = nullptr;  ///< [pages] device addresses
+  i64 layer_offset = 0;                  ///< elements from the start of a page to the layer's keys
+};
+
+/// K and V of tokens first .. first + T - 1.    shape: k, v [T, G, D]; a block a token
+struct KvWrite {
+  KvPages to;
+  std::int32_t first = 0, heads = 0, size = 0;
+  const float *k = nullptr, *v = nullptr;
+  i64 k_stride = 0, k_head_stride = 0, v_stride = 0, v_head_stride = 0;
+};
+
+/// Keys that are summed by themselves: a row's parts are merged in their order, whoever computed them.
+inline constexpr int kAttentionPart = 4 * kPageKeys;
+/// Pairs of a token and a query head that share the keys of a block.
+inline constexpr int kAttentionPairs = 16;
+inline constexpr int kMaxHeadSize = 128;
+
+/// Floats of shared memory of linear_exact, 16 mt rows a block: weights [64][32 + 4] and activations [16 mt][64 + 1]. Rows
+/// are longer than they need be so that the threads of neither a row nor a column share a bank.
+constexpr int exact_linear_floats(int mt) noexcept {
+  return 64 * 36 + 16 * mt * 65;
+}
+/// Floats of shared memory of attention_exact: queries and scores of 16 pairs.
+constexpr int exact_attention_floats(int size) noexcept {
+  return kAttentionPairs * (size + 1 + kPageKeys + 1);
+}
+
+/// `count` pairs from `first` on of the rows [begin, ..) of a sequence; pair i is token begin + i / (H / G).
+struct AttentionTask {
+  KvPages keys;
+  std::int32_t begin = 0, kv_head = 0, first = 0, count = 0;
+};
+
+/// out = softmax(scale q . k) v over the visible keys, task by task. In place.    shape: q, out [T, H, D]
+/// Split, block (task, part) takes one part of the keys and writes to `partial`; attention_merge then ends the rows.
+/// grid: (tasks, parts or 1)
+struct AttentionRows {
+  const AttentionTask* tasks = nullptr;
+  const KeyMask* visible = nullptr;  ///< [T]
+  const float* q = nullptr;
+  float* out = nullptr;
+  i64 q_stride = 0, q_head_stride = 0, out_stride = 0, out_head_stride = 0;
+  std::int32_t heads = 0, group = 0, size = 0;  ///< H, H / G, D
+  float scale = 1;
+  float* partial =
+      nullptr;  ///< [T, H, parts, D + 2]: sums, then the total and the largest score; null: not split
+  std::int32_t parts = 0;
+};
+
+}  // namespace la::inline LA_ABI::kernels::cuda

@@ -1,0 +1,139 @@
+#pragma once
+
+#include "attention_rows.hpp"
+
+// Attention in f32 on pages of float. A block of 128 threads takes 16 pairs that share a key/value head, 8 threads a pair,
+// and goes through the pages of its keys: scores, softmax with the largest score so far, sums of values.
+namespace la::inline LA_ABI::kernels::cuda {
+
+inline constexpr int kExactAcross = kThreads / kAttentionPairs;     // threads a pair
+inline constexpr int kExactKeys = kPageKeys / kExactAcross;         // scores of a page a thread
+inline constexpr int kExactChannels = kMaxHeadSize / kExactAcross;  // most channels a thread
+
+struct ExactSums {
+  float value[kExactChannels] = {};
+  PartState state;
+};
+
+/// One page of keys, those of them that the row sees, to the sums.
+LA_DEVICE inline void exact_page(const AttentionRows& a, const float* keys, int first_key,
+                                 const KeyMask& mask, bool pair, const float* q, float* scores, int j,
+                                 ExactSums& sums) {
+  const float* values = keys + kPageKeys * a.size;
+  if (pair)
+    for (int i = 0; i < kExactKeys; ++i) {
+      const int slot = j + kExactAcross * i;
+      float score = -__builtin_inff();
+      if (sees(mask, first_key + slot)) {
+        score = 0;
+        for (int d = 0; d < a.size; ++d) score = __builtin_fmaf(q[d], keys[slot * a.size + d], score);
+        score *= a.scale;
+      }
+      scores[slot] = score;
+    }
+  sync_block();
+  float max = sums.state.max;
+  if (pair)
+    for (int slot = 0; slot < kPageKeys; ++slot) max = scores[slot] > max ? scores[slot] : max;
+  sync_block();  // all have read the scores that now become weights
+  if (pair)
+    for (int i = 0; i < kExactKeys; ++i) {
+      float& score = scores[j + kExactAcross * i];
+      score = score == -__builtin_inff() ? 0.0f : exponential(score - max);
+    }
+  sync_block();
+  if (pair) {
+    const float old = rescale(sums.state.max, max);
+    float total = 0;
+    for (int slot = 0; slot < kPageKeys; ++slot) total += scores[slot];
+    sums.state.total = __builtin_fmaf(sums.state.total, old, total);
+    sums.state.max = max;
+    for (int i = 0; i < kExactChannels; ++i) {
+      const int d = j + kExactAcross * i;
+      if (d >= a.size) break;
+      float sum = sums.value[i] * old;
+      for (int slot = 0; slot < kPageKeys; ++slot)
+        sum = __builtin_fmaf(scores[slot], values[slot * a.size + d], sum);
+      sums.value[i] = sum;
+    }
+  }
+  sync_block();
+}
+
+LA_DEVICE inline void merge_part(ExactSums& all, const ExactSums& part) {
+  const float max = part.state.max > all.state.max ? part.state.max : all.state.max;
+  const float old = rescale(all.state.max, max), own = rescale(part.state.max, max);
+  for (int i = 0; i < kExactChannels; ++i)
+    all.value[i] = __builtin_fmaf(all.value[i], old, part.value[i] * own);
+  all.state.total = __builtin_fmaf(all.state.total, old, part.state.total * own);
+  all.state.max = max;
+}
+
+/// grid: (tasks, parts or 1)
+LA_KERNEL void attention_exact(AttentionRows a) {
+  const AttentionTask task = a.tasks[block_index_x()];
+  const int i = thread_index() / kExactAcross, j = thread_index() % kExactAcross, pair = task.first + i;
+  const bool there = i < task.count;
+  const i64 t = task.begin + (there ? pair : task.first) / a.group;
+  const i64 h = i64(task.kv_head) * a.group + (there ? pair : task.first) % a.group;
+  const KeyMask mask = a.visible[t];
+
+  float* q = shared_memory<float>() + i * (a.size + 1);
+  float* scores = shared_memory<float>() + kAttentionPairs * (a.size + 1) + i * (kPageKeys + 1);
+  for (int d = j; d < a.size; d += kExactAcross) q[d] = a.q[t * a.q_stride + h * a.q_head_stride + d];
+  sync_block();
+
+  // All threads go the same way: what any of the tile's rows sees.
+  int end = 0;
+  for (int p = 0; p < task.count; ++p) {
+    const int own = end_of(a.visible[task.begin + (task.first + p) / a.group]);
+    end = own > end ? own : end;
+  }
+  const int parts = (end + kAttentionPart - 1) / kAttentionPart;
+  const int first = a.partial ? block_index_y() : 0, last = a.partial && first < parts ? first + 1 : parts;
+  ExactSums all;
+  for (int part = first; part < last; ++part) {
+    ExactSums own;
+    for (int page = part * (kAttentionPart / kPageKeys); page < (part + 1) * (kAttentionPart / kPageKeys);
+         ++page) {
+      if (page * kPageKeys >= end) break;
+      const auto* keys = reinterpret_cast<const float*>(task.keys.pages[page]) + task.keys.layer_offset +
+                         i64(task.kv_head) * 2 * kPageKeys * a.size;
+      exact_page(a, keys, page * kPageKeys, mask, there, q, scores, j, own);
+    }
+    if (!there || !sees_any(mask, part * kAttentionPart, (part + 1) * kAttentionPart)) continue;
+    if (!a.partial) {
+      merge_part(all, own);
+      continue;
+    }
+    float* to = a.partial + ((t * a.heads + h) * a.parts + part) * (a.size + 2);
+    for (int c = 0; c < kExactChannels; ++c)
+      if (j + kExactAcross * c < a.size) to[j + kExactAcross * c] = own.value[c];
+    if (j == 0) {
+      to[a.size] = own.state.total;
+      to[a.size + 1] = own.state.max;
+    }
+  }
+  if (!there || a.partial) return;
+  for (int c = 0; c < kExactChannels; ++c)
+    if (j + kExactAcross * c < a.size)
+      a.out[t * a.out_stride + h * a.out_head_stride + j + kExactAcross * c] =
+          finished(all.value[c], all.state.total);
+}
+
+/// grid: tokens
+LA_KERNEL void kv_write(KvWrite a) {
+  const int token = a.first + block_index_x(), slot = token % kPageKeys;
+  const i64 t = block_index_x();
+  for (int e = thread_index(); e < a.heads * a.size; e += block_size()) {
+    const int g = e / a.size, d = e % a.size;
+    const i64 at = a.to.layer_offset + (i64(g) * 2 * kPageKeys + slot) * a.size + d;
+    const float k = a.k[t * a.k_stride + g * a.k_head_stride + d],
+                v = a.v[t * a.v_stride + g * a.v_head_stride + d];
+    auto* page = reinterpret_cast<float*>(a.to.pages[token / kPageKeys]);
+    page[at] = k;
+    page[at + i64(kPageKeys) * a.size] = v;
+  }
+}
+
+}  // namespace la::inline LA_ABI::kernels::cuda

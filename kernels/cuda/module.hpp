@@ -1,0 +1,23 @@
+#pragma once
+
+#include "attention_exact.hpp"
+#include "linear_exact.hpp"
+#include "repack.hpp"
+#include "rows.hpp"
+
+/// Every kernel by its name, and what it takes.
+#define LA_CUDA_KERNELS(KERNEL)          \
+  KERNEL(repack, Repack)                 \
+  KERNEL(linear_exact_few, Linear)       \
+  KERNEL(linear_exact_many, Linear)      \
+  KERNEL(embedding, Embedding)           \
+  KERNEL(gather, Gather)                 \
+  KERNEL(layer_norm, Norm)               \
+  KERNEL(rms_norm, Norm)                 \
+  KERNEL(rope, RopeTurn)                 \
+  KERNEL(elementwise, Elementwise)       \
+  KERNEL(softmax, Softmax)               \
+  KERNEL(bicubic, Bicubic)               \
+  KERNEL(kv_write, KvWrite)              \
+  KERNEL(attention_exact, AttentionRows) \
+  KERNEL(attention_merge, AttentionRows)

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string_view>
+
+#include "../../../kernels/abi.hpp"
+
+namespace la::inline LA_ABI::cuda {
+
+/// A kernel's name, its grid and block, and the bytes of shared memory it asks for.
+struct Launch {
+  const char* kernel = nullptr;
+  unsigned grid_x = 1, grid_y = 1, threads = 128;
+  std::size_t shared = 0;
+};
+
+/// What the backend asks of a card, or of what stands in for one. Everything happens in the order of the calls; upload and
+/// download come back when the host's memory is free again.
+/// error: what the card refused, and with what
+class Driver {
+ public:
+  virtual ~Driver() = default;
+  /// "NVIDIA H100 80GB HBM3"
+  virtual std::string_view name() const noexcept = 0;
+  /// Device memory, not initialised; the driver outlives it.
+  /// error: out of device memory
+  virtual std::shared_ptr<std::byte> allocate(std::size_t bytes) = 0;
+  virtual void upload(const void* host, void* device, std::size_t bytes) = 0;
+  virtual void download(const void* device, void* host, std::size_t bytes) = 0;
+  virtual void copy(const void* from, void* to, std::size_t bytes) = 0;
+  virtual void clear(void* device, std::size_t bytes) = 0;
+  /// arguments: the kernel's struct, copied before the call returns
+  virtual void launch(const Launch& launch, const void* arguments, std::size_t bytes) = 0;
+};
+
+}  // namespace la::inline LA_ABI::cuda

@@ -1,0 +1,262 @@
+#include "ops_cuda.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "../core/error.hpp"
+#include "cuda/device_kv_cache.hpp"
+#include "cuda/device_weight.hpp"
+#include "grid_taps.hpp"
+#include "../../kernels/cuda/arguments.hpp"
+
+namespace la::inline LA_ABI {
+namespace detail {
+
+namespace device = kernels::cuda;
+
+/// Host values that kernels read: row numbers, masks, tasks. What is the same as in the call before is not sent again: all
+/// layers of a pass share theirs.
+class DeviceList {
+ public:
+  template <class T>
+  const T* send(cuda::Driver& driver, std::span<const T> values) {
+    const std::size_t bytes = values.size_bytes();
+    if (bytes == 0) return nullptr;
+    if (bytes == sent_.size() && std::memcmp(sent_.data(), values.data(), bytes) == 0)
+      return reinterpret_cast<const T*>(memory_.get());
+    if (bytes > room_) {
+      sent_.clear();
+      room_ = 2 * bytes;
+      memory_ = driver.allocate(room_);
+    }
+    const auto* from = reinterpret_cast<const std::byte*>(values.data());
+    sent_.assign(from, from + bytes);
+    driver.upload(from, memory_.get(), bytes);
+    return reinterpret_cast<const T*>(memory_.get());
+  }
+
+ private:
+  std::shared_ptr<std::byte> memory_;
+  std::size_t room_ = 0;
+  std::vector<std::byte> sent_;
+};
+
+class CudaOps final : public Ops {
+ public:
+  explicit CudaOps(const CudaOptions& options)
+      : driver_(options.driver),
+        team_(options.team ? options.team : std::make_shared<Team>(0)),
+        name_("cuda " + std::string(driver_->name())) {
+    if (options.activations != ActivationFormat::f32)
+      fail_usage("activations: expected f32 on a card, found ", name_of(options.activations));
+  }
+
+  std::string_view name() const noexcept override { return name_; }
+  int threads() const noexcept override { return team_->width(); }
+
+  std::shared_ptr<std::byte> allocate(std::size_t bytes) override { return driver_->allocate(bytes); }
+  void upload(const void* host, void* to, std::size_t bytes) override { driver_->upload(host, to, bytes); }
+  void download(const void* from, void* host, std::size_t bytes) override {
+    driver_->download(from, host, bytes);
+  }
+
+  std::unique_ptr<Weight> make_weight(std::span<const WeightPart> parts, WeightFormat format) override {
+    return std::make_unique<cuda::DeviceWeight>(*driver_, PanelSource(parts, format), team_.get());
+  }
+  std::unique_ptr<KvCache> make_kv_cache(const KvShape& shape) override {
+    require(shape.head_size <= device::kMaxHeadSize, "heads: expected at most ", device::kMaxHeadSize,
+            " values each on a card, found ", shape.head_size);
+    return std::make_unique<cuda::DeviceKvCache>(shape, driver_, sizeof(float));
+  }
+
+  void linear(ConstMatrix x, const Weight& weight, Matrix y, Store store) override {
+    assert(x.shape[1] == weight.inputs() && y.shape[1] == weight.outputs() && x.shape[0] == y.shape[0]);
+    if (x.shape[0] == 0) return;
+    const device::Linear a{
+        x.data,         x.stride[0], y.data, y.stride[0], std::int32_t(x.shape[0]), store == Store::add,
+        view_of(weight)};
+    const bool few = a.rows <= 16;
+    launch(few ? "linear_exact_few" : "linear_exact_many", a, blocks(weight.outputs(), 32),
+           blocks(a.rows, few ? 16 : 64), device::kThreads, device::exact_linear_floats(few ? 1 : 4));
+  }
+
+  void embedding(const Weight& table, std::span<const std::int32_t> ids, Matrix y) override {
+    if (ids.empty()) return;
+    launch("embedding", device::Embedding{view_of(table), ids_.send(*driver_, ids), y.data, y.stride[0]},
+           y.shape[0]);
+  }
+
+  void gather(ConstMatrix x, std::span<const std::int32_t> rows, Matrix y) override {
+    if (rows.empty()) return;
+    launch("gather",
+           device::Gather{x.data, x.stride[0], rows_.send(*driver_, rows), y.data, y.stride[0],
+                          std::int32_t(y.shape[1])},
+           y.shape[0]);
+  }
+
+  void layer_norm(ConstMatrix x, ConstVector weight, ConstVector bias, float eps, Matrix y) override {
+    norm("layer_norm", x, weight.data, bias.data, eps, y);
+  }
+  void rms_norm(ConstMatrix x, ConstVector weight, float eps, Matrix y) override {
+    norm("rms_norm", x, weight.data, nullptr, eps, y);
+  }
+
+  void rope(Cube x, ConstMatrix cos, ConstMatrix sin, Rope layout) override {
+    launch(
+        "rope",
+        device::RopeTurn{x.data, x.stride[0], x.stride[1], cos.data, sin.data, cos.stride[0], sin.stride[0],
+                         std::int32_t(x.shape[1]), std::int32_t(x.shape[2]), layout == Rope::interleaved},
+        x.shape[0]);
+  }
+
+  void gelu(ConstMatrix x, Gelu kind, Matrix y) override {
+    elementwise(kind == Gelu::tanh ? device::Activation::gelu_tanh : device::Activation::gelu_erf, x, nullptr,
+                y);
+  }
+  void swiglu(ConstMatrix gate_up, Matrix y) override {
+    elementwise(device::Activation::swiglu, gate_up, gate_up.data + y.shape[1], y);
+  }
+
+  void bicubic_grid(ConstCube grid, Cube y) override {
+    const auto send = [&](DeviceList& list, i64 from, i64 to) {
+      std::vector<device::Taps> taps;
+      for (const GridTaps& t : grid_taps(from, to)) {
+        device::Taps& out = taps.emplace_back();
+        for (int i = 0; i < 4; ++i) {
+          out.index[i] = std::int32_t(t.index[i]);
+          out.weight[i] = t.weight[i];
+        }
+      }
+      return list.send(*driver_, std::span<const device::Taps>(taps));
+    };
+    const device::Bicubic a{grid.data,
+                            grid.stride[0],
+                            grid.stride[1],
+                            send(row_taps_, grid.shape[0], y.shape[0]),
+                            send(column_taps_, grid.shape[1], y.shape[1]),
+                            y.data,
+                            y.stride[0],
+                            y.stride[1],
+                            std::int32_t(y.shape[1]),
+                            std::int32_t(y.shape[2])};
+    launch("bicubic", a, y.shape[0] * y.shape[1], blocks(y.shape[2], device::kThreads));
+  }
+
+  void kv_write(KvCache& cache, i64 layer, i64 first, ConstCube k, ConstCube v) override {
+    auto& kv = static_cast<cuda::DeviceKvCache&>(cache);
+    launch("kv_write",
+           device::KvWrite{kv.layer(layer), std::int32_t(first), std::int32_t(k.shape[1]),
+                           std::int32_t(k.shape[2]), k.data, v.data, k.stride[0], k.stride[1], v.stride[0],
+                           v.stride[1]},
+           k.shape[0]);
+  }
+
+  void attention(ConstCube q, std::span<const KvRows> rows, std::span<const KeyMask> visible, float scale,
+                 Cube out) override {
+    const i64 tokens = q.shape[0], heads = q.shape[1];
+    if (tokens == 0) return;
+    const i64 group = heads / rows[0].cache->shape().heads;
+    std::vector<device::AttentionTask> tasks;
+    for (const KvRows& span : rows) {
+      const auto& kv = static_cast<const cuda::DeviceKvCache&>(*span.cache);
+      for (i64 g = 0; g < kv.shape().heads; ++g)
+        for (i64 first = 0; first < span.count * group; first += device::kAttentionPairs)
+          tasks.push_back({kv.layer(span.layer), std::int32_t(span.begin), std::int32_t(g),
+                           std::int32_t(first),
+                           std::int32_t(std::min<i64>(device::kAttentionPairs, span.count * group - first))});
+    }
+    device::AttentionRows a;
+    a.tasks = tasks_.send(*driver_, std::span<const device::AttentionTask>(tasks));
+    a.visible = visible_.send(*driver_, visible);
+    a.q = q.data;
+    a.out = out.data;
+    a.q_stride = q.stride[0];
+    a.q_head_stride = q.stride[1];
+    a.out_stride = out.stride[0];
+    a.out_head_stride = out.stride[1];
+    a.heads = std::int32_t(heads);
+    a.group = std::int32_t(group);
+    a.size = std::int32_t(q.shape[2]);
+    a.scale = scale;
+    const i64 parts = parts_of(visible);
+    const bool split = parts > 1 && i64(tasks.size()) < kBlocksEnough;
+    if (split) {
+      a.parts = std::int32_t(parts);
+      a.partial = partial(std::size_t(tokens * heads * parts * (q.shape[2] + 2)));
+    }
+    launch("attention_exact", a, i64(tasks.size()), split ? parts : 1, device::kThreads,
+           device::exact_attention_floats(a.size));
+    if (split) launch("attention_merge", a, tokens, heads);
+  }
+
+  void softmax(Matrix x) override {
+    launch("softmax", device::Softmax{x.data, x.stride[0], std::int32_t(x.shape[1])}, x.shape[0], 1,
+           kRowThreads, kRowThreads);
+  }
+
+ private:
+  /// Blocks that keep a card busy without splitting keys; partial sums then take little memory.
+  static constexpr i64 kBlocksEnough = 264;
+  /// Threads of a block that works on one row.
+  static constexpr int kRowThreads = 256;
+
+  static i64 blocks(i64 n, i64 size) { return (n + size - 1) / size; }
+  static const device::WeightView& view_of(const Weight& w) {
+    return static_cast<const cuda::DeviceWeight&>(w).view();
+  }
+  /// Parts of the keys that some row sees.
+  static i64 parts_of(std::span<const KeyMask> visible) {
+    i64 end = 0;
+    for (const KeyMask& m : visible) end = std::max<i64>({end, m.prefix, m.window_end});
+    return blocks(end, device::kAttentionPart);
+  }
+
+  /// shared: floats
+  template <class Arguments>
+  void launch(const char* kernel, const Arguments& a, i64 grid_x, i64 grid_y = 1,
+              int threads = device::kThreads, i64 shared = 0) {
+    if (grid_x == 0 || grid_y == 0) return;
+    driver_->launch(
+        {kernel, unsigned(grid_x), unsigned(grid_y), unsigned(threads), std::size_t(shared) * sizeof(float)},
+        &a, sizeof a);
+  }
+
+  void norm(const char* kernel, ConstMatrix x, const float* weight, const float* bias, float eps, Matrix y) {
+    launch(
+        kernel,
+        device::Norm{x.data, x.stride[0], weight, bias, eps, std::int32_t(x.shape[1]), y.data, y.stride[0]},
+        x.shape[0], 1, kRowThreads, kRowThreads);
+  }
+
+  void elementwise(device::Activation activation, ConstMatrix x, const float* up, Matrix y) {
+    launch("elementwise",
+           device::Elementwise{x.data, x.stride[0], up, y.data, y.stride[0], std::int32_t(y.shape[1]),
+                               activation},
+           y.shape[0], blocks(y.shape[1], device::kThreads));
+  }
+
+  float* partial(std::size_t floats) {
+    if (floats > partial_room_) {
+      partial_ = driver_->allocate(floats * sizeof(float));
+      partial_room_ = floats;
+    }
+    return reinterpret_cast<float*>(partial_.get());
+  }
+
+  std::shared_ptr<cuda::Driver> driver_;
+  std::shared_ptr<Team> team_;
+  std::string name_;
+  DeviceList ids_, rows_, row_taps_, column_taps_, tasks_, visible_;
+  std::shared_ptr<std::byte> partial_;  // sums of parts of the keys
+  std::size_t partial_room_ = 0;
+};
+
+}  // namespace detail
+
+LA_INLINE std::unique_ptr<Ops> make_cuda_ops(const CudaOptions& options) {
+  return std::make_unique<detail::CudaOps>(options);
+}
+
+}  // namespace la::inline LA_ABI
