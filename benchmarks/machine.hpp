@@ -42,6 +42,7 @@ inline peak::Probes probes_of(std::string_view isa) {
 #elif defined(__aarch64__)
   if (isa == "neon") return peak::neon();
   if (isa == "neondot") return peak::neondot();
+  if (isa == "neoni8mm") return peak::neoni8mm();
 #endif
   return peak::scalar();
 }

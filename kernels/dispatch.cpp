@@ -15,6 +15,8 @@
 #endif
 #elif defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
+#elif defined(__aarch64__) && defined(__APPLE__)
+#include <sys/sysctl.h>
 #endif
 
 namespace la::inline LA_ABI::kernels {
@@ -28,6 +30,7 @@ void override_avx512vnni(Table&) noexcept;
 void override_amx(Table&) noexcept;
 void override_neon(Table&) noexcept;
 void override_neondot(Table&) noexcept;
+void override_neoni8mm(Table&) noexcept;
 
 namespace detail {
 
@@ -98,6 +101,19 @@ inline bool cpu_has_neondot() noexcept {
   return false;
 #endif
 }
+
+inline bool cpu_has_neoni8mm() noexcept {
+#if defined(__linux__)
+  constexpr unsigned long i8mm = 1ul << 13;  // HWCAP2_I8MM
+  return cpu_has_neondot() && (getauxval(AT_HWCAP2) & i8mm) != 0;
+#elif defined(__APPLE__)
+  int has = 0;
+  std::size_t size = sizeof has;
+  return ::sysctlbyname("hw.optional.arm.FEAT_I8MM", &has, &size, nullptr, 0) == 0 && has != 0;
+#else
+  return false;
+#endif
+}
 #endif
 
 inline bool always() noexcept {
@@ -124,8 +140,15 @@ LA_KERNELS_INLINE std::span<const Isa> built_in_isas() noexcept {
 #if defined(LA_BUILT_AVX2)
     {"avx2", "AVX2, FMA and F16C", detail::cpu_has_avx2, override_avx2},
 #endif
+#if defined(LA_BUILT_NEONI8MM) && !defined(__APPLE__)
+    {"neoni8mm", "NEON with 8-bit matrix products", detail::cpu_has_neoni8mm, override_neoni8mm},
+#endif
 #if defined(LA_BUILT_NEONDOT)
     {"neondot", "NEON with dot products", detail::cpu_has_neondot, override_neondot},
+#endif
+#if defined(LA_BUILT_NEONI8MM) && \
+    defined(__APPLE__)  // an M3's smmla gives no more products a cycle than its sdot
+    {"neoni8mm", "NEON with 8-bit matrix products", detail::cpu_has_neoni8mm, override_neoni8mm},
 #endif
 #if defined(LA_BUILT_NEON)
     {"neon", "NEON", detail::always, override_neon},

@@ -14,7 +14,7 @@ struct Probes {
   const char* isa;
   Probe* fma;  ///< f32 multiply-adds
   Probe*
-      int8;  ///< 8-bit dot-product steps: maddubs + madd + add, dpbusd, tdpbssd, sdot; null where there is none
+      int8;  ///< 8-bit dot-product steps: maddubs + madd + add, dpbusd, tdpbssd, sdot, smmla; null where there is none
   const char* int8_step;
 };
 
@@ -28,6 +28,7 @@ Probes amx();
 #elif defined(__aarch64__)
 Probes neon();
 Probes neondot();
+Probes neoni8mm();
 #endif
 
 }  // namespace la::peak

@@ -23,6 +23,10 @@
 #define LA_BUILT_AVX2
 #include "avx2.hpp"
 #endif
+#elif defined(__aarch64__) && defined(__ARM_FEATURE_MATMUL_INT8) && defined(__ARM_FEATURE_DOTPROD) && \
+    !defined(__APPLE__)
+#define LA_BUILT_NEONI8MM
+#include "neoni8mm.hpp"
 #elif defined(__aarch64__) && defined(__ARM_FEATURE_DOTPROD)
 #define LA_BUILT_NEONDOT
 #include "neondot.hpp"

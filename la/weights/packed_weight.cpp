@@ -7,39 +7,8 @@
 #include "panel_source.hpp"
 
 namespace la::inline LA_ABI {
-namespace detail {
-
-/// error: a dtype that cannot be packed
-inline PanelFormat panel_format_of_floats(std::span<const WeightPart> parts, WeightFormat requested) {
-  const DType stored = common_dtype(parts);
-  switch (requested) {
-    case WeightFormat::f32:
-      return PanelFormat::f32;
-    case WeightFormat::bf16:
-      return PanelFormat::bf16;
-    case WeightFormat::q8:
-      return PanelFormat::q8;
-    case WeightFormat::q4:
-      return PanelFormat::q4_g32;
-    case WeightFormat::auto_:
-      break;
-  }
-  return stored == DType::bf16 ? PanelFormat::bf16 : PanelFormat::f32;
-}
-
-/// Whether these panels are what was requested, so that they can be used as they are.
-inline bool is_requested(PanelFormat format, WeightFormat requested) {
-  return requested == WeightFormat::auto_ || la::name_of(format) == name_of(requested);
-}
-
-}  // namespace detail
-
 LA_INLINE PanelFormat PackedWeight::choose_format(std::span<const WeightPart> parts, WeightFormat format) {
-  if (parts.size() == 1 && parts[0].panels && detail::is_requested(parts[0].panels->format, format))
-    return parts[0].panels->format;
-  const auto integers = detail::lossless_format(parts);
-  if (integers && detail::is_requested(*integers, format)) return *integers;
-  return detail::panel_format_of_floats(parts, format);
+  return detail::choose_format(parts, format);
 }
 
 LA_INLINE PackedWeight::PackedWeight(PanelFormat format, i64 outputs, i64 inputs)

@@ -3,8 +3,8 @@
 #include <span>
 #include <vector>
 
+#include "choose_format.hpp"
 #include "pack_panel.hpp"
-#include "packed_weight.hpp"
 #include "weight_rows.hpp"
 
 namespace la::inline LA_ABI::detail {
@@ -16,7 +16,7 @@ class PanelSource {
   PanelSource(std::span<const WeightPart> parts, WeightFormat format)
       : parts_(parts),
         shape_(parts),
-        format_(PackedWeight::choose_format(parts, format)),
+        format_(choose_format(parts, format)),
         integers_(lossless_format(parts) == format_),
         rows_(parts, shape_.inputs) {}
 

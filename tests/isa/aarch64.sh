@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds the kernel tests for aarch64 with every kernel library, and runs them in qemu: once on a processor with all
-# instruction sets, once on one without dot products, which must not be chosen there.
+# Builds the kernel tests for aarch64 with every kernel library, and runs them in qemu: on a processor with all
+# instruction sets, on one without matrix products, and on one without dot products, which must not be chosen there.
 # usage: aarch64.sh SOURCE BUILD CXX QEMU TEST...
 set -eu
 source=$1 build=$2 cxx=$3 qemu=$4
@@ -16,7 +16,8 @@ compile() {
   out=$build/$1.o
   file=$2
   shift 2
-  "$cxx" -std=c++20 "$@" -DLA_COMPILED -DLA_BUILT_NEON -DLA_BUILT_NEONDOT -DLA_SOURCE_ROOT="\"$source\"" \
+  "$cxx" -std=c++20 "$@" -DLA_COMPILED -DLA_BUILT_NEON -DLA_BUILT_NEONDOT -DLA_BUILT_NEONI8MM \
+    -DLA_SOURCE_ROOT="\"$source\"" \
     -I"$source" -idirafter /usr/include -c "$file" -o "$out"
   objects="$objects $out"
 }
@@ -25,11 +26,13 @@ objects=
 compile scalar "$source/kernels/isa/scalar.cpp" -O2 -fno-exceptions
 compile neon "$source/kernels/isa/neon.cpp" -O2 -fno-exceptions
 compile neondot "$source/kernels/isa/neondot.cpp" -O2 -fno-exceptions -march=armv8.2-a+dotprod
+compile neoni8mm "$source/kernels/isa/neoni8mm.cpp" -O2 -fno-exceptions -march=armv8.2-a+dotprod+i8mm
 compile dispatch "$source/kernels/dispatch.cpp" -O1
 compile main "$source/tests/main.cpp" -O0
 for test in "$@"; do compile "$(basename "$test" .cpp)" "$test" -O1; done
 "$cxx" -static $objects -o "$build/unit"
 
-for isa in neon neondot; do "$source/tests/isa/symbols.sh" nm "$isa" "$build/$isa.o"; done
+for isa in neon neondot neoni8mm; do "$source/tests/isa/symbols.sh" nm "$isa" "$build/$isa.o"; done
 "$qemu" "$build/unit" --no-intro
+"$qemu" -cpu cortex-a76 "$build/unit" --no-intro --test-case="dispatch*,qgemm*"
 "$qemu" -cpu cortex-a53 "$build/unit" --no-intro
