@@ -16,7 +16,8 @@ inline constexpr int kThreads = 128;
 ///
 ///   f32   [tiles][steps][32 lanes][8] float
 ///   bf16  [tiles][steps][32 lanes][8] upper halves of floats
-///   q8    [tiles][groups][2][32 lanes][2][8] bytes: steps 2 h and 2 h + 1 of a group of 128
+///   q8    [tiles][groups][2][32 lanes][2][8] bytes: steps 2 h and 2 h + 1 of a group of 128; of four inputs the second
+///         and the third change places, so that a mask takes out a pair
 ///   q4    [tiles][groups of 128][32 lanes][4] words, one a step: inputs 2 p and 2 p + 1 at bits 4 p and 4 p + 16
 ///
 /// Integer weights have scales [tiles][groups of 128][8 outputs][scales a group]: float for q8, IEEE half for q4, and q4
@@ -69,6 +70,21 @@ struct Repack {
   std::int32_t first = 0;        ///< index of the first one in the weight
   WeightView weight;             ///< written through
 };
+
+/// Where input i of 8 lies among the bytes of q8.
+constexpr int q8_place(int i) noexcept {
+  return (i & 4) | (i & 1) << 1 | (i >> 1 & 1);
+}
+
+/// Ranges of whole groups into which the sum over K is cut, by K alone: they are added in their order, whether the warps of a
+/// block take one each or a warp takes one after the other. Four for wide products; where K is long, the outputs are few,
+/// and more warps share one.
+constexpr int ranges_of(i64 inputs) noexcept {
+  return inputs > 8192 ? 16 : 4;
+}
+constexpr i64 groups_a_range(i64 inputs) noexcept {
+  return (groups_of(inputs) + ranges_of(inputs) - 1) / ranges_of(inputs);
+}
 
 /// Y = X W^T + bias, or Y += that.    shape: x [M, K], y [M, N]
 struct Linear {
@@ -182,6 +198,19 @@ inline constexpr int kMaxHeadSize = 128;
 constexpr int exact_linear_floats(int mt) noexcept {
   return 64 * 36 + 16 * mt * 65;
 }
+/// Rows and outputs of a block of linear_many, four warps of 16 outputs.
+inline constexpr int kManyRows = 64, kManyOutputs = 64;
+/// Halves of a row of activations in its shared memory, 128 of them used: two rows 64 bytes apart in the banks.
+inline constexpr int kManyStride = 160;
+/// Floats of shared memory: sums of the ranges before, and activations.
+constexpr int many_tensor_floats() noexcept {
+  return kManyRows * kManyOutputs + kManyRows * kManyStride / 2;
+}
+/// The same of linear_few with `warps` ranges: their sums of 16 rows x 16 outputs.
+constexpr int few_tensor_floats(int warps) noexcept {
+  return warps * 256;
+}
+
 /// Floats of shared memory of attention_exact: queries and scores of 16 pairs.
 constexpr int exact_attention_floats(int size) noexcept {
   return kAttentionPairs * (size + 1 + kPageKeys + 1);

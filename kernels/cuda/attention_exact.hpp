@@ -20,27 +20,27 @@ LA_DEVICE inline void exact_page(const AttentionRows& a, const float* keys, int 
                                  const KeyMask& mask, bool pair, const float* q, float* scores, int j,
                                  ExactSums& sums) {
   const float* values = keys + kPageKeys * a.size;
-  if (pair)
-    for (int i = 0; i < kExactKeys; ++i) {
-      const int slot = j + kExactAcross * i;
-      float score = -__builtin_inff();
-      if (sees(mask, first_key + slot)) {
-        score = 0;
-        for (int d = 0; d < a.size; ++d) score = __builtin_fmaf(q[d], keys[slot * a.size + d], score);
-        score *= a.scale;
-      }
-      scores[slot] = score;
+  if (pair) LA_UNROLL
+  for (int i = 0; i < kExactKeys; ++i) {
+    const int slot = j + kExactAcross * i;
+    float score = -__builtin_inff();
+    if (sees(mask, first_key + slot)) {
+      score = 0;
+      for (int d = 0; d < a.size; ++d) score = __builtin_fmaf(q[d], keys[slot * a.size + d], score);
+      score *= a.scale;
     }
+    scores[slot] = score;
+  }
   sync_block();
   float max = sums.state.max;
   if (pair)
     for (int slot = 0; slot < kPageKeys; ++slot) max = scores[slot] > max ? scores[slot] : max;
   sync_block();  // all have read the scores that now become weights
-  if (pair)
-    for (int i = 0; i < kExactKeys; ++i) {
-      float& score = scores[j + kExactAcross * i];
-      score = score == -__builtin_inff() ? 0.0f : exponential(score - max);
-    }
+  if (pair) LA_UNROLL
+  for (int i = 0; i < kExactKeys; ++i) {
+    float& score = scores[j + kExactAcross * i];
+    score = score == -__builtin_inff() ? 0.0f : exponential(score - max);
+  }
   sync_block();
   if (pair) {
     const float old = rescale(sums.state.max, max);
@@ -48,6 +48,7 @@ LA_DEVICE inline void exact_page(const AttentionRows& a, const float* keys, int 
     for (int slot = 0; slot < kPageKeys; ++slot) total += scores[slot];
     sums.state.total = __builtin_fmaf(sums.state.total, old, total);
     sums.state.max = max;
+    LA_UNROLL
     for (int i = 0; i < kExactChannels; ++i) {
       const int d = j + kExactAcross * i;
       if (d >= a.size) break;
@@ -63,6 +64,7 @@ LA_DEVICE inline void exact_page(const AttentionRows& a, const float* keys, int 
 LA_DEVICE inline void merge_part(ExactSums& all, const ExactSums& part) {
   const float max = part.state.max > all.state.max ? part.state.max : all.state.max;
   const float old = rescale(all.state.max, max), own = rescale(part.state.max, max);
+  LA_UNROLL
   for (int i = 0; i < kExactChannels; ++i)
     all.value[i] = __builtin_fmaf(all.value[i], old, part.value[i] * own);
   all.state.total = __builtin_fmaf(all.state.total, old, part.state.total * own);
@@ -107,6 +109,7 @@ LA_KERNEL void attention_exact(AttentionRows a) {
       continue;
     }
     float* to = a.partial + ((t * a.heads + h) * a.parts + part) * (a.size + 2);
+    LA_UNROLL
     for (int c = 0; c < kExactChannels; ++c)
       if (j + kExactAcross * c < a.size) to[j + kExactAcross * c] = own.value[c];
     if (j == 0) {
@@ -115,6 +118,7 @@ LA_KERNEL void attention_exact(AttentionRows a) {
     }
   }
   if (!there || a.partial) return;
+  LA_UNROLL
   for (int c = 0; c < kExactChannels; ++c)
     if (j + kExactAcross * c < a.size)
       a.out[t * a.out_stride + h * a.out_head_stride + j + kExactAcross * c] =

@@ -10,7 +10,13 @@
 #define LA_ON_DEVICE 1
 #define LA_KERNEL extern "C" __attribute__((global))
 #define LA_DEVICE __attribute__((device, always_inline))
+/// The loop that follows, written out: arrays that it indexes can then be registers.
+#define LA_UNROLL _Pragma("unroll")
+/// Blocks have no more threads: so many registers a thread may be used.
+#define LA_MAX_THREADS(N) __attribute__((launch_bounds(N)))
 #else
+#define LA_UNROLL
+#define LA_MAX_THREADS(N)
 #define LA_ON_DEVICE 0
 #define LA_KERNEL inline
 #define LA_DEVICE

@@ -22,6 +22,7 @@ LA_DEVICE inline void stage_exact(const Linear& a, i64 m0, i64 n0, i64 k0, float
     if (k0 / kStep + step < steps && n0 / kTile + tile < tiles)
       eight_weights(a.weight, n0 / kTile + tile, k0 / kStep + step, lane, values);
     float* to = w + (step * kStep + lane % 4 * 8) * ExactTile::WStride + tile * kTile + lane / 4;
+    LA_UNROLL
     for (int i = 0; i < 8; ++i) to[i * ExactTile::WStride] = values[i];
   }
   for (int e = thread_index(); e < 16 * MT * ExactTile::K; e += kThreads) {
@@ -43,23 +44,27 @@ LA_DEVICE inline void linear_exact(const Linear& a, float* shared) {
     const int count = int(a.weight.inputs - k0 < ExactTile::K ? a.weight.inputs - k0 : ExactTile::K);
     for (int k = 0; k < count; ++k) {
       float v[4];
+      LA_UNROLL
       for (int c = 0; c < 4; ++c) v[c] = w[k * ExactTile::WStride + j + c];
+      LA_UNROLL
       for (int r = 0; r < MT; ++r) {
         const float u = x[(i + 16 * r) * ExactTile::XStride + k];
+        LA_UNROLL
         for (int c = 0; c < 4; ++c) sum[r][c] = __builtin_fmaf(u, v[c], sum[r][c]);
       }
     }
     sync_block();
   }
-  for (int r = 0; r < MT; ++r)
-    for (int c = 0; c < 4; ++c) {
-      const i64 m = m0 + i + 16 * r, n = n0 + j + c;
-      if (m >= a.rows || n >= a.weight.outputs) continue;
-      float& y = a.y[m * a.y_stride + n];
-      float value = sum[r][c];
-      if (a.weight.bias) value += a.weight.bias[n];
-      y = a.add ? y + value : value;
-    }
+  LA_UNROLL
+  for (int r = 0; r < MT; ++r) LA_UNROLL
+  for (int c = 0; c < 4; ++c) {
+    const i64 m = m0 + i + 16 * r, n = n0 + j + c;
+    if (m >= a.rows || n >= a.weight.outputs) continue;
+    float& y = a.y[m * a.y_stride + n];
+    float value = sum[r][c];
+    if (a.weight.bias) value += a.weight.bias[n];
+    y = a.add ? y + value : value;
+  }
 }
 
 /// grid: (blocks of 32 outputs, blocks of 16 rows)

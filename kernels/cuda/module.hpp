@@ -2,6 +2,7 @@
 
 #include "attention_exact.hpp"
 #include "linear_exact.hpp"
+#include "linear_tensor.hpp"
 #include "repack.hpp"
 #include "rows.hpp"
 
@@ -10,6 +11,14 @@
   KERNEL(repack, Repack)                 \
   KERNEL(linear_exact_few, Linear)       \
   KERNEL(linear_exact_many, Linear)      \
+  KERNEL(linear_few_bf16, Linear)        \
+  KERNEL(linear_many_bf16, Linear)       \
+  KERNEL(linear_few_q8, Linear)          \
+  KERNEL(linear_many_q8, Linear)         \
+  KERNEL(linear_few_q4_g128, Linear)     \
+  KERNEL(linear_many_q4_g128, Linear)    \
+  KERNEL(linear_few_q4_g32, Linear)      \
+  KERNEL(linear_many_q4_g32, Linear)     \
   KERNEL(embedding, Embedding)           \
   KERNEL(gather, Gather)                 \
   KERNEL(layer_norm, Norm)               \

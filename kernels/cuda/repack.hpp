@@ -44,7 +44,7 @@ LA_DEVICE inline void repack_q8(const Q8Block& b, const WeightView& w, i64 tile,
   for (int s = 0; s < 4; ++s) {
     auto* to = static_cast<std::uint8_t*>(const_cast<void*>(w.codes)) +
                ((at * 2 + s / 2) * kLanes + lane) * 16 + s % 2 * 8;
-    for (int i = 0; i < 8; ++i) to[i] = std::uint8_t(code_of(b, s * kStep + 8 * t + i, c));
+    for (int i = 0; i < 8; ++i) to[q8_place(i)] = std::uint8_t(code_of(b, s * kStep + 8 * t + i, c));
   }
   if (t == 0) static_cast<float*>(const_cast<void*>(w.scales))[at * kTile + g] = b.scale[c];
 }

@@ -28,12 +28,14 @@ LA_DEVICE inline void eight_weights(const WeightView& w, i64 tile, i64 step, int
     case PanelFormat::f32: {
       const auto* p =
           static_cast<const float*>(w.codes) + ((tile * steps_of(w.inputs) + step) * kLanes + lane) * 8;
+      LA_UNROLL
       for (int i = 0; i < 8; ++i) out[i] = p[i];
       return;
     }
     case PanelFormat::bf16: {
       const auto* p = static_cast<const std::uint16_t*>(w.codes) +
                       ((tile * steps_of(w.inputs) + step) * kLanes + lane) * 8;
+      LA_UNROLL
       for (int i = 0; i < 8; ++i) out[i] = widen_bf16(p[i]);
       return;
     }
@@ -41,7 +43,8 @@ LA_DEVICE inline void eight_weights(const WeightView& w, i64 tile, i64 step, int
       const auto* p = static_cast<const std::uint8_t*>(w.codes) +
                       (((tile * groups + group) * 2 + s / 2) * kLanes + lane) * 16 + s % 2 * 8;
       const float scale = static_cast<const float*>(w.scales)[(tile * groups + group) * kTile + g];
-      for (int i = 0; i < 8; ++i) out[i] = scale * float(int(p[i]) - 128);
+      LA_UNROLL
+      for (int i = 0; i < 8; ++i) out[i] = scale * float(int(p[q8_place(i)]) - 128);
       return;
     }
     case PanelFormat::q4_g128:
@@ -54,6 +57,7 @@ LA_DEVICE inline void eight_weights(const WeightView& w, i64 tile, i64 step, int
       static_cast<const std::uint32_t*>(w.codes)[((tile * groups + group) * kLanes + lane) * 4 + s];
   const float scale = widen_half(static_cast<const std::uint16_t*>(w.scales)[at]);
   const int zero = w.zeros[at];
+  LA_UNROLL
   for (int p = 0; p < 4; ++p) {
     out[2 * p] = scale * float(int(word >> 4 * p & 15) - zero);
     out[2 * p + 1] = scale * float(int(word >> (4 * p + 16) & 15) - zero);

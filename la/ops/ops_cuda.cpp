@@ -48,9 +48,10 @@ class CudaOps final : public Ops {
   explicit CudaOps(const CudaOptions& options)
       : driver_(options.driver),
         team_(options.team ? options.team : std::make_shared<Team>(0)),
+        exact_(options.activations == ActivationFormat::f32),
         name_("cuda " + std::string(driver_->name())) {
-    if (options.activations != ActivationFormat::f32)
-      fail_usage("activations: expected f32 on a card, found ", name_of(options.activations));
+    if (options.activations == ActivationFormat::q8)
+      fail_usage("activations: expected auto (bf16) or f32 on a card, found q8");
   }
 
   std::string_view name() const noexcept override { return name_; }
@@ -78,6 +79,7 @@ class CudaOps final : public Ops {
         x.data,         x.stride[0], y.data, y.stride[0], std::int32_t(x.shape[0]), store == Store::add,
         view_of(weight)};
     const bool few = a.rows <= 16;
+    if (!exact_ && a.weight.format != PanelFormat::f32) return tensor_linear(a);
     launch(few ? "linear_exact_few" : "linear_exact_many", a, blocks(weight.outputs(), 32),
            blocks(a.rows, few ? 16 : 64), device::kThreads, device::exact_linear_floats(few ? 1 : 4));
   }
@@ -237,6 +239,21 @@ class CudaOps final : public Ops {
            y.shape[0], blocks(y.shape[1], device::kThreads));
   }
 
+  void tensor_linear(const device::Linear& a) {
+    static constexpr const char* few[] = {nullptr, "linear_few_bf16", "linear_few_q8", "linear_few_q4_g128",
+                                          "linear_few_q4_g32"};
+    static constexpr const char* many[] = {nullptr, "linear_many_bf16", "linear_many_q8",
+                                           "linear_many_q4_g128", "linear_many_q4_g32"};
+    const auto format = std::size_t(a.weight.format);
+    if (a.rows <= 16) {
+      const int warps = device::ranges_of(a.weight.inputs);
+      launch(few[format], a, blocks(a.weight.outputs, 16), 1, 32 * warps, device::few_tensor_floats(warps));
+    } else {
+      launch(many[format], a, blocks(a.weight.outputs, device::kManyOutputs),
+             blocks(a.rows, device::kManyRows), device::kThreads, device::many_tensor_floats());
+    }
+  }
+
   float* partial(std::size_t floats) {
     if (floats > partial_room_) {
       partial_ = driver_->allocate(floats * sizeof(float));
@@ -247,6 +264,7 @@ class CudaOps final : public Ops {
 
   std::shared_ptr<cuda::Driver> driver_;
   std::shared_ptr<Team> team_;
+  bool exact_;  // f32 arithmetic, else tensor cores on activations rounded to bf16
   std::string name_;
   DeviceList ids_, rows_, row_taps_, column_taps_, tasks_, visible_;
   std::shared_ptr<std::byte> partial_;  // sums of parts of the keys

@@ -1,3 +1,5 @@
+#include <cstring>
+
 #include "../../la/ops/ops_check.hpp"
 #include "../../la/ops/ops_cpu.hpp"
 #include "../../la/ops/ops_reference.hpp"
@@ -11,6 +13,87 @@ TEST_CASE("cuda: every op agrees with reference, exact path") {
   const auto ops = make_check_ops(make_emulated_ops(), make_reference_ops(0, ActivationFormat::f32), 5e-6);
   CHECK_NOTHROW(run_all_ops(*ops));
   CHECK_NOTHROW(run_attention(*ops));
+}
+
+namespace {
+
+/// Values that bf16 holds, so that what tensor cores are given is what the others are given.
+std::vector<float> bf16_noise(i64 n) {
+  std::vector<float> values = noise(n);
+  for (float& x : values) x = to_float(to_bf16(x));
+  return values;
+}
+
+struct Product {
+  i64 outputs, inputs;
+};
+
+/// Another copy: packing gives the pages of what it has read back.
+Stored copy_of(const Stored& stored) {
+  Stored copy = stored;
+  copy.tensor.bytes = copy.bytes;
+  return copy;
+}
+
+/// Rows of any number of rows, one by one and beside the reference.
+void check_product(Ops& ops, Ops& oracle, const Product& p, WeightFormat format, double tolerance) {
+  const MappedFile no_file;
+  const Stored w({p.outputs, p.inputs}, DType::f32, no_file), bias({p.outputs}, DType::f32, no_file);
+  const Stored again = copy_of(w);
+  const WeightPart part{&w.tensor, &bias.tensor}, same{&again.tensor, &bias.tensor};
+  const auto weight = ops.make_weight(std::span(&part, 1), format),
+             truth = oracle.make_weight(std::span(&same, 1), format);
+  const i64 most = 70;
+  std::vector<float> x = bf16_noise(most * p.inputs), before = noise(most * p.outputs);
+  const Matrix in = view(x, most, p.inputs);
+  std::vector<float> all = before;
+  ops.linear(in, *weight, view(all, most, p.outputs), Store::add);
+  std::vector<float> want = before;
+  oracle.linear(in, *truth, view(want, most, p.outputs), Store::add);
+  CHECK(relative_error(all, want) <= tolerance);
+  for (const i64 rows : {1, 12, 16, 17, 64, 65}) {
+    CAPTURE(rows);
+    std::vector<float> some = before;
+    ops.linear(in.rows(0, rows), *weight, view(some, most, p.outputs).rows(0, rows), Store::add);
+    const auto bytes = std::size_t(rows * p.outputs) * sizeof(float);
+    CHECK(std::memcmp(some.data(), all.data(), bytes) == 0);
+    CHECK(std::memcmp(reinterpret_cast<const std::byte*>(some.data()) + bytes,
+                      reinterpret_cast<const std::byte*>(before.data()) + bytes,
+                      before.size() * sizeof(float) - bytes) == 0);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("cuda: products have the same bits for any number of rows, on both paths") {
+  const auto oracle = make_reference_ops(0, ActivationFormat::f32);
+  for (const ActivationFormat activations : {ActivationFormat::f32, ActivationFormat::auto_}) {
+    const auto ops = make_emulated_ops(activations);
+    for (const Product& p :
+         {Product{49, 33}, Product{16, 128}, Product{7, 517}, Product{130, 640}, Product{9, 8330}})
+      for (const WeightFormat format :
+           {WeightFormat::f32, WeightFormat::bf16, WeightFormat::q8, WeightFormat::q4}) {
+        CAPTURE(name_of(activations));
+        CAPTURE(p.outputs);
+        CAPTURE(p.inputs);
+        CAPTURE(name_of(format));
+        check_product(*ops, *oracle, p, format, 5e-6);
+      }
+  }
+}
+
+TEST_CASE("cuda: the exact product has the bits of the CPU's") {
+  const auto ops = make_emulated_ops(), cpu = make_cpu_ops({1, "", ActivationFormat::f32});
+  const MappedFile no_file;
+  const Stored w({37, 301}, DType::bf16, no_file);
+  const Stored again = copy_of(w);
+  const WeightPart part{&w.tensor, nullptr}, same{&again.tensor, nullptr};
+  std::vector<float> x = noise(20 * 301), a(20 * 37), b = a;
+  ops->linear(view(x, 20, 301), *ops->make_weight(std::span(&part, 1), WeightFormat::auto_), view(a, 20, 37),
+              Store::overwrite);
+  cpu->linear(view(x, 20, 301), *cpu->make_weight(std::span(&same, 1), WeightFormat::auto_), view(b, 20, 37),
+              Store::overwrite);
+  CHECK(a == b);
 }
 
 }  // namespace la::test

@@ -17,6 +17,11 @@ for card in sm_80 sm_90; do
     grep '^\.extern \.func' "$work/module.ptx"
     exit 1
   fi
+  # Arrays that are not registers: every access would go through memory.
+  if grep -q '__local_depot' "$work/module.ptx"; then
+    echo "$card: local memory in a kernel"
+    exit 1
+  fi
   for kernel in $(sed -n 's/^  KERNEL(\([a-z_0-9]*\),.*/\1/p' "$1/kernels/cuda/module.hpp"); do
     grep -q "\.entry $kernel(" "$work/module.ptx" || { echo "$card: kernel $kernel is missing"; exit 1; }
   done
