@@ -303,7 +303,7 @@ la_status la_batch(la_session* session, const la_request* requests, size_t count
     }
     std::vector<la::Result> results = session->session->batch(all);
     std::vector<std::unique_ptr<la_answer>> made;
-    for (la::Result& result : results) made.push_back(std::make_unique<la_answer>(std::move(result)));
+    for (la::Result& result : results) made.emplace_back(new la_answer{std::move(result)});
     for (std::size_t i = 0; i < count; ++i) answers[i] = made[i].release();
   });
 }
