@@ -61,10 +61,11 @@ inline StopReason graver(StopReason a, StopReason b) {
 
 }  // namespace detail
 
-LA_INLINE std::optional<Request> Parts::next() {
+LA_INLINE NextRequest Parts::next(Wait wait) {
   while (!open_ || open_->asked == open_->parts()) {
-    std::optional<Request> request = source_();
-    if (!request) return std::nullopt;
+    NextRequest next = source_(wait);
+    auto* request = std::get_if<Request>(&next);
+    if (!request) return next;
     open_ = std::make_shared<Whole>();
     open_->index = pulled_++;
     open_->request = std::move(*request);
