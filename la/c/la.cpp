@@ -303,6 +303,7 @@ la_status la_batch(la_session* session, const la_request* requests, size_t count
     }
     std::vector<la::Result> results = session->session->batch(all);
     std::vector<std::unique_ptr<la_answer>> made;
+    made.reserve(results.size());  // so that nothing is lost between new and its owner
     for (la::Result& result : results) made.emplace_back(new la_answer{std::move(result)});
     for (std::size_t i = 0; i < count; ++i) answers[i] = made[i].release();
   });
