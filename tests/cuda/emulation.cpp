@@ -198,6 +198,15 @@ std::shared_ptr<cuda::Driver> make_emulated_driver() {
   return std::make_shared<EmulatedDriver>();
 }
 
+std::size_t argument_bytes(const char* kernel) {
+  const std::string_view name = kernel;
+#define LA_BYTES(NAME, ARGUMENTS) \
+  if (name == #NAME) return sizeof(device::ARGUMENTS);
+  LA_CUDA_KERNELS(LA_BYTES)
+#undef LA_BYTES
+  fail("kernel ", name, ": not in the module");
+}
+
 }  // namespace la::test
 
 namespace la::inline LA_ABI::kernels::cuda::emulated {
