@@ -5,6 +5,7 @@
 
 #include "../core/error.hpp"
 #include "../io/hub.hpp"
+#include "../ops/cuda/driver.hpp"
 #include "parts.hpp"
 
 namespace la::inline LA_ABI {
@@ -17,6 +18,8 @@ inline void describe_failure(const std::exception_ptr& failure, Result& result) 
   } catch (const Error& error) {
     result.error = error.what();
     result.error_kind = error.kind();
+  } catch (const cuda::OutOfDeviceMemory& error) {
+    result.error = error.what();
   } catch (const std::bad_alloc&) {
     result.error = "out of memory";
   } catch (const std::exception& error) {
