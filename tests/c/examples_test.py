@@ -137,6 +137,8 @@ def main():
                 print(f"skipped: {compiler} was not found")
                 continue
             check_program([build(compiler, "examples/c/ground.c", folder, "-std=c99")], expected)
+            check_program([build({"gcc": "g++", "clang": "clang++"}[compiler], "tests/c/wrapper.cpp", folder, "-std=c++17",
+                                 "-fno-exceptions", "-fno-rtti")], expected)
             count += 1
         check(count, "expected gcc or clang")
     check_program([sys.executable, "-B", os.path.join(SOURCE, "examples/python/ground.py")], expected,
