@@ -39,13 +39,13 @@ LA_INLINE void check_vocabulary(const Tokenizer& tokenizer, const ModelConfig& c
           tokenizer.vocabulary_size(), " tokens");
 }
 
-LA_INLINE Engine::Engine(const std::string& directory, const SessionOptions& options)
-    : config(ModelConfig::load(directory)),
-      tokenizer(Tokenizer::load(directory)),
+LA_INLINE Engine::Engine(const CheckpointFiles& source, const SessionOptions& options)
+    : config(ModelConfig::load(source)),
+      tokenizer(Tokenizer::load(source)),
       team(std::make_shared<Team>(options.threads)),
       ops(options.wrap_ops ? options.wrap_ops(detail::make_ops(options, team))
                            : detail::make_ops(options, team)),
-      weights(load(directory, options)),
+      weights(load(source, options)),
       activations(options.activations),
       kv_budget(options.kv_budget_bytes),
       vision(config.vision, weights.vision, *ops),
@@ -54,9 +54,9 @@ LA_INLINE Engine::Engine(const std::string& directory, const SessionOptions& opt
       images(options.image_cache_bytes),
       prefixes(options.kept_prefixes) {}
 
-LA_INLINE ModelWeights Engine::load(const std::string& directory, const SessionOptions& options) const {
+LA_INLINE ModelWeights Engine::load(const CheckpointFiles& source, const SessionOptions& options) const {
   check_vocabulary(tokenizer, config);
-  const Checkpoint checkpoint = Checkpoint::open(directory);
+  const Checkpoint checkpoint = Checkpoint::open(source);
   check_weights(checkpoint, config);  // everything, before minutes go into packing
   ModelWeights loaded = load_weights(checkpoint, config, *ops, options.weights, options.progress);
   if (std::string note = kernels::scalar_only_warning(); !note.empty())
@@ -64,7 +64,7 @@ LA_INLINE ModelWeights Engine::load(const std::string& directory, const SessionO
   return loaded;
 }
 
-LA_INLINE EncodedImage Engine::encode(const Image& image, i64 max_side, bool shared) {
+LA_INLINE EncodedImage Engine::encode(const ImageView& image, i64 max_side, bool shared) {
   require_pixels(image, "picture");
   const ImageKey key = shared ? key_of(image, max_side) : ImageKey{};
   const std::lock_guard lock(mutex);
@@ -81,14 +81,17 @@ LA_INLINE EncodedImage Engine::encode(const Image& image, i64 max_side, bool sha
   return encoded;
 }
 
-LA_INLINE EncodedImage Engine::run_vision(const Image& image, i64 max_side) {
+LA_INLINE EncodedImage Engine::run_vision(const ImageView& image, i64 max_side) {
   Stopwatch watch;
   EncodedImage encoded;
   encoded.width = image.width;
   encoded.height = image.height;
-  Patches patches = max_side > 0
-                        ? preprocess(limit_side(image, max_side, team.get()), config.processor, team.get())
-                        : preprocess(image, config.processor, team.get());
+  const PixelSize size =
+      max_side > 0 ? limited_size(image.width, image.height, max_side) : PixelSize{image.width, image.height};
+  Image limited;
+  Patches patches = preprocess(resize_if_needed(image, size.width, size.height, team.get(), limited),
+                               config.processor, team.get());
+  limited = Image();
   encoded.grid_h = patches.grid_h;
   encoded.grid_w = patches.grid_w;
   encoded.preprocess_seconds = watch.lap();
