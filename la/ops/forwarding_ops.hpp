@@ -15,7 +15,9 @@ class ForwardingOps : public Ops {
   std::string_view name() const noexcept override { return inner_->name(); }
   std::string_view isa() const noexcept override { return inner_->isa(); }
   int threads() const noexcept override { return inner_->threads(); }
-  double rows_per_read() const noexcept override { return inner_->rows_per_read(); }
+  double rows_per_read(std::size_t weight_bytes) const noexcept override {
+    return inner_->rows_per_read(weight_bytes);
+  }
   std::shared_ptr<std::byte> allocate(std::size_t bytes) override { return inner_->allocate(bytes); }
   void upload(const void* host, void* device, std::size_t bytes) override {
     inner_->upload(host, device, bytes);

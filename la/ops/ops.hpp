@@ -66,8 +66,12 @@ class Ops {
   virtual std::string_view isa() const noexcept { return name(); }
   /// Host threads it may use.
   virtual int threads() const noexcept = 0;
-  /// Rows of a linear product whose arithmetic takes about as long as reading the weights. It decides when drafts pay.
-  virtual double rows_per_read() const noexcept { return 10; }
+  /// Rows of a linear product whose arithmetic takes about as long as reading the weights, of a model of so many bytes. It
+  /// decides when drafts pay. A constant of the backend, not timed: what is written of an answer depends on no clock.
+  virtual double rows_per_read(std::size_t weight_bytes) const noexcept {
+    (void)weight_bytes;
+    return 10;
+  }
 
   // Memory
 

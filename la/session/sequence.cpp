@@ -24,9 +24,9 @@ LA_INLINE Sequence::Sequence(Engine& engine, Request request, const BatchOptions
       build_prompt(tokenizer_, engine.config.tokens, request.question, row_counts, options_.prompt_style);
   place(prompt.images);
   const i64 length = i64(prompt.ids.size()), longest = tokenizer_.model_max_length();
-  generation_ =
-      std::make_unique<Generation>(engine.config.tokens, options_.generation, std::move(prompt.ids), longest,
-                                   PassCost{engine.ops->rows_per_read(), batch.batch_size});
+  generation_ = std::make_unique<Generation>(
+      engine.config.tokens, options_.generation, std::move(prompt.ids), longest,
+      PassCost{engine.ops->rows_per_read(engine.weights.bytes), batch.batch_size});
   const EncodedImage& shown = images_[std::size_t(target)];
   const auto decode_label = [&tokenizer = tokenizer_](std::span<const std::int32_t> ids) {
     return tokenizer.decode(ids);

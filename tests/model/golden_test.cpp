@@ -1,6 +1,7 @@
 #include "../../kernels/dispatch.hpp"
 #include "../../la/ops/ops_cpu.hpp"
 #include "../../la/ops/ops_reference.hpp"
+#include "../free_rows.hpp"
 #include "golden_cases.hpp"
 
 // The goldens on every backend and ISA.
@@ -44,6 +45,10 @@ TEST_CASE("model: every golden answer is reproduced token for token, reference b
 TEST_CASE("model: every golden answer is reproduced token for token, every ISA") {
   for (const SessionOptions& options : backends())
     if (options.backend != Backend::reference) check_answers(options);
+}
+
+TEST_CASE("model: every golden answer is reproduced token for token, slow ones with drafts in every pass") {
+  check_answers(free_rows());
 }
 
 TEST_CASE("model: cpu and reference agree op by op") {

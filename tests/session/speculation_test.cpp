@@ -1,25 +1,11 @@
 #include "../../la/image/load.hpp"
 #include "../../la/session/session.hpp"
-#include "../../la/ops/forwarding_ops.hpp"
+#include "../free_rows.hpp"
 #include "../support.hpp"
 
 // Slow mode answers the same with drafts and without, alone and in any batch.
 namespace la::test {
 namespace {
-
-/// Rows that cost nothing: drafts always pay.
-class FreeRows final : public ForwardingOps {
- public:
-  using ForwardingOps::ForwardingOps;
-  double rows_per_read() const noexcept override { return 1e9; }
-};
-
-SessionOptions free_rows(int threads) {
-  SessionOptions options;
-  options.threads = threads;
-  options.wrap_ops = [](std::unique_ptr<Ops> ops) { return std::make_unique<FreeRows>(std::move(ops)); };
-  return options;
-}
 
 std::vector<Request> slow_requests(bool speculate) {
   const PromptText questions[] = {question(Task::detect, "green cross</c>pink ring"),
