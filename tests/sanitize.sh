@@ -42,7 +42,7 @@ case $kind in
   thread)
     configure clang++ -Db_sanitize=thread
     ninja -C "$build" tests/unit
-    for files in core/parallel core/team session/session session/batch session/fork; do unit "$files" env; done
+    for files in core/parallel core/team session/session session/batch session/fork session/live_queue; do unit "$files" env; done
     ;;
   valgrind)
     configure g++ '-Dcpp_args=-D_GLIBCXX_ASSERTIONS'

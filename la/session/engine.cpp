@@ -7,8 +7,15 @@
 #include "../image/patches.hpp"
 #include "../image/resize.hpp"
 #include "../io/checkpoint.hpp"
+#include "../ops/cuda/driver.hpp"
 #include "../ops/ops_cpu.hpp"
+#if defined(LA_WITH_CUDA)
+#include "../ops/cuda/card.hpp"
+#include "../ops/ops_cuda.hpp"
+#endif
 #include "../core/stopwatch.hpp"
+#include "device.hpp"
+#include "memory.hpp"
 
 // The backends that check the others are in the library; a header-only program asks for them.
 #if defined(LA_COMPILED) || defined(LA_WITH_CHECK)
@@ -19,12 +26,58 @@
 namespace la::inline LA_ABI {
 namespace detail {
 
-inline std::unique_ptr<Ops> make_ops(const SessionOptions& options, const std::shared_ptr<Team>& team) {
-  const auto cpu = [&] { return make_cpu_ops({0, options.isa, options.activations, team}); };
-  if (options.backend == Backend::cpu) return cpu();
+/// The driver of the card to run on; null: none.
+/// error: a card was asked for and cannot be had
+inline std::shared_ptr<cuda::Driver> choose_card(const SessionOptions& options,
+                                                 const CheckpointFiles& source) {
+  const Device device = parse_device("device", options.device);
+  const bool requested = device.kind == Device::Kind::cuda;
+  if (device.kind == Device::Kind::cpu || options.backend == Backend::reference) return nullptr;
+#if defined(LA_WITH_CUDA)
+  if (requested) return cuda::open_card(device.card);
+  if (options.activations == ActivationFormat::q8 || !options.isa.empty()) return nullptr;
+  try {
+    MemoryPlan plan;
+    plan.weights = options.weights;
+    plan.width = plan.height = 1024;
+    const std::size_t needed =
+        estimate_memory(Checkpoint::open(source), ModelConfig::load(source), plan).total();
+    auto card = cuda::open_card(0);
+    if (card->free_bytes() >= needed) return card;
+  } catch (const Error&) {  // no driver, no card, or one that is too old: the processor runs everything
+  }
+#else
+  static_cast<void>(source);
+  if (requested)
+    fail("device ", options.device,
+         ": expected a build with CUDA kernels, which needs clang; this one has none");
+#endif
+  return nullptr;
+}
+
+/// The fast ops of the device.
+inline std::unique_ptr<Ops> make_device_ops(const SessionOptions& options, const CheckpointFiles& source,
+                                            const std::shared_ptr<Team>& team) {
+  const std::shared_ptr<cuda::Driver> card = choose_card(options, source);
+#if defined(LA_WITH_CUDA)
+  if (card) return make_cuda_ops({card, options.activations, team});
+#endif
+  return make_cpu_ops({0, options.isa, options.activations, team});
+}
+
+inline std::unique_ptr<Ops> make_ops(const SessionOptions& options, const CheckpointFiles& source,
+                                     const std::shared_ptr<Team>& team) {
+  if (options.backend == Backend::cpu) return make_device_ops(options, source, team);
 #if defined(LA_COMPILED) || defined(LA_WITH_CHECK)
+  if (options.backend == Backend::check) {
+    auto subject = make_device_ops(options, source, team);
+    // A card multiplies activations of 16 bits, the reference those of 32.
+    const bool card = subject->name().starts_with("cuda");
+    auto oracle = make_reference_ops(0, card ? ActivationFormat::f32 : options.activations, team);
+    const double tolerance = card && options.activations != ActivationFormat::f32 ? 1e-2 : 1e-4;
+    return make_check_ops(std::move(subject), std::move(oracle), tolerance);
+  }
   auto reference = make_reference_ops(0, options.activations, team);
-  if (options.backend == Backend::check) return make_check_ops(cpu(), std::move(reference));
   return reference;
 #else
   fail_usage("backend: expected cpu; the others need the library, or LA_WITH_CHECK defined before la.hpp");
@@ -43,8 +96,8 @@ LA_INLINE Engine::Engine(const CheckpointFiles& source, const SessionOptions& op
     : config(ModelConfig::load(source)),
       tokenizer(Tokenizer::load(source)),
       team(std::make_shared<Team>(options.threads)),
-      ops(options.wrap_ops ? options.wrap_ops(detail::make_ops(options, team))
-                           : detail::make_ops(options, team)),
+      ops(options.wrap_ops ? options.wrap_ops(detail::make_ops(options, source, team))
+                           : detail::make_ops(options, source, team)),
       weights(load(source, options)),
       activations(options.activations),
       kv_budget(options.kv_budget_bytes),

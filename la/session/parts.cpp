@@ -11,6 +11,14 @@
 namespace la::inline LA_ABI {
 namespace detail {
 
+/// A name that is there twice is asked once: the model would read on at its second as a loop, and lose what comes behind.
+inline std::vector<std::string> each_once(const std::vector<std::string>& names) {
+  std::vector<std::string> once;
+  for (const std::string& name : names)
+    if (std::find(once.begin(), once.end(), name) == once.end()) once.push_back(name);
+  return once;
+}
+
 /// In pieces of at most `size`; 0: one piece.
 inline std::vector<std::vector<std::string>> groups_of(const std::vector<std::string>& categories, i64 size) {
   if (size < 0) fail_usage("categories_per_question: expected 0 or more, found ", size);
@@ -59,10 +67,11 @@ inline StopReason graver(StopReason a, StopReason b) {
 
 }  // namespace detail
 
-LA_INLINE std::optional<Request> Parts::next() {
+LA_INLINE NextRequest Parts::next(Wait wait) {
   while (!open_ || open_->asked == open_->parts()) {
-    std::optional<Request> request = source_();
-    if (!request) return std::nullopt;
+    NextRequest next = source_(wait);
+    auto* request = std::get_if<Request>(&next);
+    if (!request) return next;
     open_ = std::make_shared<Whole>();
     open_->index = pulled_++;
     open_->request = std::move(*request);
@@ -87,6 +96,7 @@ LA_INLINE std::optional<Request> Parts::next() {
 LA_INLINE void Parts::divide(Whole& whole) const {
   Request& request = whole.request;
   const AskOptions& ask = request.options;
+  request.categories = detail::each_once(request.categories);
   whole.groups = detail::groups_of(request.categories, ask.categories_per_question);
   if (!request.categories.empty()) request.question = detect_question(request.categories);
   whole.views.emplace_back();

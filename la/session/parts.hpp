@@ -16,11 +16,11 @@ namespace la::inline LA_ABI {
 /// other request passes as it is. Pictures are cut when their turn comes.
 class Parts {
  public:
-  Parts(const RequestSource& source, const BatchOptions& options, const Scheduler::Sink& sink)
+  Parts(const LiveSource& source, const BatchOptions& options, const Scheduler::Sink& sink)
       : source_(source), options_(options), sink_(sink) {}
 
-  /// The next part, or nothing when there are no more requests.
-  std::optional<Request> next();
+  /// The next part, or why the source gave no request.
+  NextRequest next(Wait wait);
   /// With the numbers of parts, in the order in which next() gave them.
   void found(i64 part, const Item& item) const;
   void ended(i64 part, Sequence::Outcome&& outcome);
@@ -46,7 +46,7 @@ class Parts {
   Request request_of(Whole& whole, std::size_t part) const;
   Sequence::Outcome join(Whole& whole) const;
 
-  const RequestSource& source_;
+  const LiveSource& source_;
   const BatchOptions& options_;
   const Scheduler::Sink& sink_;
   std::shared_ptr<Whole> open_;  // whose parts are being given out

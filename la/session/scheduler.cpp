@@ -11,7 +11,7 @@ inline constexpr i64 kMinSharedTokens = 16;
 
 }  // namespace detail
 
-LA_INLINE void Scheduler::run(const RequestSource& source, const Sink& sink) {
+LA_INLINE void Scheduler::run(const LiveSource& source, const Sink& sink) {
   for (;;) {
     const std::uint64_t releases = engine_.kv_budget.releases();
     pull(source, sink);
@@ -27,12 +27,16 @@ LA_INLINE void Scheduler::run(const RequestSource& source, const Sink& sink) {
   }
 }
 
-LA_INLINE void Scheduler::pull(const RequestSource& source, const Sink& sink) {
+LA_INLINE void Scheduler::pull(const LiveSource& source, const Sink& sink) {
   while (more_ && i64(running_.size() + waiting_.size()) < options_.batch_size) {
-    if (std::optional<Request> request = source())
+    const bool idle = running_.empty() && waiting_.empty();
+    NextRequest next = source(idle ? Wait::yes : Wait::no);
+    if (auto* request = std::get_if<Request>(&next)) {
       prepare(std::move(*request), sink);
-    else
-      more_ = false;
+    } else {
+      more_ = std::get<Absent>(next) == Absent::for_now;
+      return;
+    }
   }
 }
 

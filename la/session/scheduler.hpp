@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <variant>
 #include <vector>
 
 #include "../core/inline.hpp"
@@ -13,6 +14,14 @@ namespace la::inline LA_ABI {
 
 /// The next request, or nothing when there are no more. It is called when a place is free.
 using RequestSource = std::function<std::optional<Request>()>;
+
+/// Why a source gives no request: there is none yet, or there are no more.
+enum class Absent { for_now, for_good };
+using NextRequest = std::variant<Request, Absent>;
+/// Whether a source may wait until it has a request: it may when nothing runs meanwhile.
+enum class Wait { no, yes };
+/// A source to which requests may come while others run. It is called when a place is free.
+using LiveSource = std::function<NextRequest(Wait)>;
 
 /// Keeps up to batch_size rows running. Each step is one forward pass over all of them, rows in blocks and rows that
 /// take one token at a time together; a row that ends is replaced at once. What a row computes does not depend on the
@@ -24,8 +33,8 @@ class Scheduler {
 
   Scheduler(Engine& engine, const BatchOptions& options) : engine_(engine), options_(options) {}
 
-  /// Until the source is empty and every row has ended. An error in a request is its own outcome.
-  void run(const RequestSource& source, const Sink& sink);
+  /// Until the source has no more and every row has ended. An error in a request is its own outcome.
+  void run(const LiveSource& source, const Sink& sink);
 
  private:
   struct Entry {
@@ -33,7 +42,7 @@ class Scheduler {
     std::unique_ptr<Sequence> sequence;
   };
 
-  void pull(const RequestSource& source, const Sink& sink);
+  void pull(const LiveSource& source, const Sink& sink);
   void prepare(Request request, const Sink& sink);
   void admit();
   bool admit(Sequence& sequence);

@@ -1,11 +1,13 @@
 #include "session.hpp"
 
 #include <filesystem>
+#include <map>
 #include <new>
 
 #include "../core/error.hpp"
 #include "../io/checkpoint_directory.hpp"
 #include "../io/hub.hpp"
+#include "../ops/cuda/driver.hpp"
 #include "parts.hpp"
 
 namespace la::inline LA_ABI {
@@ -26,6 +28,8 @@ inline void describe_failure(const std::exception_ptr& failure, Result& result) 
   } catch (const Error& error) {
     result.error = error.what();
     result.error_kind = error.kind();
+  } catch (const cuda::OutOfDeviceMemory& error) {
+    result.error = error.what();
   } catch (const std::bad_alloc&) {
     result.error = "out of memory";
   } catch (const std::exception& error) {
@@ -35,14 +39,22 @@ inline void describe_failure(const std::exception_ptr& failure, Result& result) 
   if (result.error.empty()) result.error = "failed";
 }
 
-inline void run_requests(Engine& engine, const RequestSource& source, const BatchOptions& options,
+inline void run_requests(Engine& engine, const LiveSource& source, const BatchOptions& options,
                          const Scheduler::Sink& sink) {
   Parts parts(source, options, sink);
   BatchOptions of_parts = options;
   if (options.on_item) of_parts.on_item = [&](i64 part, const Item& item) { parts.found(part, item); };
   Scheduler(engine, of_parts)
-      .run([&] { return parts.next(); },
+      .run([&](Wait wait) { return parts.next(wait); },
            [&](i64 part, Sequence::Outcome&& outcome) { parts.ended(part, std::move(outcome)); });
+}
+
+/// One that has all its requests, or gets them without waiting.
+inline LiveSource live(const RequestSource& source) {
+  return [&source](Wait) -> NextRequest {
+    if (std::optional<Request> request = source()) return std::move(*request);
+    return Absent::for_good;
+  };
 }
 
 }  // namespace detail
@@ -100,9 +112,9 @@ LA_INLINE Result Session::ask(Request only) {
   if (!parts) options.batch_size = 1;
   std::optional<Request> request(std::move(only));
   Sequence::Outcome outcome;
-  detail::run_requests(
-      *engine_, [&] { return std::exchange(request, std::nullopt); }, options,
-      [&](i64, Sequence::Outcome&& answer) { outcome = std::move(answer); });
+  const RequestSource once = [&] { return std::exchange(request, std::nullopt); };
+  detail::run_requests(*engine_, detail::live(once), options,
+                       [&](i64, Sequence::Outcome&& answer) { outcome = std::move(answer); });
   if (outcome.failure) std::rethrow_exception(outcome.failure);
   return std::move(outcome.result);
 }
@@ -122,9 +134,29 @@ LA_INLINE std::vector<Result> Session::batch(std::span<const Request> requests, 
 
 LA_INLINE void Session::batch(const RequestSource& source, const BatchOptions& options) {
   if (options.batch_size < 1) fail_usage("batch_size: expected 1 or more, found ", options.batch_size);
-  detail::run_requests(*engine_, source, options, [&](i64 index, Sequence::Outcome&& outcome) {
+  detail::run_requests(*engine_, detail::live(source), options, [&](i64 index, Sequence::Outcome&& outcome) {
     if (outcome.failure) detail::describe_failure(outcome.failure, outcome.result);
     if (options.on_result) options.on_result(index, outcome.result);
+  });
+}
+
+LA_INLINE void Session::answer(LiveQueue& queue, const BatchOptions& options) {
+  if (options.batch_size < 1) fail_usage("batch_size: expected 1 or more, found ", options.batch_size);
+  BatchOptions rows = options;
+  rows.on_item = {};
+  std::map<i64, LiveQueue::OnResult> asked;
+  i64 taken = 0;
+  const LiveSource source = [&](Wait wait) -> NextRequest {
+    std::variant<LiveQueue::Entry, Absent> next = queue.take(wait);
+    if (const auto* absent = std::get_if<Absent>(&next)) return *absent;
+    auto& entry = std::get<LiveQueue::Entry>(next);
+    asked.emplace(taken++, std::move(entry.on_result));
+    return std::move(entry.request);
+  };
+  detail::run_requests(*engine_, source, rows, [&](i64 index, Sequence::Outcome&& outcome) {
+    if (outcome.failure) detail::describe_failure(outcome.failure, outcome.result);
+    const auto node = asked.extract(index);
+    node.mapped()(std::move(outcome.result));
   });
 }
 

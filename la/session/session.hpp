@@ -10,6 +10,7 @@
 #include "../io/checkpoint.hpp"
 #include "../text/task.hpp"
 #include "engine.hpp"
+#include "live_queue.hpp"
 #include "request.hpp"
 #include "scheduler.hpp"
 
@@ -58,6 +59,11 @@ class Session {
   std::vector<Result> batch(std::span<const Request> requests, const BatchOptions& options = {});
   /// The same for as many as the source gives, whose results go to options.on_result alone.
   void batch(const RequestSource& source, const BatchOptions& options);
+
+  /// Answers what is pushed to the queue, many at a time, until it is closed and empty. A request joins those that run as
+  /// soon as a place is free; its result is what it would be alone, bit for bit. Several threads may answer one queue.
+  /// options.on_item and on_result are not called: each request brings its own.
+  void answer(LiveQueue& queue, const BatchOptions& options = {});
 
   Statistics statistics() const;
   const ModelConfig& config() const noexcept;

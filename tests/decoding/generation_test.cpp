@@ -275,6 +275,10 @@ TEST_CASE("generation: a loop found in the last step that fits is a loop") {
   CHECK(g.stop_reason() == la::StopReason::loop);
 }
 
+TEST_CASE("generation: an answer may be as long as the official worker lets it be") {
+  CHECK(la::GenerationOptions{}.max_new_tokens == 2048);
+}
+
 TEST_CASE("generation: threads change nothing") {
   la::Team team(4);
   Generation one(generation_tokens(), options_of(la::Mode::hybrid), kPrompt, 100), four = one;

@@ -205,9 +205,10 @@ TEST_CASE(
   const std::size_t at = file.find("idat" + canvas);
   REQUIRE(at != file.npos);
   file.replace(at + 8, 4, "\x7f\xff\x7f\xff");
-  const std::string error = error_of(file);
+  std::string error = error_of(file);
   CAPTURE(error);
   CHECK(error.starts_with("picture: too large: expected sides of at most 16384 pixels, found: "));
+  std::erase_if(error, [](char c) { return c == '.' || c == ','; });  // libheif writes as the locale says
   CHECK(error.find("32767x32767") != error.npos);
 }
 

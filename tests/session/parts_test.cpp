@@ -60,6 +60,17 @@ TEST_CASE("parts: what one question can ask is passed on as it is") {
   CHECK_THROWS_AS(session.ask(detect(crowd(), {"red circle"}, -1)), Error);
 }
 
+TEST_CASE("parts: a category that is named twice is asked once") {
+  Session session = Session::open(source("data/shapes"));
+  for (const i64 size : {0, 1}) {
+    const Result twice = session.ask(detect(crowd(), {"red circle", "red circle", "blue square"}, size));
+    const Result once = session.ask(detect(crowd(), {"red circle", "blue square"}, size));
+    CHECK(twice.token_ids == once.token_ids);
+    CHECK(twice.query == once.query);
+    CHECK(twice.items.size() == once.items.size());
+  }
+}
+
 TEST_CASE("parts: results and items of a batch keep the numbers of their requests") {
   Session session = Session::open(source("data/shapes"));
   std::vector<Request> requests{detect(crowd(), {"red circle"}, 1),
