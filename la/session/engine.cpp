@@ -29,7 +29,7 @@ namespace detail {
 /// The driver of the card to run on; null: none.
 /// error: a card was asked for and cannot be had
 inline std::shared_ptr<cuda::Driver> choose_card(const SessionOptions& options,
-                                                 const std::string& directory) {
+                                                 const CheckpointFiles& source) {
   const Device device = parse_device("device", options.device);
   const bool requested = device.kind == Device::Kind::cuda;
   if (device.kind == Device::Kind::cpu || options.backend == Backend::reference) return nullptr;
@@ -41,13 +41,13 @@ inline std::shared_ptr<cuda::Driver> choose_card(const SessionOptions& options,
     plan.weights = options.weights;
     plan.width = plan.height = 1024;
     const std::size_t needed =
-        estimate_memory(Checkpoint::open(directory), ModelConfig::load(directory), plan).total();
+        estimate_memory(Checkpoint::open(source), ModelConfig::load(source), plan).total();
     auto card = cuda::open_card(0);
     if (card->free_bytes() >= needed) return card;
   } catch (const Error&) {  // no driver, no card, or one that is too old: the processor runs everything
   }
 #else
-  static_cast<void>(directory);
+  static_cast<void>(source);
   if (requested)
     fail("device ", options.device,
          ": expected a build with CUDA kernels, which needs clang; this one has none");
@@ -56,21 +56,21 @@ inline std::shared_ptr<cuda::Driver> choose_card(const SessionOptions& options,
 }
 
 /// The fast ops of the device.
-inline std::unique_ptr<Ops> make_device_ops(const SessionOptions& options, const std::string& directory,
+inline std::unique_ptr<Ops> make_device_ops(const SessionOptions& options, const CheckpointFiles& source,
                                             const std::shared_ptr<Team>& team) {
-  const std::shared_ptr<cuda::Driver> card = choose_card(options, directory);
+  const std::shared_ptr<cuda::Driver> card = choose_card(options, source);
 #if defined(LA_WITH_CUDA)
   if (card) return make_cuda_ops({card, options.activations, team});
 #endif
   return make_cpu_ops({0, options.isa, options.activations, team});
 }
 
-inline std::unique_ptr<Ops> make_ops(const SessionOptions& options, const std::string& directory,
+inline std::unique_ptr<Ops> make_ops(const SessionOptions& options, const CheckpointFiles& source,
                                      const std::shared_ptr<Team>& team) {
-  if (options.backend == Backend::cpu) return make_device_ops(options, directory, team);
+  if (options.backend == Backend::cpu) return make_device_ops(options, source, team);
 #if defined(LA_COMPILED) || defined(LA_WITH_CHECK)
   if (options.backend == Backend::check) {
-    auto subject = make_device_ops(options, directory, team);
+    auto subject = make_device_ops(options, source, team);
     // A card multiplies activations of 16 bits, the reference those of 32.
     const bool card = subject->name().starts_with("cuda");
     auto oracle = make_reference_ops(0, card ? ActivationFormat::f32 : options.activations, team);
@@ -92,13 +92,13 @@ LA_INLINE void check_vocabulary(const Tokenizer& tokenizer, const ModelConfig& c
           tokenizer.vocabulary_size(), " tokens");
 }
 
-LA_INLINE Engine::Engine(const std::string& directory, const SessionOptions& options)
-    : config(ModelConfig::load(directory)),
-      tokenizer(Tokenizer::load(directory)),
+LA_INLINE Engine::Engine(const CheckpointFiles& source, const SessionOptions& options)
+    : config(ModelConfig::load(source)),
+      tokenizer(Tokenizer::load(source)),
       team(std::make_shared<Team>(options.threads)),
-      ops(options.wrap_ops ? options.wrap_ops(detail::make_ops(options, directory, team))
-                           : detail::make_ops(options, directory, team)),
-      weights(load(directory, options)),
+      ops(options.wrap_ops ? options.wrap_ops(detail::make_ops(options, source, team))
+                           : detail::make_ops(options, source, team)),
+      weights(load(source, options)),
       activations(options.activations),
       kv_budget(options.kv_budget_bytes),
       vision(config.vision, weights.vision, *ops),
@@ -107,9 +107,9 @@ LA_INLINE Engine::Engine(const std::string& directory, const SessionOptions& opt
       images(options.image_cache_bytes),
       prefixes(options.kept_prefixes) {}
 
-LA_INLINE ModelWeights Engine::load(const std::string& directory, const SessionOptions& options) const {
+LA_INLINE ModelWeights Engine::load(const CheckpointFiles& source, const SessionOptions& options) const {
   check_vocabulary(tokenizer, config);
-  const Checkpoint checkpoint = Checkpoint::open(directory);
+  const Checkpoint checkpoint = Checkpoint::open(source);
   check_weights(checkpoint, config);  // everything, before minutes go into packing
   ModelWeights loaded = load_weights(checkpoint, config, *ops, options.weights, options.progress);
   if (std::string note = kernels::scalar_only_warning(); !note.empty())
@@ -117,7 +117,7 @@ LA_INLINE ModelWeights Engine::load(const std::string& directory, const SessionO
   return loaded;
 }
 
-LA_INLINE EncodedImage Engine::encode(const Image& image, i64 max_side, bool shared) {
+LA_INLINE EncodedImage Engine::encode(const ImageView& image, i64 max_side, bool shared) {
   require_pixels(image, "picture");
   const ImageKey key = shared ? key_of(image, max_side) : ImageKey{};
   const std::lock_guard lock(mutex);
@@ -134,14 +134,17 @@ LA_INLINE EncodedImage Engine::encode(const Image& image, i64 max_side, bool sha
   return encoded;
 }
 
-LA_INLINE EncodedImage Engine::run_vision(const Image& image, i64 max_side) {
+LA_INLINE EncodedImage Engine::run_vision(const ImageView& image, i64 max_side) {
   Stopwatch watch;
   EncodedImage encoded;
   encoded.width = image.width;
   encoded.height = image.height;
-  Patches patches = max_side > 0
-                        ? preprocess(limit_side(image, max_side, team.get()), config.processor, team.get())
-                        : preprocess(image, config.processor, team.get());
+  const PixelSize size =
+      max_side > 0 ? limited_size(image.width, image.height, max_side) : PixelSize{image.width, image.height};
+  Image limited;
+  Patches patches = preprocess(resize_if_needed(image, size.width, size.height, team.get(), limited),
+                               config.processor, team.get());
+  limited = Image();
   encoded.grid_h = patches.grid_h;
   encoded.grid_w = patches.grid_w;
   encoded.preprocess_seconds = watch.lap();

@@ -58,7 +58,11 @@ LA_INLINE Session Session::open(const std::string& directory_or_id, const Sessio
   return Session(std::make_unique<Engine>(model_directory(directory_or_id), options));
 }
 
-LA_INLINE EncodedImage Session::encode(const Image& image, i64 max_side) {
+LA_INLINE Session Session::open(const Checkpoint& checkpoint, const SessionOptions& options) {
+  return Session(std::make_unique<Engine>(checkpoint.source(), options));
+}
+
+LA_INLINE EncodedImage Session::encode(const ImageView& image, i64 max_side) {
   return engine_->encode(image, max_side, true);
 }
 
