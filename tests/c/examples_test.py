@@ -81,6 +81,7 @@ def check_python(expected):
         check(session.ask(session.encode(array), "red circle") == answer, "an array with the same pixels")
         fails(la.UsageError, "picture: ", session.encode, flat)
         fails(la.UsageError, "picture: ", session.encode, flat.cast("B", (image.height * image.width, 3, 1)))
+        forms.append(Picture(pixels, image.width, image.height))
         try:
             import numpy
             whole = numpy.frombuffer(pixels, numpy.uint8).reshape(image.height, image.width, 3)
@@ -111,6 +112,20 @@ def check_python(expected):
           [session.ask(image, p).items for p in PHRASES], "a batch")
     image.close()
     fails(la.UsageError, "Image: ", session.ask, image, "x")
+
+
+class Picture:
+    """What la.py uses of a PIL image, where there is no PIL."""
+
+    def __init__(self, pixels, width, height):
+        self.pixels, self.width, self.height = pixels, width, height
+
+    def convert(self, mode):
+        check(mode == "RGB", mode)
+        return self
+
+    def tobytes(self):
+        return self.pixels
 
 
 def decoded(path, size):
