@@ -6,6 +6,7 @@
 #include "core/tensor.hpp"
 #include "core/truncation_guard.hpp"
 #include "image/annotate.hpp"
+#include "image/image_view.hpp"
 #include "image/load.hpp"
 #include "image/patches.hpp"
 #include "image/resize.hpp"

@@ -8,6 +8,7 @@
 #include "flags.hpp"
 #include "la/la.hpp"
 #include "la/ops/select_isa.hpp"
+#include "la/session/device.hpp"
 
 // The flags that every program with a model shares.
 namespace la::cli {
@@ -68,7 +69,9 @@ struct ModelFlags {
                "auto, f32, bf16, q8 or q4: how linear weights are held [auto: as stored]", weights);
     flags.text("--activations", "NAME",
                "auto, f32 or q8: what integer weights are multiplied with [auto: q8]", activations);
-    flags.text("--device", "NAME", "auto or cpu [auto, $LA_DEVICE]", device);
+    flags.text("--device", "NAME",
+               "auto (a card that can take the model, else cpu), cpu, cuda or cuda:N [auto, $LA_DEVICE]",
+               device);
     flags.text("--isa", "NAME", "instruction set; 'list' prints them [best, $LA_ISA]", isa);
     flags.text("--backend", "NAME", "cpu, reference (slow, exact sums) or check (both, op by op) [cpu]",
                backend);
@@ -92,18 +95,18 @@ struct ModelFlags {
     return found;
   }
 
-  void check_device() const {
+  /// What --device or $LA_DEVICE says.
+  std::string requested_device() const {
     const char* requested = std::getenv("LA_DEVICE");
     const bool from_environment = device.empty() && requested && *requested;
-    const std::string where = from_environment ? requested : device;
-    if (!where.empty() && where != "auto" && where != "cpu")
-      fail_usage(from_environment ? "$LA_DEVICE" : "--device", ": expected auto or cpu, found '", where,
-                 "'; this build has no other device");
+    const std::string where = from_environment ? requested : device.empty() ? "auto" : device;
+    static_cast<void>(parse_device(from_environment ? "$LA_DEVICE" : "--device", where));
+    return where;
   }
 
   SessionOptions session_options() const {
-    check_device();
     SessionOptions options;
+    options.device = requested_device();
     options.weights = parse_weight_format(weights);
     options.activations = parse_activation_format(activations);
     options.backend = choose<Backend>(

@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "la/core/error.hpp"
+#include "la/ops/cuda/driver.hpp"
 
 namespace la::cli {
 
@@ -29,6 +30,9 @@ int run_main(const char* program, const Run& run) {
   } catch (const Error& error) {
     std::fprintf(stderr, "%s: %s\n", program, error.what());
     return error.kind() == ErrorKind::usage ? 2 : 1;
+  } catch (const cuda::OutOfDeviceMemory& error) {
+    std::fprintf(stderr, "%s: %s\n", program, error.what());
+    return 1;
   } catch (const std::bad_alloc&) {
     std::fprintf(stderr, "%s: out of memory\n", program);
   } catch (const std::exception& error) {

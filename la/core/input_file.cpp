@@ -12,9 +12,16 @@
 
 namespace la::inline LA_ABI {
 
-LA_INLINE InputFile InputFile::open(const std::string& path) {
+LA_INLINE InputFile InputFile::open(const FileRef& ref) {
+  static constexpr std::byte kNothing{};
+  const std::string& path = ref.path;
   InputFile file;
   file.path_ = path;
+  if (ref.bytes) {
+    file.memory_ = ref.bytes->empty() ? &kNothing : ref.bytes->data();
+    file.size_ = ref.bytes->size();
+    return file;
+  }
   // Without waiting: the other end of a FIFO may never come. Regular files do not mind.
   do file.descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   while (file.descriptor_ < 0 && errno == EINTR);
@@ -32,6 +39,7 @@ LA_INLINE InputFile::InputFile(InputFile&& other) noexcept {
 LA_INLINE InputFile& InputFile::operator=(InputFile&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(descriptor_, other.descriptor_);
+  std::swap(memory_, other.memory_);
   std::swap(size_, other.size_);
   return *this;
 }
@@ -46,12 +54,17 @@ LA_INLINE void InputFile::fail_cut(std::size_t found) const {
 }
 
 LA_INLINE void InputFile::require_whole() const {
+  if (memory_) return;
   struct stat info {};
   require(::fstat(descriptor_, &info) == 0, path_, ": ", std::strerror(errno));
   if (std::size_t(info.st_size) < size_) fail_cut(std::size_t(info.st_size));
 }
 
 LA_INLINE void InputFile::read(char* out) const {
+  if (memory_) {
+    if (size_ > 0) std::memcpy(out, memory_, size_);
+    return;
+  }
   for (std::size_t at = 0; at < size_;) {
     const ssize_t count = ::pread(descriptor_, out + at, size_ - at, off_t(at));
     if (count < 0 && errno == EINTR) continue;
@@ -61,9 +74,10 @@ LA_INLINE void InputFile::read(char* out) const {
   }
 }
 
-LA_INLINE std::string read_whole_file(const std::string& path, std::size_t max_bytes) {
-  const InputFile file = InputFile::open(path);
-  require(file.size() <= max_bytes, path, ": expected at most ", max_bytes, " bytes, found ", file.size());
+LA_INLINE std::string read_whole_file(const FileRef& ref, std::size_t max_bytes) {
+  const InputFile file = InputFile::open(ref);
+  require(file.size() <= max_bytes, ref.path, ": expected at most ", max_bytes, " bytes, found ",
+          file.size());
   std::string bytes(file.size(), '\0');
   file.read(bytes.data());
   return bytes;

@@ -12,10 +12,15 @@
 
 namespace la::inline LA_ABI {
 
-LA_INLINE MappedFile MappedFile::open(const std::string& path) {
+LA_INLINE MappedFile MappedFile::open(const FileRef& ref) {
+  const std::string& path = ref.path;
   MappedFile mapped;
-  mapped.file_ = InputFile::open(path);
+  mapped.file_ = InputFile::open(ref);
   const std::size_t size = mapped.file_.size();
+  if (const std::byte* memory = mapped.file_.memory()) {
+    mapped.data_ = memory;
+    return mapped;
+  }
   if (size == 0) return mapped;
   void* p = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, mapped.file_.descriptor(), 0);
   if (p == MAP_FAILED) fail(path, ": cannot be mapped: ", std::strerror(errno));
@@ -37,7 +42,7 @@ LA_INLINE MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 
 LA_INLINE MappedFile::~MappedFile() {
   detail::remove_mapped_range(range_);
-  if (data_) ::munmap(const_cast<std::byte*>(data_), file_.size());
+  if (data_ && !file_.memory()) ::munmap(const_cast<std::byte*>(data_), file_.size());
 }
 
 LA_INLINE void MappedFile::require_whole() const {
@@ -47,6 +52,7 @@ LA_INLINE void MappedFile::require_whole() const {
 }
 
 LA_INLINE void MappedFile::release(std::span<const std::byte> range) const noexcept {
+  if (file_.memory()) return;  // its pages would come back as zeros
   // Whole pages inside the range only: its neighbours may still be in use.
   const auto page = std::uintptr_t(::sysconf(_SC_PAGESIZE));
   const auto begin = (reinterpret_cast<std::uintptr_t>(range.data()) + page - 1) / page * page;

@@ -10,14 +10,14 @@
 
 namespace la::inline LA_ABI {
 
-/// A whole file mapped read-only. Pages are read when first touched and can be given back with release().
+/// A whole file mapped read-only, or bytes in memory in its place, which are left alone. Pages are read when first touched and can be given back with release().
 ///
 /// A file that somebody cuts short while it is mapped has pages that cannot be read: touching one is a SIGBUS, which
 /// ends the process unless it has a TruncationGuard. Whoever used the bytes asks require_whole() afterwards.
 class MappedFile {
  public:
   /// error: the file is missing, not a regular file, or cannot be mapped (the message names it)
-  static MappedFile open(const std::string& path);
+  static MappedFile open(const FileRef& ref);
 
   MappedFile() = default;
   MappedFile(MappedFile&& other) noexcept;
@@ -31,7 +31,7 @@ class MappedFile {
   /// read since the last successful call must then be thrown away.
   void require_whole() const;
 
-  /// Drops the resident pages of a range that will not be read soon; reading it again is still allowed.
+  /// Drops the resident pages of a file's range that will not be read soon; reading it again is still allowed.
   void release(std::span<const std::byte> range) const noexcept;
 
  private:

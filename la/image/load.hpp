@@ -22,6 +22,11 @@ namespace la::inline LA_ABI {
 Image decode_image(std::span<const std::byte> bytes, const std::string& name,
                    const LoadOptions& options = {});
 
+/// The same without a name; in messages it is "picture".
+inline Image load_image(std::span<const std::byte> bytes, const LoadOptions& options = {}) {
+  return decode_image(bytes, "picture", options);
+}
+
 /// The same for a file.
 /// error: also when it cannot be read; every message starts with the path
 Image load_image(const std::string& path, const LoadOptions& options = {});

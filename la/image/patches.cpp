@@ -20,27 +20,27 @@ inline std::array<std::array<float, 256>, 3> normalisation_table(const Processor
   return table;
 }
 
-/// out: [3, size, size], the patch whose top left pixel is (left, top).
-inline void copy_patch(const Image& image, i64 left, i64 top, i64 size,
-                       const std::array<std::array<float, 256>, 3>& table, float* out) noexcept {
-  for (std::size_t c = 0; c < 3; ++c)
-    for (i64 y = 0; y < size; ++y) {
-      const std::uint8_t* in = image.row(top + y) + 3 * left + c;
-      for (i64 x = 0; x < size; ++x) *out++ = table[c][in[3 * x]];
-    }
+/// One row of pixels of one patch; out: that row of its first channel, whose others follow `size` * `size` apart.
+inline void copy_patch_row(const std::uint8_t* rgb, i64 size,
+                           const std::array<std::array<float, 256>, 3>& table, float* out) noexcept {
+  for (std::size_t c = 0; c < 3; ++c, out += size * size)
+    for (i64 x = 0; x < size; ++x) out[x] = table[c][rgb[3 * x + i64(c)]];
 }
 
-inline Patches cut_into_patches(const Image& image, const SizePlan& plan, const ProcessorConfig& config,
+inline Patches cut_into_patches(const ImageView& image, const SizePlan& plan, const ProcessorConfig& config,
                                 Team* team) {
   const auto table = normalisation_table(config);
   const i64 size = config.patch_size, patch_values = 3 * size * size;
   Patches patches{plan.grid_h, plan.grid_w, {}};
   patches.values.resize(std::size_t(plan.grid_h * plan.grid_w * patch_values));
   parallel_for(plan.grid_h, team, [&](i64 begin, i64 end, int) {
-    for (i64 row = begin; row < end; ++row)
+    std::vector<std::uint8_t> scratch(std::size_t(3 * image.width));
+    for (i64 y = begin * size; y < end * size; ++y) {
+      const std::uint8_t* rgb = rgb_pixels(image, y, 0, image.width, scratch.data());
+      float* out = patches.values.data() + y / size * plan.grid_w * patch_values + y % size * size;
       for (i64 column = 0; column < plan.grid_w; ++column)
-        copy_patch(image, column * size, row * size, size, table,
-                   patches.values.data() + (row * plan.grid_w + column) * patch_values);
+        copy_patch_row(rgb + 3 * column * size, size, table, out + column * patch_values);
+    }
   });
   return patches;
 }
@@ -72,11 +72,13 @@ LA_INLINE SizePlan plan_size(i64 width, i64 height, const ProcessorConfig& confi
   return plan;
 }
 
-LA_INLINE Patches preprocess(const Image& image, const ProcessorConfig& config, Team* team) {
+LA_INLINE Patches preprocess(const ImageView& image, const ProcessorConfig& config, Team* team) {
   require_pixels(image, "picture");
   const SizePlan plan = plan_size(image.width, image.height, config);
-  const Image limited = resize_bicubic(image, plan.limited_width, plan.limited_height, team);
-  return detail::cut_into_patches(resize_bicubic(limited, plan.width, plan.height, team), plan, config, team);
+  Image limited, whole;
+  const ImageView view = resize_if_needed(image, plan.limited_width, plan.limited_height, team, limited);
+  return detail::cut_into_patches(resize_if_needed(view, plan.width, plan.height, team, whole), plan, config,
+                                  team);
 }
 
 }  // namespace la::inline LA_ABI

@@ -5,7 +5,7 @@
 
 #include "../core/inline.hpp"
 #include "../core/team.hpp"
-#include "image.hpp"
+#include "image_view.hpp"
 
 namespace la::inline LA_ABI {
 
@@ -39,7 +39,7 @@ struct Patches {
 
 /// Resizes as planned, then (x / 255 - mean) / std in f32.
 /// error: as plan_size; see require_pixels
-Patches preprocess(const Image& image, const ProcessorConfig& config, Team* team = nullptr);
+Patches preprocess(const ImageView& image, const ProcessorConfig& config, Team* team = nullptr);
 
 }  // namespace la::inline LA_ABI
 

@@ -89,26 +89,29 @@ inline void resize_row(const std::uint8_t* in, const ResizeTaps& taps, i64 width
   }
 }
 
-inline Image resize_rows(const Image& image, i64 width, Team* team) {
+inline Image resize_rows(const ImageView& image, i64 width, Team* team) {
   const ResizeTaps taps = resize_taps(image.width, width);
   Image result(width, image.height);
   parallel_for(image.height, team, [&](i64 begin, i64 end, int) {
-    for (i64 y = begin; y < end; ++y) resize_row(image.row(y), taps, width, result.row(y));
+    std::vector<std::uint8_t> scratch(std::size_t(3 * image.width));
+    for (i64 y = begin; y < end; ++y)
+      resize_row(rgb_pixels(image, y, 0, image.width, scratch.data()), taps, width, result.row(y));
   });
   return result;
 }
 
 /// Row y of the result, in strips whose sums stay in the first-level cache.
-inline void resize_column_strips(const Image& image, const ResizeTaps& taps, i64 y,
+inline void resize_column_strips(const ImageView& image, const ResizeTaps& taps, i64 y,
                                  std::uint8_t* out) noexcept {
-  constexpr i64 kStrip = 1024;
+  constexpr i64 kStrip = 3 * 341;
   const auto [first, count] = taps.range(y);
   std::int32_t sums[kStrip];
+  std::uint8_t scratch[kStrip];
   for (i64 begin = 0; begin < image.width * 3; begin += kStrip) {
     const i64 size = std::min(kStrip, image.width * 3 - begin);
     std::fill_n(sums, size, kResizeHalf);
     for (i64 t = 0; t < count; ++t) {
-      const std::uint8_t* in = image.row(first + t) + begin;
+      const std::uint8_t* in = rgb_pixels(image, first + t, begin / 3, size / 3, scratch);
       const std::int32_t weight = taps.weights_of(y)[t];
       LA_VECTOR_LOOP
       for (i64 i = 0; i < size; ++i) sums[i] += in[i] * weight;
@@ -118,7 +121,7 @@ inline void resize_column_strips(const Image& image, const ResizeTaps& taps, i64
   }
 }
 
-inline Image resize_columns(const Image& image, i64 height, Team* team) {
+inline Image resize_columns(const ImageView& image, i64 height, Team* team) {
   const ResizeTaps taps = resize_taps(image.height, height);
   Image result(image.width, height);
   parallel_for(height, team, [&](i64 begin, i64 end, int) {
@@ -129,13 +132,13 @@ inline Image resize_columns(const Image& image, i64 height, Team* team) {
 
 }  // namespace detail
 
-LA_INLINE Image resize_bicubic(const Image& image, i64 width, i64 height, Team* team) {
+LA_INLINE Image resize_bicubic(const ImageView& image, i64 width, i64 height, Team* team) {
   require_pixels(image, "resize");
   if (width <= 0 || height <= 0)
     fail_usage("resize: expected sides of at least 1, found ", image.width, "x", image.height, " to ", width,
                "x", height);
   if (width == image.width)
-    return height == image.height ? image : detail::resize_columns(image, height, team);
+    return height == image.height ? to_image(image) : detail::resize_columns(image, height, team);
   const Image rows = detail::resize_rows(image, width, team);
   return height == image.height ? rows : detail::resize_columns(rows, height, team);
 }
@@ -150,10 +153,17 @@ LA_INLINE PixelSize limited_size(i64 width, i64 height, i64 max_side) {
   return {scaled(width), scaled(height)};
 }
 
-LA_INLINE Image limit_side(const Image& image, i64 max_side, Team* team) {
+LA_INLINE ImageView resize_if_needed(const ImageView& image, i64 width, i64 height, Team* team,
+                                     Image& resized) {
+  require_pixels(image, "resize");
+  if (width == image.width && height == image.height) return image;
+  resized = resize_bicubic(image, width, height, team);
+  return resized;
+}
+
+LA_INLINE Image limit_side(const ImageView& image, i64 max_side, Team* team) {
   require_pixels(image, "resize");
   const PixelSize size = limited_size(image.width, image.height, max_side);
-  if (size.width == image.width && size.height == image.height) return image;
   return resize_bicubic(image, size.width, size.height, team);
 }
 

@@ -2,17 +2,17 @@
 
 #include "../core/inline.hpp"
 #include "../core/team.hpp"
-#include "image.hpp"
+#include "image_view.hpp"
 
 namespace la::inline LA_ABI {
 
 /// PIL's `Image.resize((width, height), BICUBIC)`, bit for bit: Catmull-Rom (a = -0.5) whose support grows
 /// with the downscale factor, first along rows, then along columns, rounded to 8 bits in between. A side that
-/// does not change has no pass.
+/// does not change has no pass. A view is read where it lies.
 ///
 /// error: (usage) an empty target; see require_pixels
 /// source: Pillow, src/libImaging/Resample.c
-Image resize_bicubic(const Image& image, i64 width, i64 height, Team* team = nullptr);
+Image resize_bicubic(const ImageView& image, i64 width, i64 height, Team* team = nullptr);
 
 struct PixelSize {
   i64 width = 0, height = 0;
@@ -22,8 +22,12 @@ struct PixelSize {
 /// they are. error: max_side < 1
 PixelSize limited_size(i64 width, i64 height, i64 max_side);
 
+/// The picture in that size, which is `resized` or, where it has the size already, itself.
+/// error: see resize_bicubic
+ImageView resize_if_needed(const ImageView& image, i64 width, i64 height, Team* team, Image& resized);
+
 /// The picture in that size, by one bicubic pass if that is another.    error: see require_pixels, limited_size
-Image limit_side(const Image& image, i64 max_side, Team* team = nullptr);
+Image limit_side(const ImageView& image, i64 max_side, Team* team = nullptr);
 
 }  // namespace la::inline LA_ABI
 

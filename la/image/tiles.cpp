@@ -30,15 +30,17 @@ LA_INLINE std::vector<Rect> tiles_of(i64 width, i64 height, const Tiling& tiling
   return tiles;
 }
 
-LA_INLINE Image crop(const Image& image, const Rect& rect) {
+LA_INLINE Image crop(const ImageView& image, const Rect& rect) {
   require_pixels(image, "crop");
   require(rect.left >= 0 && rect.top >= 0 && rect.left < rect.right && rect.top < rect.bottom &&
               rect.right <= image.width && rect.bottom <= image.height,
           "crop: expected a rectangle inside ", image.width, "x", image.height, ", found ", rect.left, " ",
           rect.top, " ", rect.right, " ", rect.bottom);
   Image part(rect.right - rect.left, rect.bottom - rect.top);
-  for (i64 y = 0; y < part.height; ++y)
-    std::copy_n(image.row(rect.top + y) + 3 * rect.left, 3 * part.width, part.row(y));
+  for (i64 y = 0; y < part.height; ++y) {
+    const std::uint8_t* row = detail::rgb_pixels(image, rect.top + y, rect.left, part.width, part.row(y));
+    if (row != part.row(y)) std::copy_n(row, 3 * part.width, part.row(y));
+  }
   return part;
 }
 

@@ -4,7 +4,7 @@
 
 #include "../core/inline.hpp"
 #include "draw.hpp"
-#include "image.hpp"
+#include "image_view.hpp"
 
 namespace la::inline LA_ABI {
 
@@ -20,8 +20,9 @@ struct Tiling {
 /// error: (usage) a negative side, an overlap outside [0, 0.9]
 std::vector<Rect> tiles_of(i64 width, i64 height, const Tiling& tiling);
 
+/// The pixels of a part, as RGB.
 /// error: a rectangle that is empty or not inside the picture; see require_pixels
-Image crop(const Image& image, const Rect& rect);
+Image crop(const ImageView& image, const Rect& rect);
 
 }  // namespace la::inline LA_ABI
 

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "../core/error.hpp"
-#include "checkpoint_directory.hpp"
 #include "json.hpp"
 #include "json_write.hpp"
 
@@ -17,10 +16,6 @@ namespace detail {
 
 /// Tensor name -> shard file name.
 using WeightMap = std::map<std::string, std::string, std::less<>>;
-
-inline std::string checkpoint_file(const std::string& directory, std::string_view name) {
-  return (std::filesystem::path(directory) / name).string();
-}
 
 /// A shard lies in the checkpoint's directory or below it, wherever an index would like to point.
 inline bool is_inside_directory(std::string_view name) {
@@ -32,8 +27,9 @@ inline bool is_inside_directory(std::string_view name) {
   return true;
 }
 
-inline WeightMap read_index(const std::string& path) {
-  const JsonFile file = JsonFile::open(path);
+inline WeightMap read_index(const FileRef& index) {
+  const std::string& path = index.path;
+  const JsonFile file = JsonFile::open(index);
   const JsonValue weights = file.root().at("weight_map");
   WeightMap shards;
   for (const auto& [name, value] : weights.object()) {
@@ -59,22 +55,22 @@ inline void check_shard(const std::string& index_path, const WeightMap& shards, 
   }
 }
 
-inline std::vector<SafetensorsFile> open_shards(const std::string& directory, const std::string& index_path) {
-  const WeightMap shards = read_index(index_path);
+inline std::vector<SafetensorsFile> open_shards(const CheckpointFiles& source, const FileRef& index) {
+  const WeightMap shards = read_index(index);
   std::set<std::string> names;
   for (const auto& [tensor, shard] : shards) names.insert(shard);
   std::vector<SafetensorsFile> files;
   std::size_t found = 0;
   for (const std::string& shard : names) {
-    files.push_back(SafetensorsFile::open(checkpoint_file(directory, shard)));
-    check_shard(index_path, shards, shard, files.back());
+    files.push_back(SafetensorsFile::open(source.file(shard)));
+    check_shard(index.path, shards, shard, files.back());
     found += files.back().tensors().size();
   }
   if (found == shards.size()) return files;
   for (const auto& [name, shard] : shards) {
     const bool present = std::any_of(
         files.begin(), files.end(), [&, &key = name](const SafetensorsFile& file) { return file.find(key); });
-    require(present, checkpoint_file(directory, shard), ": tensor ", json_quote(name),
+    require(present, source.path_of(shard), ": tensor ", json_quote(name),
             " is missing, the index lists it here");
   }
   return files;
@@ -82,25 +78,27 @@ inline std::vector<SafetensorsFile> open_shards(const std::string& directory, co
 
 }  // namespace detail
 
-LA_INLINE Checkpoint Checkpoint::open(const std::string& directory) {
-  std::error_code ignored;
-  require(std::filesystem::is_directory(directory, ignored), directory, ": expected a checkpoint directory");
-  const std::string single = detail::checkpoint_file(directory, "model.safetensors");
-  const std::string index = detail::checkpoint_file(directory, "model.safetensors.index.json");
+LA_INLINE Checkpoint Checkpoint::open(const CheckpointFiles& source) {
+  const std::string_view single = "model.safetensors", index = "model.safetensors.index.json";
+  source.require_directory();
   Checkpoint checkpoint;
-  checkpoint.directory_ = directory;
-  if (std::filesystem::exists(single, ignored)) {
-    checkpoint.files_.push_back(SafetensorsFile::open(single));
-  } else if (std::filesystem::exists(index, ignored)) {
-    checkpoint.files_ = detail::open_shards(directory, index);
+  checkpoint.source_ = source;
+  if (source.contains(single)) {
+    checkpoint.files_.push_back(SafetensorsFile::open(source.file(single)));
+  } else if (source.contains(index)) {
+    checkpoint.files_ = detail::open_shards(source, source.file(index));
   } else {
-    fail(directory, ": expected model.safetensors or model.safetensors.index.json, found neither",
-         describe_foreign_checkpoint(directory));
+    fail(source.directory(), ": expected ", single, " or ", index, ", found neither",
+         source.describe_foreign());
   }
   for (const SafetensorsFile& file : checkpoint.files_) {
     for (const auto& [name, tensor] : file.tensors()) checkpoint.tensors_.emplace(name, &tensor);
   }
   return checkpoint;
+}
+
+LA_INLINE Checkpoint Checkpoint::from_memory(std::vector<NamedBuffer> buffers) {
+  return open(CheckpointFiles::from_memory(std::move(buffers)));
 }
 
 LA_INLINE const StoredTensor* Checkpoint::find(std::string_view name) const noexcept {
@@ -110,7 +108,7 @@ LA_INLINE const StoredTensor* Checkpoint::find(std::string_view name) const noex
 
 LA_INLINE const StoredTensor& Checkpoint::get(std::string_view name, std::span<const i64> shape) const {
   const StoredTensor* tensor = find(name);
-  require(tensor, directory_, ": tensor ", json_quote(name), " ", detail::describe_shape(shape),
+  require(tensor, directory(), ": tensor ", json_quote(name), " ", detail::describe_shape(shape),
           " is missing");
   require(std::equal(shape.begin(), shape.end(), tensor->shape.begin(), tensor->shape.end()),
           tensor->file->path(), ": tensor ", json_quote(name), ": expected shape ",

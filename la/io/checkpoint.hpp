@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "../core/inline.hpp"
+#include "checkpoint_files.hpp"
 #include "safetensors.hpp"
 
 namespace la::inline LA_ABI {
@@ -23,15 +24,23 @@ inline std::string describe_shape(std::span<const i64> shape) {
 
 }  // namespace detail
 
-/// The tensors of a checkpoint directory: `model.safetensors`, or the shards of `model.safetensors.index.json`.
+/// The tensors of a checkpoint: `model.safetensors`, or the shards of `model.safetensors.index.json`.
 /// Opening maps the files and checks every header; no weight is read.
 class Checkpoint {
  public:
   /// error: no such directory, no weights in it, a bad header, a missing shard, a shard outside the directory, a
   /// tensor that is not in the shard the index names, or in a shard but not in the index
-  static Checkpoint open(const std::string& directory);
+  static Checkpoint open(const CheckpointFiles& source);
+  /// The same from buffers, named as the files are: config.json, the tokenizer's files, preprocessor_config.json,
+  /// model.safetensors or its index and shards. The caller keeps them for as long as this, or a Session or
+  /// ModelWeights made of it, lives: weights that are used as they are stored stay where they are. Those of a packed
+  /// checkpoint (examples/quantize) want their buffer to begin at an address that is a multiple of 64.
+  /// error: as open, with the name of the buffer; see CheckpointFiles::from_memory
+  static Checkpoint from_memory(std::vector<NamedBuffer> buffers);
 
-  const std::string& directory() const noexcept { return directory_; }
+  const std::string& directory() const noexcept { return source_.directory(); }
+  /// Its files, those without tensors included.
+  const CheckpointFiles& source() const noexcept { return source_; }
   /// null when there is no such tensor
   const StoredTensor* find(std::string_view name) const noexcept;
   /// The tensor of this name and shape.
@@ -50,7 +59,7 @@ class Checkpoint {
   const std::vector<SafetensorsFile>& files() const noexcept { return files_; }
 
  private:
-  std::string directory_;
+  CheckpointFiles source_{std::string()};
   std::vector<SafetensorsFile> files_;
   std::unordered_map<std::string_view, const StoredTensor*> tensors_;  // into files_, whose maps never change
 };

@@ -66,6 +66,14 @@ LA_INLINE HubSnapshot find_hub_snapshot(const std::string& model_id) {
                             (looked.empty() ? "a cache directory, as HOME is not set" : looked)};
 }
 
+LA_INLINE std::string model_directory(const std::string& directory_or_id) {
+  if (std::filesystem::exists(directory_or_id)) return checkpoint_directory(directory_or_id);
+  const HubSnapshot snapshot = find_hub_snapshot(directory_or_id);
+  if (!snapshot.directory)
+    fail(directory_or_id, ": expected a directory or a cached model id; ", snapshot.explanation);
+  return *snapshot.directory;
+}
+
 LA_INLINE std::string find_checkpoint_directory(const CheckpointRequest& request) {
   if (!request.model_dir.empty()) return checkpoint_directory(request.model_dir);
   const std::string chosen = detail::hub_variable("LA_MODEL_DIR");

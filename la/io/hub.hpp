@@ -19,6 +19,11 @@ struct HubSnapshot {
 /// error: a usage error unless `model_id` is ORG/NAME; a refs/main that does not hold the name of a snapshot
 HubSnapshot find_hub_snapshot(const std::string& model_id);
 
+/// The directory of a checkpoint that is named by its directory (see `checkpoint_directory`) or by ORG/NAME in the Hugging
+/// Face cache.
+/// error: neither; the message tells where was looked
+std::string model_directory(const std::string& directory_or_id);
+
 /// The places to look for a checkpoint. Empty: not given.
 struct CheckpointRequest {
   std::string model_dir;

@@ -35,8 +35,9 @@ inline std::string describe_json(simdjson::dom::element value) {
 
 }  // namespace detail
 
-LA_INLINE simdjson::padded_string read_json_text(const std::string& path) {
-  const InputFile file = InputFile::open(path);
+LA_INLINE simdjson::padded_string read_json_text(const FileRef& ref) {
+  const std::string& path = ref.path;
+  const InputFile file = InputFile::open(ref);
   require(file.size() <= detail::kMaxJsonBytes, path, ": expected a JSON file of at most ",
           detail::kMaxJsonBytes, " bytes, found ", file.size());
   simdjson::padded_string text(file.size());
@@ -120,8 +121,9 @@ LA_INLINE simdjson::dom::object JsonValue::object() const {
   return object;
 }
 
-LA_INLINE JsonFile JsonFile::open(const std::string& path) {
-  const simdjson::padded_string text = read_json_text(path);
+LA_INLINE JsonFile JsonFile::open(const FileRef& ref) {
+  const std::string& path = ref.path;
+  const simdjson::padded_string text = read_json_text(ref);
   JsonFile json;
   json.path_ = path;
   json.parser_ = std::make_unique<simdjson::dom::parser>();

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "../core/inline.hpp"
+#include "../core/input_file.hpp"
 #include "../core/tensor.hpp"
 
 namespace la::inline LA_ABI {
@@ -54,13 +55,13 @@ class JsonValue {
 
 /// The text of a JSON file, not parsed yet.
 /// error: the file cannot be read, or is larger than 256 MiB
-simdjson::padded_string read_json_text(const std::string& path);
+simdjson::padded_string read_json_text(const FileRef& ref);
 
 /// A parsed JSON file.
 class JsonFile {
  public:
   /// error: the file is missing, larger than 256 MiB, not JSON, or nested more than 64 deep
-  static JsonFile open(const std::string& path);
+  static JsonFile open(const FileRef& ref);
 
   JsonValue root() const { return {path_, "", parser_->doc.root()}; }
 

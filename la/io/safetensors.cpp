@@ -240,9 +240,10 @@ LA_INLINE void read_f32(const StoredTensor& tensor, i64 begin, std::span<float> 
   }
 }
 
-LA_INLINE SafetensorsFile SafetensorsFile::open(const std::string& path) {
+LA_INLINE SafetensorsFile SafetensorsFile::open(const FileRef& ref) {
+  const std::string& path = ref.path;
   SafetensorsFile result;
-  result.file_ = std::make_shared<const MappedFile>(MappedFile::open(path));
+  result.file_ = std::make_shared<const MappedFile>(MappedFile::open(ref));
   const std::string_view text = detail::safetensors_header(*result.file_);
   detail::SafetensorsHeader header = detail::parse_safetensors_header(path, text);
   result.file_->require_whole();

@@ -39,14 +39,14 @@ struct StoredTensor {
 /// error: another dtype, or a range that is not inside the tensor
 void read_f32(const StoredTensor& tensor, i64 begin, std::span<float> out);
 
-/// A mapped .safetensors file whose header has been checked as the reference deserialiser checks it: lengths,
+/// A mapped .safetensors file, or one in memory, whose header has been checked as the reference deserialiser checks it: lengths,
 /// types, offsets that tile the buffer without gap or overlap, sizes that match dtype x shape. No name may be there
 /// twice.
 /// source: https://github.com/huggingface/safetensors, the format's README
 class SafetensorsFile {
  public:
   /// error: names the file, the tensor and what was expected
-  static SafetensorsFile open(const std::string& path);
+  static SafetensorsFile open(const FileRef& ref);
 
   const std::map<std::string, StoredTensor, std::less<>>& tensors() const noexcept { return tensors_; }
   /// null when there is no such tensor

@@ -1,11 +1,9 @@
 #include "config.hpp"
 
 #include <cstdint>
-#include <filesystem>
 #include <system_error>
 
 #include "../core/error.hpp"
-#include "../io/checkpoint_directory.hpp"
 #include "../io/json.hpp"
 #include "../decoding/block.hpp"
 
@@ -26,10 +24,6 @@ struct ConfigLimit {
 
 /// The only merge_kernel_size that the projector's order of patches is defined for.
 inline constexpr i64 kConfigMerge = 2;
-
-inline std::string config_file(const std::string& directory, const char* name) {
-  return (std::filesystem::path(directory) / name).string();
-}
 
 /// The size of one head: hidden_size / heads, which must be a multiple of `multiple` for RoPE.
 inline i64 read_head_dim(const JsonValue& config, i64 hidden_size, i64 heads, i64 multiple) {
@@ -150,12 +144,10 @@ inline std::optional<QuantizationConfig> read_quantization(const JsonValue& conf
 }
 
 inline std::optional<QuantizationConfig> load_quantization(const JsonValue& root,
-                                                           const std::string& directory) {
+                                                           const CheckpointFiles& source) {
   if (const auto inside = root.find("quantization_config")) return read_quantization(*inside);
-  const std::string path = config_file(directory, "quantization_config.json");
-  std::error_code ignored;
-  if (!std::filesystem::exists(path, ignored)) return std::nullopt;
-  return read_quantization(JsonFile::open(path).root());
+  if (!source.contains("quantization_config.json")) return std::nullopt;
+  return read_quantization(JsonFile::open(source.file("quantization_config.json")).root());
 }
 
 inline void read_channels(const JsonValue& config, const char* key, double min,
@@ -169,8 +161,8 @@ inline void read_channels(const JsonValue& config, const char* key, double min,
 
 }  // namespace detail
 
-LA_INLINE ProcessorConfig load_processor_config(const std::string& directory) {
-  const JsonFile file = JsonFile::open(detail::config_file(directory, "preprocessor_config.json"));
+LA_INLINE ProcessorConfig load_processor_config(const CheckpointFiles& source) {
+  const JsonFile file = JsonFile::open(source.file("preprocessor_config.json"));
   const JsonValue root = file.root();
   using Limit = detail::ConfigLimit;
   ProcessorConfig config;
@@ -184,23 +176,22 @@ LA_INLINE ProcessorConfig load_processor_config(const std::string& directory) {
   return config;
 }
 
-LA_INLINE ModelConfig ModelConfig::load(const std::string& directory) {
-  const std::string path = detail::config_file(directory, "config.json");
-  std::error_code ignored;
-  if (!std::filesystem::exists(path, ignored))
-    fail(path, ": No such file or directory", describe_foreign_checkpoint(directory));
-  const JsonFile file = JsonFile::open(path);
+LA_INLINE ModelConfig ModelConfig::load(const CheckpointFiles& source) {
+  const FileRef ref = source.file("config.json");
+  if (!source.contains("config.json"))
+    fail(ref.path, ": No such file or directory", source.describe_foreign());
+  const JsonFile file = JsonFile::open(ref);
   const JsonValue root = file.root();
   ModelConfig config;
-  config.directory = directory;
+  config.directory = source.directory();
   config.text = detail::read_text_config(root.at("text_config"));
   config.vision = detail::read_vision_config(root.at("vision_config"));
   config.tokens = detail::read_tokens(root, config.text.vocab_size);
-  config.quantization = detail::load_quantization(root, directory);
-  config.processor = load_processor_config(directory);
-  require(config.processor.patch_size == config.vision.patch_size,
-          detail::config_file(directory, "preprocessor_config.json"), ": patch_size: expected ",
-          config.vision.patch_size, " as in vision_config, found ", config.processor.patch_size);
+  config.quantization = detail::load_quantization(root, source);
+  config.processor = load_processor_config(source);
+  require(config.processor.patch_size == config.vision.patch_size, source.path_of("preprocessor_config.json"),
+          ": patch_size: expected ", config.vision.patch_size, " as in vision_config, found ",
+          config.processor.patch_size);
   return config;
 }
 

@@ -6,6 +6,7 @@
 #include "../core/inline.hpp"
 #include "../core/tensor.hpp"
 #include "../image/patches.hpp"
+#include "../io/checkpoint_files.hpp"
 #include "../text/special_tokens.hpp"
 #include "../weights/int4_checkpoint.hpp"
 
@@ -41,18 +42,18 @@ struct ModelConfig {
   SpecialTokens tokens;
   ProcessorConfig processor;
   std::optional<QuantizationConfig> quantization;
-  std::string directory;
+  std::string directory;  ///< for messages, see CheckpointFiles::directory
 
   /// Reads config.json, preprocessor_config.json and, where config.json has no quantization_config,
   /// quantization_config.json.
   /// error: a missing or malformed file, key or value; a model of another kind (block_size other than 6,
   /// causal_attn, another activation, a sliding window, RoPE scaling); the message names file and key
-  static ModelConfig load(const std::string& directory);
+  static ModelConfig load(const CheckpointFiles& source);
 };
 
 /// preprocessor_config.json; absent keys keep the defaults of ProcessorConfig.
 /// error: as ModelConfig::load
-ProcessorConfig load_processor_config(const std::string& directory);
+ProcessorConfig load_processor_config(const CheckpointFiles& source);
 
 }  // namespace la::inline LA_ABI
 

@@ -59,8 +59,8 @@ class Staging {
     if (!panels || settings == metadata.end() || settings->second != settings_ ||
         panels->bytes.size() != std::size_t(panel_count(outputs)) * panel_bytes(format, inputs))
       return std::nullopt;
-    const auto number = [&metadata](const char* name, double& value) {
-      const auto found = metadata.find(name);
+    const auto number = [&metadata](const char* key, double& value) {
+      const auto found = metadata.find(key);
       if (found == metadata.end()) return false;
       const std::string& text = found->second;
       const auto result = std::from_chars(text.data(), text.data() + text.size(), value);

@@ -7,7 +7,8 @@
 
 #include "../core/inline.hpp"
 #include "../core/team.hpp"
-#include "../image/image.hpp"
+#include "../image/image_view.hpp"
+#include "../io/checkpoint_files.hpp"
 #include "../model/config.hpp"
 #include "../model/language.hpp"
 #include "../model/model_weights.hpp"
@@ -28,10 +29,10 @@ void check_vocabulary(const Tokenizer& tokenizer, const ModelConfig& config);
 
 /// The model and what its users share. Ops and what works on them belong to whoever holds the mutex.
 struct Engine {
-  Engine(const std::string& directory, const SessionOptions& options);
+  Engine(const CheckpointFiles& source, const SessionOptions& options);
 
   /// Runs the vision tower unless the picture is still there; takes the mutex.
-  EncodedImage encode(const Image& image, i64 max_side, bool shared);
+  EncodedImage encode(const ImageView& image, i64 max_side, bool shared);
   Statistics totals();
 
   const ModelConfig config;
@@ -51,8 +52,8 @@ struct Engine {
   Statistics statistics;
 
  private:
-  ModelWeights load(const std::string& directory, const SessionOptions& options) const;
-  EncodedImage run_vision(const Image& image, i64 max_side);
+  ModelWeights load(const CheckpointFiles& source, const SessionOptions& options) const;
+  EncodedImage run_vision(const ImageView& image, i64 max_side);
 };
 
 }  // namespace la::inline LA_ABI

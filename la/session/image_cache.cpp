@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 namespace la::inline LA_ABI {
 namespace detail {
@@ -16,14 +17,18 @@ inline std::uint64_t mix_image_bits(std::uint64_t h, std::uint64_t value) noexce
 
 }  // namespace detail
 
-LA_INLINE ImageKey key_of(const Image& image, i64 max_side) {
+LA_INLINE ImageKey key_of(const ImageView& image, i64 max_side) {
   ImageKey key{{0x9e3779b97f4a7c15u, 0xd1b54a32d192ed03u}, image.width, image.height, max_side};
-  const std::size_t size = image.pixels.size();
-  for (std::size_t at = 0; at < size; at += 8) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, image.pixels.data() + at, std::min<std::size_t>(8, size - at));
-    key.hash[0] = detail::mix_image_bits(key.hash[0], word);
-    key.hash[1] = detail::mix_image_bits(key.hash[1], word + 0x9e3779b97f4a7c15u);
+  const std::size_t size = std::size_t(3 * image.width);
+  std::vector<std::uint8_t> scratch(size);
+  for (i64 y = 0; y < image.height; ++y) {
+    const std::uint8_t* row = detail::rgb_pixels(image, y, 0, image.width, scratch.data());
+    for (std::size_t at = 0; at < size; at += 8) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, row + at, std::min<std::size_t>(8, size - at));
+      key.hash[0] = detail::mix_image_bits(key.hash[0], word);
+      key.hash[1] = detail::mix_image_bits(key.hash[1], word + 0x9e3779b97f4a7c15u);
+    }
   }
   return key;
 }

@@ -18,8 +18,9 @@ struct ImageKey {
   bool operator==(const ImageKey&) const = default;
 };
 
+/// The same for all views of the same RGB pixels.
 /// cost: one pass over the pixels
-ImageKey key_of(const Image& image, i64 max_side);
+ImageKey key_of(const ImageView& image, i64 max_side);
 
 /// The encoded pictures used last, up to so many bytes.
 class ImageCache {

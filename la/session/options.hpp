@@ -10,13 +10,17 @@
 
 namespace la::inline LA_ABI {
 
-/// Which implementation of the ops runs. check runs cpu beside reference and stops at the first op that differs.
+/// Which implementation of the ops runs: cpu is the fast one of the device, which may be a card; check runs it beside
+/// reference and stops at the first op that differs.
 enum class Backend { cpu, reference, check };
 
 struct SessionOptions {
   WeightFormat weights = WeightFormat::auto_;
   ActivationFormat activations = ActivationFormat::auto_;
   Backend backend = Backend::cpu;
+  /// cpu, cuda, cuda:N, or auto: the first card whose free memory holds the model, else cpu. A card takes activations as
+  /// bf16, unless they are f32.
+  std::string device = "cpu";
   std::string isa{};    ///< of the cpu backend, see kernels::select_isa
   int threads = 0;      ///< 0: default_threads()
   Progress progress{};  ///< while weights are packed

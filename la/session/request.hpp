@@ -11,7 +11,7 @@
 #include "../core/error.hpp"
 #include "../core/stop_token.hpp"
 #include "../core/tensor.hpp"
-#include "../image/image.hpp"
+#include "../image/image_view.hpp"
 #include "../image/load.hpp"
 #include "../image/tiles.hpp"
 #include "../text/prompt.hpp"
@@ -56,8 +56,9 @@ struct AskOptions {
   StopToken stop;
 };
 
-/// A file, pixels, or what Session::encode made of them.
-using ImageSource = std::variant<std::string, Image, EncodedImage>;
+/// A file, pixels, or what Session::encode made of them. Pixels of a view stay where they are, unchanged, until the
+/// request has its result.
+using ImageSource = std::variant<std::string, Image, EncodedImage, ImageView>;
 
 /// One question about one or more pictures. Pictures are read and encoded when its turn comes.
 struct Request {

@@ -51,6 +51,8 @@ LA_INLINE void Sequence::encode(Engine& engine, Request& request, bool share_vis
     if (const auto* path = std::get_if<std::string>(&source)) source = load_image(*path, request.load);
     if (const auto* image = std::get_if<Image>(&source))
       source = engine.encode(*image, request.max_side, share_vision);
+    else if (const auto* view = std::get_if<ImageView>(&source))
+      source = engine.encode(*view, request.max_side, share_vision);
     images_.push_back(std::get<EncodedImage>(source));
     const ConstMatrix& rows = images_.back().rows;
     if (!rows.data || rows.shape[1] != engine.config.text.hidden_size)

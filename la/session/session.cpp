@@ -1,24 +1,15 @@
 #include "session.hpp"
 
-#include <filesystem>
 #include <map>
 #include <new>
 
 #include "../core/error.hpp"
-#include "../io/checkpoint_directory.hpp"
 #include "../io/hub.hpp"
+#include "../ops/cuda/driver.hpp"
 #include "parts.hpp"
 
 namespace la::inline LA_ABI {
 namespace detail {
-
-inline std::string session_directory(const std::string& directory_or_id) {
-  if (std::filesystem::exists(directory_or_id)) return checkpoint_directory(directory_or_id);
-  const HubSnapshot snapshot = find_hub_snapshot(directory_or_id);
-  if (!snapshot.directory)
-    fail(directory_or_id, ": expected a directory or a cached model id; ", snapshot.explanation);
-  return *snapshot.directory;
-}
 
 /// The message, never empty: an empty one would look like success.
 inline void describe_failure(const std::exception_ptr& failure, Result& result) {
@@ -27,6 +18,8 @@ inline void describe_failure(const std::exception_ptr& failure, Result& result) 
   } catch (const Error& error) {
     result.error = error.what();
     result.error_kind = error.kind();
+  } catch (const cuda::OutOfDeviceMemory& error) {
+    result.error = error.what();
   } catch (const std::bad_alloc&) {
     result.error = "out of memory";
   } catch (const std::exception& error) {
@@ -62,10 +55,14 @@ LA_INLINE Session& Session::operator=(Session&&) noexcept = default;
 LA_INLINE Session::~Session() = default;
 
 LA_INLINE Session Session::open(const std::string& directory_or_id, const SessionOptions& options) {
-  return Session(std::make_unique<Engine>(detail::session_directory(directory_or_id), options));
+  return Session(std::make_unique<Engine>(model_directory(directory_or_id), options));
 }
 
-LA_INLINE EncodedImage Session::encode(const Image& image, i64 max_side) {
+LA_INLINE Session Session::open(const Checkpoint& checkpoint, const SessionOptions& options) {
+  return Session(std::make_unique<Engine>(checkpoint.source(), options));
+}
+
+LA_INLINE EncodedImage Session::encode(const ImageView& image, i64 max_side) {
   return engine_->encode(image, max_side, true);
 }
 

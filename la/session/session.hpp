@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../core/inline.hpp"
+#include "../io/checkpoint.hpp"
 #include "../text/task.hpp"
 #include "engine.hpp"
 #include "live_queue.hpp"
@@ -23,14 +24,17 @@ class Session {
   /// error: see find_checkpoint_directory, ModelConfig::load, Checkpoint::open, Tokenizer::load, load_weights
   static Session open(const std::string& directory_or_id, const SessionOptions& options = {});
 
+  /// The model of a checkpoint that is open already: one in memory, see Checkpoint::from_memory.
+  static Session open(const Checkpoint& checkpoint, const SessionOptions& options = {});
+
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;
   ~Session();
 
-  /// Runs the vision tower, unless the same picture was encoded a short while ago.
+  /// Runs the vision tower on an Image, or a view of pixels anywhere, unless the same picture was encoded a short while ago.
   /// error: a picture whose sides cannot be used, see plan_size and require_pixels
   /// max_side: shrink a larger picture first (0: never); boxes stay in pixels of the picture given
-  EncodedImage encode(const Image& image, i64 max_side = 0);
+  EncodedImage encode(const ImageView& image, i64 max_side = 0);
 
   /// Where is this one thing?
   Result ground(const EncodedImage& image, std::string_view phrase, const AskOptions& options = {});

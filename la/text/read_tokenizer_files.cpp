@@ -1,7 +1,7 @@
 #include "read_tokenizer_files.hpp"
 
 #include <algorithm>
-#include <filesystem>
+#include <optional>
 #include <string_view>
 
 #include "../core/error.hpp"
@@ -17,8 +17,9 @@ namespace detail {
 inline constexpr std::size_t kMaxMergesBytes = std::size_t{64} << 20;
 
 /// One merge a line. Only the first line may be a comment, "#version: ...": merges start with # as well.
-inline std::vector<TokenizerFiles::Merge> read_merges_text(const std::string& path) {
-  const std::string text = read_whole_file(path, kMaxMergesBytes);
+inline std::vector<TokenizerFiles::Merge> read_merges_text(const FileRef& file) {
+  const std::string& path = file.path;
+  const std::string text = read_whole_file(file, kMaxMergesBytes);
   std::string_view rest = text;
   std::vector<TokenizerFiles::Merge> merges;
   for (bool first = true; !rest.empty(); first = false) {
@@ -33,18 +34,20 @@ inline std::vector<TokenizerFiles::Merge> read_merges_text(const std::string& pa
 }
 
 /// The form with a file for each part.
-inline TokenizerFiles read_separate_files(const std::filesystem::path& root) {
-  const std::string config = root / "tokenizer_config.json", added_map = root / "added_tokens.json";
-  const bool has_added_map = std::filesystem::exists(added_map);
+inline TokenizerFiles read_separate_files(const CheckpointFiles& source) {
+  const FileRef vocabulary = source.file("vocab.json"), merges = source.file("merges.txt");
+  const FileRef config = source.file("tokenizer_config.json");
+  std::optional<FileRef> added_map;
+  if (source.contains("added_tokens.json")) added_map = source.file("added_tokens.json");
   TokenizerFiles files;
-  files.vocabulary_path = root / "vocab.json";
-  files.merges_path = root / "merges.txt";
-  files.added_path = has_added_map ? added_map : config;
-  files.vocabulary = read_token_map(files.vocabulary_path);
-  files.merges = read_merges_text(files.merges_path);
+  files.vocabulary_path = vocabulary.path;
+  files.merges_path = merges.path;
+  files.added_path = added_map ? added_map->path : config.path;
+  files.vocabulary = read_token_map(vocabulary);
+  files.merges = read_merges_text(merges);
   AddedTokenList added(files.added);
-  if (has_added_map) {
-    for (const auto& [text, id] : read_token_map(added_map)) added.add(added_map, text, id);
+  if (added_map) {
+    for (const auto& [text, id] : read_token_map(*added_map)) added.add(added_map->path, text, id);
   }
   read_added_tokens_decoder(config, added);
   return files;
@@ -52,14 +55,13 @@ inline TokenizerFiles read_separate_files(const std::filesystem::path& root) {
 
 }  // namespace detail
 
-LA_INLINE TokenizerFiles read_tokenizer_files(const std::string& directory) {
-  const std::filesystem::path root(directory);
-  const bool whole = std::filesystem::exists(root / "tokenizer.json");
-  require(whole || std::filesystem::exists(root / "vocab.json"), directory,
+LA_INLINE TokenizerFiles read_tokenizer_files(const CheckpointFiles& source) {
+  const bool whole = source.contains("tokenizer.json");
+  require(whole || source.contains("vocab.json"), source.directory(),
           ": expected tokenizer.json, or vocab.json and merges.txt, found neither");
   TokenizerFiles files =
-      whole ? read_tokenizer_json(root / "tokenizer.json") : detail::read_separate_files(root);
-  files.model_max_length = read_model_max_length(root / "tokenizer_config.json");
+      whole ? read_tokenizer_json(source.file("tokenizer.json")) : detail::read_separate_files(source);
+  files.model_max_length = read_model_max_length(source.file("tokenizer_config.json"));
   return files;
 }
 

@@ -44,8 +44,8 @@ inline AddedTokens added_token_set(const TokenizerFiles& files) {
 
 }  // namespace detail
 
-LA_INLINE Tokenizer Tokenizer::load(const std::string& directory) {
-  const TokenizerFiles files = read_tokenizer_files(directory);
+LA_INLINE Tokenizer Tokenizer::load(const CheckpointFiles& source) {
+  const TokenizerFiles files = read_tokenizer_files(source);
   Tokenizer tokenizer;
   tokenizer.tokens_ = detail::token_table(files);
   tokenizer.added_ = detail::added_token_set(files);

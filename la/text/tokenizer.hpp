@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "../core/inline.hpp"
+#include "../io/checkpoint_files.hpp"
 #include "added_tokens.hpp"
 #include "bpe.hpp"
 #include "prompt_text.hpp"
@@ -20,7 +21,7 @@ class Tokenizer {
  public:
   /// error: a file is missing or malformed, or its parts contradict each other; the message names the file and what
   /// was found (see read_tokenizer_files and Bpe)
-  static Tokenizer load(const std::string& directory);
+  static Tokenizer load(const CheckpointFiles& source);
 
   /// error: (usage) the text is not UTF-8 or of 2 GiB or more
   /// cost: O(n log n)

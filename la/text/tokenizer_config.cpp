@@ -19,8 +19,8 @@ namespace detail {
 /// A JSON file read on demand, not as a whole: the DOM parser refuses a file with 10^30 written out as an integer.
 class TokenizerConfig {
  public:
-  explicit TokenizerConfig(std::string path) : path_(std::move(path)) {
-    text_ = read_json_text(path_);
+  explicit TokenizerConfig(const FileRef& file) : path_(file.path) {
+    text_ = read_json_text(file);
     check(parser_.iterate(text_).get(document_), "the file", "JSON");
   }
 
@@ -68,17 +68,18 @@ inline std::string_view added_token_content(const TokenizerConfig& config, simdj
 
 }  // namespace detail
 
-LA_INLINE std::int32_t read_model_max_length(const std::string& path) {
-  detail::TokenizerConfig config(path);
+LA_INLINE std::int32_t read_model_max_length(const FileRef& file) {
+  detail::TokenizerConfig config(file);
   double value = 0;
   config.check(config["model_max_length"].get(value), "model_max_length", "a number");
-  require(value >= 1 && value == std::floor(value), path,
+  require(value >= 1 && value == std::floor(value), file.path,
           ": model_max_length: expected a whole number >= 1, found ", value);
   return std::int32_t(std::min(value, double(std::numeric_limits<std::int32_t>::max())));
 }
 
-LA_INLINE void read_added_tokens_decoder(const std::string& path, detail::AddedTokenList& added) {
-  detail::TokenizerConfig config(path);
+LA_INLINE void read_added_tokens_decoder(const FileRef& file, detail::AddedTokenList& added) {
+  const std::string& path = file.path;
+  detail::TokenizerConfig config(file);
   auto value = config["added_tokens_decoder"];
   if (value.error() == simdjson::NO_SUCH_FIELD) return;
   simdjson::ondemand::object tokens;

@@ -108,13 +108,14 @@ inline void require_supported_tokenizer(const std::string& path, const JsonValue
 
 }  // namespace detail
 
-LA_INLINE std::vector<TokenizerFiles::Token> read_token_map(const std::string& path) {
-  const JsonFile json = JsonFile::open(path);
+LA_INLINE std::vector<TokenizerFiles::Token> read_token_map(const FileRef& file) {
+  const JsonFile json = JsonFile::open(file);
   return detail::token_map(json.root());
 }
 
-LA_INLINE TokenizerFiles read_tokenizer_json(const std::string& path) {
-  const JsonFile json = JsonFile::open(path);
+LA_INLINE TokenizerFiles read_tokenizer_json(const FileRef& file) {
+  const std::string& path = file.path;
+  const JsonFile json = JsonFile::open(file);
   const JsonValue root = json.root();
   detail::require_supported_tokenizer(path, root);
   TokenizerFiles files;

@@ -31,7 +31,8 @@ LA_INLINE std::optional<StoredPanels> find_panels(const Checkpoint& checkpoint, 
     require(tensor->dtype == DType::u8 && tensor->bytes.size() == bytes, label, ": expected U8 [", bytes,
             "] for ", what, ", found ", tensor->describe());
     require(reinterpret_cast<std::uintptr_t>(tensor->bytes.data()) % kAlignment == 0, label,
-            ": expected data aligned to ", kAlignment, " bytes");
+            ": expected data aligned to ", kAlignment, " bytes, found it ",
+            reinterpret_cast<std::uintptr_t>(tensor->bytes.data()) % kAlignment, " past such an address");
     return StoredPanels{format, outputs, inputs, tensor, file.mapping()};
   }
   fail(label, ": expected a format with ", outputs, " outputs and ", inputs,

@@ -166,6 +166,7 @@ void run_grid(void (*kernel)(Arguments), const cuda::Launch& launch, const void*
 class EmulatedDriver final : public cuda::Driver {
  public:
   std::string_view name() const noexcept override { return "emulated"; }
+  std::size_t free_bytes() override { return std::size_t{1} << 40; }
   std::shared_ptr<std::byte> allocate(std::size_t bytes) override {
     const std::size_t size = (bytes + 63) / 64 * 64 + 64;
     auto* p = static_cast<std::byte*>(std::aligned_alloc(64, size));
@@ -195,6 +196,15 @@ class EmulatedDriver final : public cuda::Driver {
 
 std::shared_ptr<cuda::Driver> make_emulated_driver() {
   return std::make_shared<EmulatedDriver>();
+}
+
+std::size_t argument_bytes(const char* kernel) {
+  const std::string_view name = kernel;
+#define LA_BYTES(NAME, ARGUMENTS) \
+  if (name == #NAME) return sizeof(device::ARGUMENTS);
+  LA_CUDA_KERNELS(LA_BYTES)
+#undef LA_BYTES
+  fail("kernel ", name, ": not in the module");
 }
 
 }  // namespace la::test

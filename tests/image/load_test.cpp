@@ -334,3 +334,16 @@ TEST_CASE("load: what is left of one picture's failure does not reach the next")
   CHECK(error_of(make_png(1, 1, PngColour::palette, 8, "x")) != "no error");
   CHECK(error_of(make_png(2, 2, PngColour::rgb, 8, "abcdefabcdef")) == "no error");
 }
+
+TEST_CASE("load: the bytes of a file have the file's pixels") {
+  const std::string path = la::test::source("data/pictures/shapes.png");
+  const std::string file = read_file(path);
+  CHECK(la::load_image(bytes_of(file)) == la::load_image(path));
+  CHECK_THROWS_WITH_AS(la::load_image(bytes_of(file.substr(0, 100))),
+                       doctest::Contains("picture: truncated PNG"), la::Error);
+  CHECK_THROWS_AS(la::load_image(std::span<const std::byte>()), la::Error);
+  la::LoadOptions small;
+  small.max_file_bytes = 99;
+  CHECK_THROWS_WITH_AS(la::load_image(bytes_of(file), small),
+                       doctest::Contains("picture: too large: expected at most 99 bytes"), la::Error);
+}

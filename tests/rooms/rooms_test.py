@@ -8,7 +8,7 @@ import sys
 # From the top down; rooms on one line do not know each other.
 FLOORS = [
     ["la"],  # la.hpp alone
-    ["quantize"],
+    ["quantize", "c"],
     ["session"],
     ["model"],
     ["ops"],
@@ -16,13 +16,13 @@ FLOORS = [
     ["text"],
     ["kernels", "image", "io"],
     ["core"],
-    ["abi"],  # kernels/abi.hpp: macros alone, for kernels and la alike
+    ["abi"],  # kernels/abi.hpp and la/version.hpp: macros alone, for all
 ]
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 
 
 def room_of(path):
-    if path == os.path.join("kernels", "abi.hpp"):
+    if path in (os.path.join("kernels", "abi.hpp"), os.path.join("la", "version.hpp")):
         return "abi"
     parts = path.split(os.sep)
     if parts[0] == "kernels":

@@ -41,6 +41,41 @@ TEST_CASE("session: a picture that comes again is not encoded again") {
   CHECK(session.statistics().vision_hits == 2);
 }
 
+TEST_CASE("session: a view of pixels anywhere is the picture that they are") {
+  Session session = open();
+  const Image image = golden_image("00");
+  std::vector<std::uint8_t> frame(
+      std::size_t(image.height * (4 * image.width + 12)));  // BGRX, rows bottom up
+  const i64 stride = 4 * image.width + 12;
+  for (i64 y = 0; y < image.height; ++y)
+    for (i64 x = 0; x < image.width; ++x)
+      for (i64 c = 0; c < 3; ++c)
+        frame[std::size_t((image.height - 1 - y) * stride + 4 * x + c)] = image.row(y)[3 * x + 2 - c];
+  const ImageView view(frame.data() + (image.height - 1) * stride, image.width, image.height, -stride,
+                       PixelFormat::bgrx);
+  const EncodedImage expected = session.encode(image);
+  CHECK(session.encode(view).memory == expected.memory);  // found by its pixels
+  CHECK(session.encode(view, 100).memory == session.encode(image, 100).memory);
+
+  SessionOptions uncached;
+  uncached.image_cache_bytes = 0;
+  Session other = open(uncached);
+  Request request;
+  request.images.emplace_back(view);
+  request.question = question(Task::ground_single, "red circle");
+  request.options = tokens(12);
+  const Result result = other.ask(request);
+  CHECK(result.token_ids == session.ground(expected, "red circle", tokens(12)).token_ids);
+  CHECK(result.width == image.width);
+  request.options.tile.side = 96;
+  Request of_image = request;
+  of_image.images[0] = image;
+  CHECK(other.ask(request).token_ids == other.ask(of_image).token_ids);
+  request.images[0] = ImageView(frame.data(), 4, 4, 4);
+  CHECK_THROWS_WITH_AS(other.ask(request), doctest::Contains("picture: stride: expected at least 12 bytes"),
+                       Error);
+}
+
 TEST_CASE("session: the cache of pictures keeps to its bytes, and handles outlive it") {
   SessionOptions options;
   Session measure = open();

@@ -2,6 +2,11 @@
 #include <la/text/tokenizer.hpp>
 #include <la/text/unicode.hpp>
 
+#include <filesystem>
+#include <map>
+#include <span>
+#include <vector>
+
 #include "../support.hpp"
 
 namespace {
@@ -41,6 +46,16 @@ class Checkpoint {
                                        R"(},"merges":)" + merges + "}" + rest + "}");
   }
   la::Tokenizer load() const { return la::Tokenizer::load(directory_.str()); }
+  /// The same files in memory, but for one.
+  la::Tokenizer load_buffers(const std::string& without = "") const {
+    std::map<std::string, std::string> texts;
+    for (const auto& entry : std::filesystem::directory_iterator(directory_.str()))
+      texts[entry.path().filename().string()] = la::test::read_file(entry.path().string());
+    std::vector<la::NamedBuffer> buffers;
+    for (const auto& [name, text] : texts)
+      if (name != without) buffers.push_back({name, std::as_bytes(std::span(text))});
+    return la::Tokenizer::load(la::CheckpointFiles::from_memory(buffers));
+  }
 
   /// The message of the error without the directory.
   std::string error() const {
@@ -296,4 +311,18 @@ TEST_CASE("tokenizer files: the largest id is no allocation beyond its limit") {
       .write("tokenizer_config.json",
              R"({"model_max_length":9,"added_tokens_decoder":{"4194304":{"content":"<x>"}}})");
   CHECK(has(files.error(), "expected an id from 0 to 4194303, found 4194304"));
+}
+
+TEST_CASE("tokenizer files: separate ones in memory") {
+  Checkpoint files;
+  files.separate(R"(,"ab":256)", "#version: 0.2\na b\n").write("added_tokens.json", R"({"<extra>": 300})");
+  const la::Tokenizer tokenizer = files.load_buffers();
+  CHECK(tokenizer.encode("ab<extra>ba") == Ids{256, 300, 'b', 'a'});
+  CHECK(tokenizer.encode("ab<extra>ba") == files.load().encode("ab<extra>ba"));
+  CHECK(tokenizer.model_max_length() == 77);
+  CHECK(files.load_buffers("added_tokens.json").encode("ab") == Ids{256});
+  for (const char* name : {"merges.txt", "tokenizer_config.json"})
+    CHECK_THROWS_WITH_AS(
+        files.load_buffers(name),
+        (std::string("buffer ") + name + ": expected a buffer of this name, found none").c_str(), la::Error);
 }

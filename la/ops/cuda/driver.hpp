@@ -2,11 +2,17 @@
 
 #include <cstddef>
 #include <memory>
+#include <new>
 #include <string_view>
 
 #include "../../../kernels/abi.hpp"
 
 namespace la::inline LA_ABI::cuda {
+
+/// Thrown by Driver::allocate.
+struct OutOfDeviceMemory final : std::bad_alloc {
+  const char* what() const noexcept override { return "out of device memory"; }
+};
 
 /// A kernel's name, its grid and block, and the bytes of shared memory it asks for.
 struct Launch {
@@ -23,8 +29,9 @@ class Driver {
   virtual ~Driver() = default;
   /// "NVIDIA H100 80GB HBM3"
   virtual std::string_view name() const noexcept = 0;
-  /// Device memory, not initialised; the driver outlives it.
-  /// error: out of device memory
+  virtual std::size_t free_bytes() = 0;
+  /// Device memory, not initialised; it keeps the driver alive.
+  /// fails: OutOfDeviceMemory
   virtual std::shared_ptr<std::byte> allocate(std::size_t bytes) = 0;
   virtual void upload(const void* host, void* device, std::size_t bytes) = 0;
   virtual void download(const void* device, void* host, std::size_t bytes) = 0;

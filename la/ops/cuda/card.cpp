@@ -1,0 +1,213 @@
+#include "card.hpp"
+
+#include <dlfcn.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include "../../core/error.hpp"
+
+namespace la::inline LA_ABI::cuda {
+
+extern const Ptx kPtx[];  // oldest cards first; made by kernels/cuda/embed_ptx.sh
+extern const std::size_t kPtxCount;
+
+namespace {
+
+using Result = int;  // CUresult
+using Address = unsigned long long;
+
+/// The few functions of the driver that are used, under its names.
+struct Api {
+  Result (*cuInit)(unsigned) = nullptr;
+  Result (*cuDriverGetVersion)(int*) = nullptr;
+  Result (*cuDeviceGetCount)(int*) = nullptr;
+  Result (*cuDeviceGet)(int*, int) = nullptr;
+  Result (*cuDeviceGetName)(char*, int, int) = nullptr;
+  Result (*cuDeviceGetAttribute)(int*, int, int) = nullptr;
+  Result (*cuDevicePrimaryCtxRetain)(void**, int) = nullptr;
+  Result (*cuDevicePrimaryCtxRelease_v2)(int) = nullptr;
+  Result (*cuCtxSetCurrent)(void*) = nullptr;
+  Result (*cuModuleLoadDataEx)(void**, const void*, unsigned, int*, void**) = nullptr;
+  Result (*cuModuleGetFunction)(void**, void*, const char*) = nullptr;
+  Result (*cuStreamCreate)(void**, unsigned) = nullptr;
+  Result (*cuStreamSynchronize)(void*) = nullptr;
+  Result (*cuMemGetInfo_v2)(std::size_t*, std::size_t*) = nullptr;
+  Result (*cuMemAlloc_v2)(Address*, std::size_t) = nullptr;
+  Result (*cuMemFree_v2)(Address) = nullptr;
+  Result (*cuMemcpyHtoDAsync_v2)(Address, const void*, std::size_t, void*) = nullptr;
+  Result (*cuMemcpyDtoHAsync_v2)(void*, Address, std::size_t, void*) = nullptr;
+  Result (*cuMemcpyDtoDAsync_v2)(Address, Address, std::size_t, void*) = nullptr;
+  Result (*cuMemsetD8Async)(Address, unsigned char, std::size_t, void*) = nullptr;
+  Result (*cuLaunchKernel)(void*, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void*,
+                           void**, void**) = nullptr;
+  Result (*cuGetErrorString)(Result, const char**) = nullptr;
+};
+
+constexpr const char* kLibrary = "libcuda.so.1";
+constexpr Result kOutOfMemory = 2;
+constexpr int kCapabilityMajor = 75, kCapabilityMinor = 76;  // CUdevice_attribute
+
+/// error: no driver, or one that lacks a function
+Api load_api() {
+  void* library = ::dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
+  require(library, "device cuda: expected the NVIDIA driver's ", kLibrary, ", found none (", ::dlerror(),
+          ")");
+  Api api;
+  const auto find = [&](auto& function, const char* name) {
+    void* symbol = ::dlsym(library, name);
+    require(symbol, "device cuda: expected ", name, " in ", kLibrary, ", found a driver without it");
+    function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(symbol);
+  };
+#define LA_FIND(NAME) find(api.NAME, #NAME)
+  LA_FIND(cuInit);
+  LA_FIND(cuDriverGetVersion);
+  LA_FIND(cuDeviceGetCount);
+  LA_FIND(cuDeviceGet);
+  LA_FIND(cuDeviceGetName);
+  LA_FIND(cuDeviceGetAttribute);
+  LA_FIND(cuDevicePrimaryCtxRetain);
+  LA_FIND(cuDevicePrimaryCtxRelease_v2);
+  LA_FIND(cuCtxSetCurrent);
+  LA_FIND(cuModuleLoadDataEx);
+  LA_FIND(cuModuleGetFunction);
+  LA_FIND(cuStreamCreate);
+  LA_FIND(cuStreamSynchronize);
+  LA_FIND(cuMemGetInfo_v2);
+  LA_FIND(cuMemAlloc_v2);
+  LA_FIND(cuMemFree_v2);
+  LA_FIND(cuMemcpyHtoDAsync_v2);
+  LA_FIND(cuMemcpyDtoHAsync_v2);
+  LA_FIND(cuMemcpyDtoDAsync_v2);
+  LA_FIND(cuMemsetD8Async);
+  LA_FIND(cuLaunchKernel);
+  LA_FIND(cuGetErrorString);
+#undef LA_FIND
+  return api;
+}
+
+Address address_of(const void* p) noexcept {
+  return static_cast<Address>(reinterpret_cast<std::uintptr_t>(p));
+}
+
+class Card final : public Driver, public std::enable_shared_from_this<Card> {
+ public:
+  explicit Card(int index) : where_(detail::concat("device cuda:", index)), api_(load_api()) {
+    check(api_.cuInit(0), "starting the driver");
+    int count = 0;
+    check(api_.cuDeviceGetCount(&count), "counting the cards");
+    require(index < count, where_, ": expected one of the ", count, " cards that the driver shows");
+    check(api_.cuDeviceGet(&device_, index), "opening the card");
+    char name[128] = {};
+    check(api_.cuDeviceGetName(name, int(sizeof name) - 1, device_), "reading its name");
+    name_ = name;
+    where_ += " (" + name_ + ")";
+    check(api_.cuDevicePrimaryCtxRetain(&context_, device_), "making a context");
+    use();
+    check(api_.cuStreamCreate(&stream_, 1 /* not in step with other streams */), "making a stream");
+    load_kernels();
+  }
+  ~Card() override { static_cast<void>(api_.cuDevicePrimaryCtxRelease_v2(device_)); }
+
+  std::string_view name() const noexcept override { return name_; }
+  std::size_t free_bytes() override {
+    use();
+    std::size_t free = 0, total = 0;
+    check(api_.cuMemGetInfo_v2(&free, &total), "asking for its memory");
+    return free;
+  }
+
+  std::shared_ptr<std::byte> allocate(std::size_t bytes) override {
+    use();
+    Address at = 0;
+    const Result result = api_.cuMemAlloc_v2(&at, bytes > 0 ? bytes : 1);
+    if (result == kOutOfMemory) throw OutOfDeviceMemory();
+    check(result, "allocating memory");
+    return {reinterpret_cast<std::byte*>(static_cast<std::uintptr_t>(at)),
+            [self = shared_from_this()](std::byte* p) {
+              static_cast<void>(self->api_.cuCtxSetCurrent(self->context_));
+              static_cast<void>(self->api_.cuMemFree_v2(address_of(p)));
+            }};
+  }
+
+  void upload(const void* host, void* to, std::size_t bytes) override {
+    use();
+    // From pageable memory the driver comes back once it has its own copy.
+    if (bytes > 0) check(api_.cuMemcpyHtoDAsync_v2(address_of(to), host, bytes, stream_), "an upload");
+  }
+  void download(const void* from, void* host, std::size_t bytes) override {
+    use();
+    if (bytes > 0) check(api_.cuMemcpyDtoHAsync_v2(host, address_of(from), bytes, stream_), "a download");
+    check(api_.cuStreamSynchronize(stream_), "waiting for a download");
+  }
+  void copy(const void* from, void* to, std::size_t bytes) override {
+    use();
+    check(api_.cuMemcpyDtoDAsync_v2(address_of(to), address_of(from), bytes, stream_), "a copy");
+  }
+  void clear(void* to, std::size_t bytes) override {
+    use();
+    check(api_.cuMemsetD8Async(address_of(to), 0, bytes, stream_), "clearing memory");
+  }
+
+  void launch(const Launch& l, const void* arguments, std::size_t) override {
+    use();
+    void* parameters[] = {const_cast<void*>(arguments)};
+    check(api_.cuLaunchKernel(function(l.kernel), l.grid_x, l.grid_y, 1, l.threads, 1, 1, unsigned(l.shared),
+                              stream_, parameters, nullptr),
+          l.kernel);
+  }
+
+ private:
+  void load_kernels() {
+    int major = 0, minor = 0;
+    check(api_.cuDeviceGetAttribute(&major, kCapabilityMajor, device_), "reading its capability");
+    check(api_.cuDeviceGetAttribute(&minor, kCapabilityMinor, device_), "reading its capability");
+    const int capability = 10 * major + minor;
+    const Ptx* best = nullptr;
+    for (std::size_t i = 0; i < kPtxCount; ++i)
+      if (kPtx[i].capability <= capability) best = &kPtx[i];
+    require(best, where_, ": expected compute capability ", kPtx[0].capability / 10, ".",
+            kPtx[0].capability % 10, " or later, found ", major, ".", minor);
+    const Result result = api_.cuModuleLoadDataEx(&module_, best->text, 0, nullptr, nullptr);
+    int version = 0;
+    static_cast<void>(api_.cuDriverGetVersion(&version));
+    require(result == 0, where_, ": the driver (CUDA ", version / 1000, ".", version % 1000 / 10,
+            ") refused the kernels: ", describe(result), "; a newer driver may take them");
+  }
+
+  void* function(const char* name) {
+    void*& known = functions_[name];
+    if (!known) check(api_.cuModuleGetFunction(&known, module_, name), name);
+    return known;
+  }
+
+  /// Contexts belong to threads: the calling one may be new.
+  void use() { check(api_.cuCtxSetCurrent(context_), "entering its context"); }
+
+  std::string describe(Result result) const {
+    const char* text = nullptr;
+    if (api_.cuGetErrorString(result, &text) != 0 || !text) text = "unknown";
+    return detail::concat("CUDA error ", result, " (", text, ")");
+  }
+  void check(Result result, const char* what) const {
+    if (result != 0) fail(where_, ": ", what, ": ", describe(result));
+  }
+
+  std::string where_, name_;
+  Api api_;
+  int device_ = 0;
+  void *context_ = nullptr, *stream_ = nullptr, *module_ = nullptr;
+  std::map<std::string_view, void*> functions_;
+};
+
+}  // namespace
+
+std::shared_ptr<Driver> open_card(int index) {
+  return std::make_shared<Card>(index);
+}
+
+}  // namespace la::inline LA_ABI::cuda
