@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 packages="g++ meson ninja-build pkg-config libsimdjson-dev libutf8proc-dev libstb-dev libxsimd-dev libeigen3-dev doctest-dev libsimde-dev"
-packages="$packages libjpeg62-turbo-dev libwebp-dev libheif-dev libgif-dev libtiff-dev libarchive-dev"
+packages="$packages libjpeg62-turbo-dev libwebp-dev libheif-dev libgif-dev libtiff-dev libarchive-dev libcpp-httplib-dev"
 if [ "${1:-}" = tests ]; then
   # For the tests alone: the NEON kernels are cross-built and run under an emulator, the packaging is tried with CMake,
   # Debian 13 in a folder of its own, videos are drawn and read, batch runs over ranks of MPI, labels are drawn in many
@@ -40,5 +40,5 @@ if [ "${1:-}" = tests ]; then
     echo "the arm64 packages could not be fetched: the model's test on aarch64 will be skipped" >&2
   ninja -C build
 else
-  ninja -C build examples/ground examples/batch examples/quantize
+  ninja -C build examples/ground examples/batch examples/quantize examples/serve
 fi

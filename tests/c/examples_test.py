@@ -100,7 +100,7 @@ def check_python(expected):
         check(session.ask(session.encode(form), "red circle") == answer, type(form))
 
     stop = la.Stop()
-    threading.Timer(0.02, stop.request).start()
+    threading.Thread(target=stop.request).start()
     check(session.ask(image, "x", mode="slow", temperature=50, seed=1, stop=stop).stop_reason == "cancelled")
     fails(la.UsageError, "task: ", session.ask, image, "x", task="find")
     fails(la.UsageError, "text: ", session.ask, image, "a\0b")

@@ -1,0 +1,220 @@
+"""serve answers as ground does, refuses what it must, and drains.
+
+usage: serve_test.py SERVE GROUND PICTURE
+"""
+
+import base64
+import concurrent.futures
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+SERVE, GROUND, PICTURE = sys.argv[1:]
+PIXELS = open(PICTURE, "rb").read()
+DATA = "data:image/png;base64," + base64.b64encode(PIXELS).decode()
+TIMED = ("seconds", "tokens_per_second", "peak_rss_mb", "image")
+
+
+class Server:
+    all = []
+
+    def __init__(self, *flags):
+        environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+        self.process = subprocess.Popen([SERVE, "--port", "0", "--threads", "1", *flags], stderr=subprocess.PIPE,
+                                        text=True, env=environment)
+        Server.all.append(self)
+        for line in self.process.stderr:
+            if found := re.search(r"listening on http://127\.0\.0\.1:(\d+)", line):
+                self.port = int(found[1])
+                return
+        raise AssertionError("serve did not listen")
+
+    def ask(self, method, path, body=None, headers=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection.request(method, path, body, headers or {})
+        response = connection.getresponse()
+        text = response.read().decode()
+        connection.close()
+        return response.status, dict(response.getheaders()), text
+
+    def json(self, fields, headers=None):
+        return self.ask("POST", "/v1/ground", json.dumps(fields), {"Content-Type": "application/json", **(headers or {})})
+
+    def end(self, sent=signal.SIGTERM):
+        self.process.send_signal(sent)
+        code = self.process.wait(30)
+        return code, self.process.stderr.read()
+
+
+def ground(*flags):
+    command = [GROUND, "--image", PICTURE, "--json", "--threads", "1", *flags]
+    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+    return untimed(subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout)
+
+
+def untimed(text):
+    return {name: value for name, value in json.loads(text).items() if name not in TIMED}
+
+
+def events(text):
+    return [tuple(line.split(": ", 1)[1] for line in event.split("\n")) for event in text.strip().split("\n\n")]
+
+
+def test_answers_are_those_of_ground(server):
+    want = ground("--task", "ground-multi", "--phrase", "red circle")
+    assert want["items"]
+    fields = {"task": "ground-multi", "phrase": "red circle"}
+    answers = [server.json({"image": DATA, **fields}),
+               server.ask("POST", "/v1/ground?task=ground-multi&phrase=red+circle", PIXELS, {"Content-Type": "image/png"})]
+    parts = [f'--B\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+             for name, value in fields.items()]
+    parts.append(b'--B\r\nContent-Disposition: form-data; name="image"; filename="../../etc/a.png"\r\n'
+                 b"Content-Type: image/png\r\n\r\n" + PIXELS + b"\r\n--B--\r\n")
+    answers.append(server.ask("POST", "/v1/ground", b"".join(parts), {"Content-Type": "multipart/form-data; boundary=B"}))
+    for status, headers, text in answers:
+        assert status == 200, text
+        assert headers["Content-Type"] == "application/json"
+        assert untimed(text) == want
+
+
+def test_several_at_once_are_those_of_ground(server):
+    asked = [(phrase, mode) for phrase in ("red circle", "green star", "blue ring") for mode in ("slow", "fast", "hybrid")]
+    want = [ground("--phrase", phrase, "--generation-mode", mode) for phrase, mode in asked]
+    with concurrent.futures.ThreadPoolExecutor(len(asked)) as pool:
+        got = list(pool.map(lambda a: server.json({"image": DATA, "task": "ground-single", "phrase": a[0],
+                                                   "generation_mode": a[1]}), asked))
+    assert [untimed(text) for _, _, text in got] == want
+
+
+def test_items_come_as_events(server):
+    fields = {"image": DATA, "categories": ["red circle", "green star"], "categories_per_question": 0}
+    _, _, whole = server.json(fields)
+    status, headers, text = server.json(fields, {"Accept": "text/event-stream"})
+    assert status == 200 and headers["Content-Type"] == "text/event-stream"
+    seen = events(text)
+    assert [name for name, _ in seen] == ["item"] * len(json.loads(whole)["items"]) + ["answer"]
+    assert len(seen) > 1
+    assert [json.loads(data) for name, data in seen if name == "item"] == json.loads(whole)["items"]
+    assert untimed(seen[-1][1]) == untimed(whole)
+
+
+def test_what_is_no_picture_in_the_request_is_refused(server):
+    for image in ("http://127.0.0.1/a.png", "https://a/b.png", "file:///etc/passwd", "/etc/passwd", PICTURE, "../a.png"):
+        status, _, text = server.json({"image": image, "task": "point", "phrase": "x"})
+        assert status == 400 and "expected a data: URI" in text, text
+        assert "passwd" not in text
+    for image, why in ((DATA[:-400], "image"), ("data:image/png;base64,@@@@", "base64"), ("data:image/png", "comma"),
+                       ("data:image/png;base64,", "image")):
+        status, _, text = server.json({"image": image, "task": "point", "phrase": "x"})
+        assert status == 400 and why in json.loads(text)["error"], text
+
+
+def test_bad_requests_name_the_field(server):
+    for fields, why in (({"task": "nonsense", "phrase": "x"}, "nonsense"), ({"task": "point"}, "phrase"), ({}, "expected query"),
+                        ({"task": "point", "phrase": "x", "max_tokens": -1}, "--max-tokens"),
+                        ({"task": "point", "phrase": "x", "model_dir": "/etc"}, "model_dir"),
+                        ({"task": "point", "phrase": "x\r\nSet-Cookie: a", "weights": "q8"}, "weights")):
+        status, headers, text = server.json({"image": DATA, **fields})
+        assert status == 400 and why in json.loads(text)["error"], text
+        assert "Set-Cookie" not in headers
+    for body in ("", "{", "[]", "null", '{"image": 3}', "\0"):
+        assert server.ask("POST", "/v1/ground", body, {"Content-Type": "application/json"})[0] == 400
+    assert server.ask("POST", "/v1/ground", b"--B\r\nnothing", {"Content-Type": "multipart/form-data; boundary=B"})[0] == 400
+    for path in ("/", "/v1/../../etc/passwd", "/v1/ground/..%2f..%2fetc"):
+        assert server.ask("GET", path)[0] == 404
+
+
+def test_health(server):
+    for path in ("/healthz", "/readyz"):
+        assert server.ask("GET", path)[::2] == (200, "ok\n")
+
+
+def test_limits_and_key():
+    server = Server("--max-body", "1", "--max-pixels", "1", "--api-key", "secret")
+    fields = {"image": DATA, "task": "point", "phrase": "red circle"}
+    for header in ({}, {"Authorization": "Bearer secre"}, {"Authorization": "Bearer secret2"}, {"Authorization": "secret"}):
+        status, headers, _ = server.json(fields, header)
+        assert status == 401 and headers["WWW-Authenticate"] == "Bearer"
+    assert server.ask("GET", "/healthz")[0] == 200
+    key = {"Authorization": "Bearer secret"}
+    assert server.json(fields, key)[0] == 200
+    status, _, text = server.ask("POST", "/v1/ground?task=point&phrase=x", b"\0" * 1_500_000, key)
+    assert status == 413 and "--max-body" in text
+    # A BMP of 2000x2000.
+    bmp = b"BM" + (54).to_bytes(4, "little") + bytes(4) + (54).to_bytes(4, "little") + (40).to_bytes(4, "little")
+    bmp += (2000).to_bytes(4, "little") * 2 + (1).to_bytes(2, "little") + (24).to_bytes(2, "little") + bytes(24)
+    status, _, text = server.ask("POST", "/v1/ground?task=point&phrase=x", bmp, key)
+    assert status == 400 and "pixels" in text, text
+    assert server.end()[0] == 0
+
+
+def stream(server, fields):
+    """A socket from which the status was read: the request was accepted, or refused."""
+    body = json.dumps(fields)
+    s = socket.create_connection(("127.0.0.1", server.port), 60)
+    s.sendall(f"POST /v1/ground HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nContent-Type: application/json\r\n"
+              f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+    return s, int(s.recv(12).split()[1])
+
+
+def test_a_full_queue_is_said_and_a_client_that_goes_frees_its_place():
+    server = Server("--queue", "1", "--batch-size", "1")
+    many = {"image": DATA, "categories": [f"thing {i}" for i in range(6000)]}
+    few = {"image": DATA, "task": "point", "phrase": "red circle"}
+    clients = [stream(server, many) for _ in range(3)]
+    assert [status for _, status in clients].count(200) in (1, 2)
+    status, headers, _ = server.json(few)
+    if status != 429:  # the first had not begun yet when the others came
+        clients.append(stream(server, many))
+        status, headers, _ = server.json(few)
+    assert status == 429 and int(headers["Retry-After"]) >= 1
+    for client, _ in clients:
+        client.close()
+    end = time.monotonic() + 20
+    while (status := server.json(few)[0]) == 429 and time.monotonic() < end:
+        time.sleep(0.1)
+    assert status == 200
+    assert server.end()[0] == 0
+
+
+def test_an_answer_has_a_time_limit():
+    server = Server("--timeout", "1")
+    status, headers, text = server.json({"image": DATA, "categories": [f"thing {i}" for i in range(3000)]})
+    assert status == 503 and "--timeout" in text and "Retry-After" in headers
+    assert server.end()[0] == 0
+
+
+def test_sigterm_answers_what_is_under_way():
+    server = Server()
+    client, status = stream(server, {"image": DATA, "categories": [f"thing {i}" for i in range(60)]})
+    assert status == 200
+    server.process.send_signal(signal.SIGTERM)
+    text = b"".join(iter(lambda: client.recv(1 << 16), b"")).decode()
+    answer = json.loads(re.search(r"event: answer\ndata: (.*)", text)[1].rstrip("\r"))
+    assert answer["stop"] != "cancelled"
+    assert server.process.wait(30) == 0
+
+
+def main():
+    shared = Server()
+    for name, test in list(globals().items()):
+        if name.startswith("test_"):
+            start = time.monotonic()
+            test(*([shared] if test.__code__.co_varnames[:1] == ("server",) and test.__code__.co_argcount else []))
+            print(f"ok: {name} {time.monotonic() - start:.1f} s", flush=True)
+    code, log = shared.end()
+    assert code == 0 and log == "", log
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    finally:
+        for server in Server.all:
+            server.process.kill()
