@@ -12,6 +12,7 @@
 
 #if __cplusplus < 202002L
 #error "la needs C++20: compile with -std=c++20 or later"
+#include <la needs C++20>  // ends the compilation: what follows would be thousands of errors
 #endif
 
 #if defined(LA_COMPILED)

@@ -1,6 +1,33 @@
 #pragma once
 
 /// The one include. See README.md for a first program.
+
+#if __cplusplus < 202002L
+#error "la needs C++20: compile with -std=c++20 or later"
+#else
+
+// Names that <windows.h>, Apple's AssertMacros.h and old C headers define as macros; they are the program's again below.
+#pragma push_macro("min")
+#undef min
+#pragma push_macro("max")
+#undef max
+#pragma push_macro("require")
+#undef require
+#pragma push_macro("check")
+#undef check
+#pragma push_macro("verify")
+#undef verify
+#pragma push_macro("fail")
+#undef fail
+#pragma push_macro("small")
+#undef small
+#pragma push_macro("near")
+#undef near
+#pragma push_macro("far")
+#undef far
+#pragma push_macro("interface")
+#undef interface
+
 #include "../kernels/dispatch.hpp"
 #include "core/error.hpp"
 #include "core/tensor.hpp"
@@ -28,3 +55,16 @@
 #include "text/task.hpp"
 #include "text/tokenizer.hpp"
 #include "version.hpp"
+
+#pragma pop_macro("interface")
+#pragma pop_macro("far")
+#pragma pop_macro("near")
+#pragma pop_macro("small")
+#pragma pop_macro("fail")
+#pragma pop_macro("verify")
+#pragma pop_macro("check")
+#pragma pop_macro("require")
+#pragma pop_macro("max")
+#pragma pop_macro("min")
+
+#endif

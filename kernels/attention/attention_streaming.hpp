@@ -22,11 +22,14 @@ inline i64 end_of(const KeyMask& v) noexcept {
   return v.window_end > v.prefix ? v.window_end : v.prefix;
 }
 
-/// Hidden keys of one page become -inf, which adds exact zeros to every sum.
+/// Below every score. Finite: infinities are what -ffast-math takes for impossible.
+inline constexpr float kUnseen = -3.402823466e38f;
+
+/// Hidden keys of one page become kUnseen, which adds exact zeros to every sum.
 inline void hide(float* scores, const KeyMask& v, i64 first_key) noexcept {
   if (v.prefix >= first_key + kPageKeys) return;
   for (i64 j = 0; j < kPageKeys; ++j)
-    if (!sees(v, first_key + j)) scores[j] = -HUGE_VALF;
+    if (!sees(v, first_key + j)) scores[j] = kUnseen;
 }
 
 /// Scores of one page become exp(score - max); returns the factor for what was summed before.
@@ -35,7 +38,7 @@ inline float rescore(float* scores, RowState& row) noexcept {
   for (i64 j = kLanes; j < kPageKeys; j += kLanes) top = xsimd::max(load(scores + j), top);
   const float page_max = max_lanes(top);
   const float max = page_max > row.max ? page_max : row.max;
-  const V m(max == -HUGE_VALF ? 0.0f : max);  // nothing seen yet: -inf - -inf would be NaN
+  const V m(max == kUnseen ? 0.0f : max);  // nothing seen yet
   V s(0.0f);
   for (i64 j = 0; j < kPageKeys; j += kLanes) {
     const V p = exp_fast(load(scores + j) - m);
@@ -71,7 +74,7 @@ void attention_streaming(const Attention& a) noexcept {
   for (i64 r = 0; r < a.rows; ++r) {
     map(a.q[r], a.d, q + r * padded, [scale](V v) { return v * scale; });
     for (i64 d = 0; d < padded; ++d) out[r * padded + d] = 0;
-    state[r] = {-HUGE_VALF, {}};
+    state[r] = {kUnseen, {}};
     if (end_of(a.visible[r]) > end) end = end_of(a.visible[r]);
   }
   const i64 k_bytes = kPageKeys * a.d * i64(sizeof(float)), v_bytes = kPageKeys * padded * i64(sizeof(float));

@@ -110,9 +110,10 @@ inline float sum(const float* x, i64 n, float fill, F f) noexcept {
 /// exp(x) for x <= 0, to about 1 ulp; 0 below -87.3 and for -inf; NaN stays NaN. Softmax needs no more, and it is
 /// half the instructions of a general exp.
 /// source: Cephes expf: 2^n * P(r), r = x - n ln 2 in two parts
-inline V exp_fast(V x) noexcept {
+inline V exp_fast(V unbounded) noexcept {
   const V low(-87.33654f),
-      round(12582912.0f);  // adding 1.5 * 2^23 leaves the nearest integer in the lowest bits
+      round(12582912.0f);                  // adding 1.5 * 2^23 leaves the nearest integer in the lowest bits
+  const V x = xsimd::max(low, unbounded);  // -inf would make inf - inf, a trap in programs that ask for them
   const V shifted = fma(x, V(1.44269504f), round);
   const V n = shifted - round;
   const V r = fma(n, V(2.12194440e-4f), fma(n, V(-0.693359375f), x));
@@ -123,7 +124,7 @@ inline V exp_fast(V x) noexcept {
   p = fma(p, r, V(5.0000001201e-1f));
   p = fma(p, r * r, r + V(1.0f));
   const VInt power = (as_lanes<VInt>(shifted) << 23) + as_lanes<VInt>(V(1.0f));
-  return xsimd::select(x < low, V(0.0f), p * as_lanes<V>(power));
+  return xsimd::select(unbounded < low, V(0.0f), p * as_lanes<V>(power));
 }
 
 }  // namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE

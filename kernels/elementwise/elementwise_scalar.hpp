@@ -59,9 +59,10 @@ inline void swiglu_scalar(const float* a, const float* b, i64 n, float* y) noexc
 }
 
 inline void softmax_scalar(float* x, i64 n) noexcept {
-  float max = -HUGE_VALF;
+  constexpr float lowest = -3.402823466e38f;  // finite: -ffast-math takes infinities for impossible
+  float max = lowest;
   for (i64 i = 0; i < n; ++i) max = x[i] > max ? x[i] : max;
-  if (max == -HUGE_VALF) max = 0;
+  if (max == lowest) max = 0;
   double sum = 0;
   for (i64 i = 0; i < n; ++i) sum += exp(double(x[i]) - double(max));
   for (i64 i = 0; i < n; ++i) x[i] = sum == 0 ? 0.0f : float(exp(double(x[i]) - double(max)) / sum);

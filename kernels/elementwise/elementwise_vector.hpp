@@ -69,9 +69,10 @@ inline void swiglu(const float* a, const float* b, i64 n, float* y) noexcept {
 }
 
 inline void softmax(float* x, i64 n) noexcept {
-  float max = -HUGE_VALF;
+  constexpr float lowest = -3.402823466e38f;  // finite: -ffast-math takes infinities for impossible
+  float max = lowest;
   for (i64 i = 0; i < n; ++i) max = x[i] > max ? x[i] : max;
-  const V m(max == -HUGE_VALF ? 0.0f : max);
+  const V m(max == lowest ? 0.0f : max);
   map(x, n, x, [m](V v) { return exp_fast(v - m); });
   const float total = sum(x, n, 0.0f, [](V v) { return v; });
   const V scale(total == 0 ? 0.0f : 1.0f / total);

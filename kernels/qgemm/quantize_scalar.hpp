@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "../common/float_bits.hpp"
 #include "../kernels.hpp"
 
 // The reference of quantize.
@@ -16,7 +17,7 @@ inline void quantize_scalar(const QuantizeRow& r) noexcept {
     bool finite = true;
     for (i64 i = 0; i < count; ++i) {
       const float magnitude = fabsf(x[i]);
-      if (!(magnitude < HUGE_VALF)) finite = false;
+      if (!is_finite(magnitude)) finite = false;
       if (magnitude > amax) amax = magnitude;
     }
     const bool some = finite && amax >= 0x1p-100f;
@@ -29,7 +30,7 @@ inline void quantize_scalar(const QuantizeRow& r) noexcept {
       q[i] = std::int8_t(value);
       sum += value;
     }
-    r.scale[group] = some ? amax / 127.0f : finite ? 0.0f : float(NAN);
+    r.scale[group] = some ? amax / 127.0f : finite ? 0.0f : float_of_bits(0x7fc00000);
     r.sum[group] = float(sum);
   }
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "../common/float_bits.hpp"
 #include "../common/vector.hpp"
 
 // quantize on xsimd, for every vector instruction set.
@@ -23,7 +24,7 @@ inline void quantize_group(const float* x, i64 n, i64 group, std::int8_t* q, flo
   __builtin_memcpy(&amax, &bits, sizeof amax);
 
   const bool some = bits < infinity && amax >= 0x1p-100f;
-  scale = some ? amax / 127.0f : bits < infinity ? 0.0f : float(NAN);
+  scale = some ? amax / 127.0f : bits < infinity ? 0.0f : float_of_bits(0x7fc00000);
   sum = 0;
   if (!some) {
     for (i64 i = 0; i < group; ++i) q[i] = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "../../kernels/common/float_bits.hpp"
 #include "../core/error.hpp"
 #include "../core/parallel.hpp"
 
@@ -57,7 +58,7 @@ LA_INLINE void Generation::accept_probabilities(ConstMatrix probabilities) {
     return std::span(probabilities.row(i), std::size_t(probabilities.shape[1]));
   };
   for (i64 i = 0; i < probabilities.shape[0]; ++i)
-    require(!std::isnan(row(i)[0]), "logits: row ", i,
+    require(!is_nan(row(i)[0]), "logits: row ", i,
             " has a value that is not finite");  // softmax spreads it
   accept_step(row);
 }

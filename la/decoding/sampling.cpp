@@ -6,6 +6,8 @@
 #include <functional>
 #include <limits>
 
+#include "../../kernels/common/float_bits.hpp"
+
 namespace la::inline LA_ABI {
 namespace detail {
 
@@ -27,9 +29,9 @@ T fold_in_lanes(std::span<const float> x, T start, const Fold& fold) {
 }
 
 inline void require_finite_logits(std::span<const float> logits) {
-  // 0 * x is NaN for an infinity and for NaN.
-  const float probe = fold_in_lanes(logits, 0.0f, [](float sum, float x) { return sum + 0.0f * x; });
-  require(!logits.empty() && probe == 0.0f, "logits: expected finite numbers, found infinity, NaN or none");
+  bool finite = !logits.empty();
+  for (const float x : logits) finite &= is_finite(x);
+  require(finite, "logits: expected finite numbers, found infinity, NaN or none");
 }
 
 inline float largest_logit(std::span<const float> logits) {
@@ -50,7 +52,7 @@ inline void softmax_logits(std::span<float> x) {
   for (float& value : x) value = std::exp(value - top);
   // In f64: f32 would lose the small ones among 150,000.
   const double sum = fold_in_lanes(x, 0.0, [](double total, double value) { return total + value; });
-  require(std::isfinite(sum), "logits: overflow in f32 after repetition penalty and temperature");
+  require(is_finite(sum), "logits: overflow in f32 after repetition penalty and temperature");
   const float divisor = float(sum);
   for (float& value : x) value /= divisor;
 }
@@ -102,10 +104,10 @@ inline void keep_top_k(std::span<float> logits, int k) {
 }  // namespace detail
 
 LA_INLINE void validate(const Sampling& s) {
-  if (!(s.temperature >= 0 && std::isfinite(s.temperature)))
+  if (!is_finite(s.temperature) || s.temperature < 0)
     fail_usage("temperature: expected 0 or more, found ", s.temperature);
-  if (!(s.top_p >= 0)) fail_usage("top_p: expected 0 or more, found ", s.top_p);
-  if (!(s.repetition_penalty > 0 && std::isfinite(s.repetition_penalty)))
+  if (is_nan(s.top_p) || s.top_p < 0) fail_usage("top_p: expected 0 or more, found ", s.top_p);
+  if (!is_finite(s.repetition_penalty) || s.repetition_penalty <= 0)
     fail_usage("repetition_penalty: expected more than 0, found ", s.repetition_penalty);
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <vector>
 
+#include "../../kernels/common/float_bits.hpp"
 #include "../core/decimal.hpp"
 #include "../core/error.hpp"
 #include "draw.hpp"
@@ -51,7 +52,7 @@ class Annotator {
  private:
   static bool has_nan(const Mark& mark) {
     const std::size_t used = mark.kind == MarkKind::box ? 4 : mark.kind == MarkKind::point ? 2 : 0;
-    return std::any_of(mark.at.begin(), mark.at.begin() + used, [](float v) { return std::isnan(v); });
+    return std::any_of(mark.at.begin(), mark.at.begin() + used, [](float v) { return is_nan(v); });
   }
 
   Colour colour_of(const std::string& label) {

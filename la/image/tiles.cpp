@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "../../kernels/common/float_bits.hpp"
 #include "../core/error.hpp"
 
 namespace la::inline LA_ABI {
@@ -20,7 +21,7 @@ inline std::vector<i64> tile_starts(i64 length, const Tiling& tiling) {
 
 LA_INLINE std::vector<Rect> tiles_of(i64 width, i64 height, const Tiling& tiling) {
   if (tiling.side < 0) fail_usage("tile: expected a side of 0 or more pixels, found ", tiling.side);
-  if (!(tiling.overlap >= 0 && tiling.overlap <= 0.9))
+  if (!is_finite(tiling.overlap) || tiling.overlap < 0 || tiling.overlap > 0.9)
     fail_usage("tile: expected an overlap from 0 to 0.9, found ", tiling.overlap);
   std::vector<Rect> tiles;
   if (tiling.side == 0 || std::max(width, height) <= tiling.side) return tiles;

@@ -10,21 +10,6 @@
 #include "hub_ref.hpp"
 
 namespace la::inline LA_ABI {
-namespace detail {
-
-/// Names in a directory, sorted; none when it cannot be read.
-inline std::vector<std::string> names_in(const std::filesystem::path& directory) {
-  std::vector<std::string> names;
-  std::error_code error;
-  for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end;
-       entry.increment(error))
-    names.push_back(entry->path().filename().string());
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
-}  // namespace detail
-
 LA_INLINE std::string checkpoint_directory(const std::string& path) {
   std::error_code ignored;
   if (!std::filesystem::is_directory(path, ignored)) {

@@ -1,10 +1,13 @@
 #pragma once
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <string_view>
+#include <system_error>
+#include <vector>
 
 #include "../core/error.hpp"
 #include "json_write.hpp"
@@ -24,10 +27,31 @@ inline bool is_hub_name(std::string_view name) {
          name.find("--") == name.npos;
 }
 
+/// Whether there is something of this name. error: a place that cannot be read
+inline bool is_there(const std::filesystem::path& path) {
+  std::error_code error;
+  const std::filesystem::file_status status = std::filesystem::status(path, error);
+  if (std::filesystem::exists(status)) return true;
+  if (status.type() != std::filesystem::file_type::not_found) fail(path.string(), ": ", error.message());
+  return false;
+}
+
+/// Names in a directory, sorted; none when it cannot be read.
+inline std::vector<std::string> names_in(const std::filesystem::path& directory) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end;
+       entry.increment(error))
+    names.push_back(entry->path().filename().string());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
 /// The snapshot that a refs/main names; empty when there is no such file.
 inline std::string read_hub_ref(const std::filesystem::path& path) {
+  if (!is_there(path)) return "";
   std::ifstream in(path, std::ios::binary);
-  if (!in) return "";
+  if (!in) fail(path.string(), ": ", std::generic_category().message(errno));
   std::string text(256, '\0');  // a commit's hash has 40 characters
   in.read(text.data(), std::streamsize(text.size()));
   text.resize(std::size_t(in.gcount()));

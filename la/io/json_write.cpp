@@ -7,6 +7,8 @@
 #include <cmath>
 #include <cstddef>
 
+#include "../../kernels/common/float_bits.hpp"
+
 namespace la::inline LA_ABI {
 
 namespace detail {
@@ -41,7 +43,7 @@ inline std::string json_escape(char c) {
 
 template <class Float>
 std::string shortest_number(Float value) {
-  if (!std::isfinite(value)) return "null";
+  if (!is_finite(value)) return "null";
   std::array<char, 32> text;  // the longest double has 24 characters
   const auto result = std::to_chars(text.data(), text.data() + text.size(), value);
   return {text.data(), result.ptr};

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <optional>
 
+#include "../../kernels/common/float_bits.hpp"
 #include "../io/json_write.hpp"
 #include "../ops/ops.hpp"
 #include "../weights/pack_panel.hpp"
@@ -85,7 +86,7 @@ inline NonFiniteCount count_panels(const StoredPanels& stored) {
     const std::byte* from = stored.panels->bytes.data() + std::size_t(n / kernels::kPanel) * panel;
     unpack_column(stored.format, from, stored.inputs, std::size_t(n % kernels::kPanel), row.data());
     for (i64 k = 0; k < stored.inputs; ++k)
-      if (!std::isfinite(row[std::size_t(k)])) found.add(n * stored.inputs + k);
+      if (!is_finite(row[std::size_t(k)])) found.add(n * stored.inputs + k);
   }
   stored.mapping->release(stored.panels->bytes);
   stored.mapping->require_whole();

@@ -3,9 +3,11 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <string>
 #include <vector>
 
+#include "../../kernels/common/float_bits.hpp"
 #include "../core/error.hpp"
 
 namespace la::inline LA_ABI {
@@ -200,9 +202,9 @@ class CheckOps final : public Ops {
     for (std::size_t i = 0; i < want.values().size(); ++i) {
       const double a = double(got.values()[i]), b = double(want.values()[i]);
       magnitude = std::max(magnitude, std::abs(b));
-      const double difference = std::isnan(a) && std::isnan(b) ? 0 : std::abs(a - b);
-      if (!(difference <= worst)) {
-        worst = std::isnan(difference) ? INFINITY : difference;
+      const double difference = is_nan(a) && is_nan(b) ? 0 : std::abs(a - b);
+      if (is_nan(difference) || difference > worst) {
+        worst = is_nan(difference) ? std::numeric_limits<double>::infinity() : difference;
         at = i;
       }
     }

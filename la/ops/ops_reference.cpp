@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <numbers>
 #include <vector>
 
@@ -216,9 +217,9 @@ class ReferenceOps final : public Ops {
 
   void softmax(Matrix x) override {
     each(x.shape[0], [&](i64 t) {
-      double max = -INFINITY, sum = 0;
+      double max = std::numeric_limits<double>::lowest(), sum = 0;
       for (i64 c = 0; c < x.shape[1]; ++c) max = std::max(max, double(x(t, c)));
-      if (max == -INFINITY) max = 0;
+      if (max == std::numeric_limits<double>::lowest()) max = 0;
       for (i64 c = 0; c < x.shape[1]; ++c) sum += std::exp(double(x(t, c)) - max);
       for (i64 c = 0; c < x.shape[1]; ++c)
         x(t, c) = sum == 0 ? 0.0f : float(std::exp(double(x(t, c)) - max) / sum);
@@ -278,14 +279,14 @@ class ReferenceOps final : public Ops {
       keys.push_back(j);
 
     std::vector<double> p, sum(std::size_t(size), 0.0);
-    double max = -INFINITY, total = 0;
+    double max = std::numeric_limits<double>::lowest(), total = 0;
     for (i64 key : keys) {
       double score = 0;
       for (i64 d = 0; d < size; ++d) score += double(q(t, h, d)) * double(k[key * kv.row_size() + d]);
       p.push_back(score * double(scale));
       max = std::max(max, p.back());
     }
-    if (max == -INFINITY) max = 0;
+    if (max == std::numeric_limits<double>::lowest()) max = 0;
     for (double& x : p) total += x = std::exp(x - max);
     for (std::size_t j = 0; j < keys.size(); ++j)
       for (i64 d = 0; d < size; ++d) sum[std::size_t(d)] += p[j] * double(v[keys[j] * kv.row_size() + d]);

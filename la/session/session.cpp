@@ -62,8 +62,13 @@ LA_INLINE Session Session::open(const Checkpoint& checkpoint, const SessionOptio
   return Session(std::make_unique<Engine>(checkpoint.source(), options));
 }
 
+LA_INLINE Engine& Session::engine() const {
+  if (!engine_) fail_usage("session: expected an open one, found one that was moved from");
+  return *engine_;
+}
+
 LA_INLINE EncodedImage Session::encode(const ImageView& image, i64 max_side) {
-  return engine_->encode(image, max_side, true);
+  return engine().encode(image, max_side, true);
 }
 
 LA_INLINE Result Session::ground(const EncodedImage& image, std::string_view phrase,
@@ -103,7 +108,7 @@ LA_INLINE Result Session::ask(Request only) {
   std::optional<Request> request(std::move(only));
   Sequence::Outcome outcome;
   const RequestSource once = [&] { return std::exchange(request, std::nullopt); };
-  detail::run_requests(*engine_, detail::live(once), options,
+  detail::run_requests(engine(), detail::live(once), options,
                        [&](i64, Sequence::Outcome&& answer) { outcome = std::move(answer); });
   if (outcome.failure) std::rethrow_exception(outcome.failure);
   return std::move(outcome.result);
@@ -124,7 +129,7 @@ LA_INLINE std::vector<Result> Session::batch(std::span<const Request> requests, 
 
 LA_INLINE void Session::batch(const RequestSource& source, const BatchOptions& options) {
   if (options.batch_size < 1) fail_usage("batch_size: expected 1 or more, found ", options.batch_size);
-  detail::run_requests(*engine_, detail::live(source), options, [&](i64 index, Sequence::Outcome&& outcome) {
+  detail::run_requests(engine(), detail::live(source), options, [&](i64 index, Sequence::Outcome&& outcome) {
     if (outcome.failure) detail::describe_failure(outcome.failure, outcome.result);
     if (options.on_result) options.on_result(index, outcome.result);
   });
@@ -143,7 +148,7 @@ LA_INLINE void Session::answer(LiveQueue& queue, const BatchOptions& options) {
     asked.emplace(taken++, std::move(entry.on_result));
     return std::move(entry.request);
   };
-  detail::run_requests(*engine_, source, rows, [&](i64 index, Sequence::Outcome&& outcome) {
+  detail::run_requests(engine(), source, rows, [&](i64 index, Sequence::Outcome&& outcome) {
     if (outcome.failure) detail::describe_failure(outcome.failure, outcome.result);
     const auto node = asked.extract(index);
     node.mapped()(std::move(outcome.result));
@@ -151,29 +156,29 @@ LA_INLINE void Session::answer(LiveQueue& queue, const BatchOptions& options) {
 }
 
 LA_INLINE Statistics Session::statistics() const {
-  return engine_->totals();
+  return engine().totals();
 }
-LA_INLINE const ModelConfig& Session::config() const noexcept {
-  return engine_->config;
+LA_INLINE const ModelConfig& Session::config() const {
+  return engine().config;
 }
-LA_INLINE const Tokenizer& Session::tokenizer() const noexcept {
-  return engine_->tokenizer;
+LA_INLINE const Tokenizer& Session::tokenizer() const {
+  return engine().tokenizer;
 }
-LA_INLINE Ops& Session::ops() noexcept {
-  return *engine_->ops;
+LA_INLINE Ops& Session::ops() {
+  return *engine().ops;
 }
-LA_INLINE std::string_view Session::weight_format() const noexcept {
-  return engine_->weights.language.layers[0].qkv->format();
+LA_INLINE std::string_view Session::weight_format() const {
+  return engine().weights.language.layers[0].qkv->format();
 }
-LA_INLINE std::string_view Session::activation_format() const noexcept {
+LA_INLINE std::string_view Session::activation_format() const {
   const std::string_view weights = weight_format();
-  return (weights == "q8" || weights == "q4") && engine_->activations != ActivationFormat::f32 ? "q8" : "f32";
+  return (weights == "q8" || weights == "q4") && engine().activations != ActivationFormat::f32 ? "q8" : "f32";
 }
-LA_INLINE std::size_t Session::weight_bytes() const noexcept {
-  return engine_->weights.bytes;
+LA_INLINE std::size_t Session::weight_bytes() const {
+  return engine().weights.bytes;
 }
-LA_INLINE const std::vector<std::string>& Session::warnings() const noexcept {
-  return engine_->weights.warnings;
+LA_INLINE const std::vector<std::string>& Session::warnings() const {
+  return engine().weights.warnings;
 }
 
 }  // namespace la::inline LA_ABI

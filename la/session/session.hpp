@@ -17,7 +17,7 @@
 namespace la::inline LA_ABI {
 
 /// An opened model: images in, boxes out. Several threads may use one session. The model runs one pass at a time; the
-/// threads take turns, pass by pass.
+/// threads take turns, pass by pass. One that was moved from can be destroyed and assigned to; all else is an error.
 class Session {
  public:
   /// A checkpoint directory, or ORG/NAME in the Hugging Face cache of this machine.
@@ -66,19 +66,20 @@ class Session {
   void answer(LiveQueue& queue, const BatchOptions& options = {});
 
   Statistics statistics() const;
-  const ModelConfig& config() const noexcept;
-  const Tokenizer& tokenizer() const noexcept;
+  const ModelConfig& config() const;
+  const Tokenizer& tokenizer() const;
   /// Not while another thread uses the session.
-  Ops& ops() noexcept;
+  Ops& ops();
   /// How the decoder's linear weights are held, what they are multiplied with, and the bytes of all linear weights.
-  std::string_view weight_format() const noexcept;
-  std::string_view activation_format() const noexcept;
-  std::size_t weight_bytes() const noexcept;
+  std::string_view weight_format() const;
+  std::string_view activation_format() const;
+  std::size_t weight_bytes() const;
   /// What was odd about the checkpoint.
-  const std::vector<std::string>& warnings() const noexcept;
+  const std::vector<std::string>& warnings() const;
 
  private:
   explicit Session(std::unique_ptr<Engine> engine);
+  Engine& engine() const;
   std::unique_ptr<Engine> engine_;
 };
 

@@ -154,6 +154,20 @@ TEST_CASE("truncation guard: it lasts until the last one goes") {
   CHECK(signal_of_child([&] { touch(false); }) == SIGBUS);
 }
 
+TEST_CASE("truncation guard: a handler that the program sets later stays") {
+  struct sigaction before {
+  }, later{}, found{};
+  ::sigaction(SIGBUS, nullptr, &before);
+  {
+    const la::TruncationGuard guard;
+    later.sa_handler = [](int) {};
+    ::sigaction(SIGBUS, &later, nullptr);
+  }
+  ::sigaction(SIGBUS, nullptr, &found);
+  CHECK((found.sa_handler == later.sa_handler));
+  ::sigaction(SIGBUS, &before, nullptr);
+}
+
 TEST_CASE("truncation guard: a SIGBUS of somebody else goes where it went before") {
   const ThreePages file;
   const auto touch_foreign_mapping = [&] {

@@ -77,11 +77,10 @@ TEST_CASE("hub: each variable leads to its cache") {
 TEST_CASE("hub: caches are looked at in order, incomplete ones passed over") {
   la::test::TemporaryDirectory root;
   const CacheVariables variables({{"HF_HUB_CACHE", ""},
-                                  {"HUGGINGFACE_HUB_CACHE", root / "no-ref"},
+                                  {"HUGGINGFACE_HUB_CACHE", root / "nothing"},
                                   {"HF_HOME", root / "no-snapshot"},
                                   {"XDG_CACHE_HOME", root / "first"},
                                   {"HOME", root / "second"}});
-  write_snapshot(root / "no-ref", "aaa");
   write_ref(root / "no-snapshot/hub", "bbb");
   write_ref(root / "second/.cache/huggingface/hub", "ddd");
   write_snapshot(root / "second/.cache/huggingface/hub", "ddd");
@@ -99,8 +98,66 @@ TEST_CASE("hub: what is not there is explained") {
   const auto found = la::find_hub_snapshot("org/name");
   CHECK_FALSE(found.directory);
   CHECK(found.explanation ==
-        "org/name: not in the Hugging Face cache; missing: " + snapshot(root / "a", "abc") +
+        "org/name: not whole in the Hugging Face cache; missing: " + snapshot(root / "a", "abc") +
             "/config.json, " + root / "b" + "/.cache/huggingface/hub" + kFolder + "/refs/main");
+}
+
+TEST_CASE("hub: a revision is a branch, a tag or a commit, with a ref or by its name") {
+  la::test::TemporaryDirectory root;
+  const CacheVariables variables({{"HF_HUB_CACHE", root.str()}});
+  write_ref(root.str(), "aaa");
+  write_snapshot(root.str(), "aaa");
+  write_snapshot(root.str(), "bbb");
+  std::filesystem::create_directories(root.str() + kFolder + "/refs/refs/pr");
+  std::ofstream(root.str() + kFolder + "/refs/refs/pr/1") << "bbb";
+  CHECK(la::find_hub_snapshot("org/name").directory == snapshot(root.str(), "aaa"));
+  CHECK(la::find_hub_snapshot("org/name@main").directory == snapshot(root.str(), "aaa"));
+  CHECK(la::find_hub_snapshot("org/name@bbb").directory == snapshot(root.str(), "bbb"));
+  CHECK(la::find_hub_snapshot("org/name@refs/pr/1").directory == snapshot(root.str(), "bbb"));
+  CHECK_FALSE(la::find_hub_snapshot("org/name@ccc").directory);
+  for (const char* id : {"org/name@", "org/name@../x", "org/name@a b"}) CHECK_FALSE(la::is_model_id(id));
+}
+
+TEST_CASE("hub: without refs/main the only snapshot is it, of several one has to be named") {
+  la::test::TemporaryDirectory root;
+  const CacheVariables variables({{"HF_HUB_CACHE", root.str()}});
+  write_snapshot(root.str(), "aaa");
+  CHECK(la::find_hub_snapshot("org/name").directory == snapshot(root.str(), "aaa"));
+  write_snapshot(root.str(), "bbb");
+  CHECK_THROWS_WITH_AS(
+      la::find_hub_snapshot("org/name"),
+      (root.str() + kFolder +
+       "/snapshots: expected a revision, as there is no refs/main, found 2 snapshots: aaa, bbb")
+          .c_str(),
+      la::Error);
+}
+
+TEST_CASE("hub: a tilde in a variable is the home directory") {
+  la::test::TemporaryDirectory root;
+  const CacheVariables variables({{"HF_HUB_CACHE", "~/cache"}, {"HOME", root.str()}});
+  write_ref(root / "cache", "aaa");
+  write_snapshot(root / "cache", "aaa");
+  CHECK(la::find_hub_snapshot("org/name").directory == snapshot(root / "cache", "aaa"));
+}
+
+TEST_CASE("hub: a broken snapshot is an error, never the bundled model") {
+  la::test::TemporaryDirectory root;
+  const CacheVariables variables({{"HF_HUB_CACHE", root.str()}});
+  write_ref(root.str(), "aaa");
+  const la::CheckpointRequest request{.model_id = "org/name", .bundled = "bundled"};
+  CHECK_THROWS_WITH_AS(la::find_checkpoint_directory(request),
+                       ("org/name: not whole in the Hugging Face cache; missing: " +
+                        snapshot(root.str(), "aaa") + "/config.json")
+                           .c_str(),
+                       la::Error);
+}
+
+TEST_CASE("hub: what is neither a directory nor a model id is told as such") {
+  CHECK_THROWS_WITH_AS(
+      la::model_directory("/no/such/directory"),
+      "/no/such/directory: expected a directory or a model id, ORG/NAME or ORG/NAME@REVISION: No such "
+      "directory",
+      la::Error);
 }
 
 TEST_CASE("hub: without any variable there is no cache") {

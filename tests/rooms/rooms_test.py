@@ -16,13 +16,16 @@ FLOORS = [
     ["text"],
     ["kernels", "image", "io"],
     ["core"],
-    ["abi"],  # kernels/abi.hpp and la/version.hpp: macros alone, for all
+    ["abi"],
 ]
+# Macros, and what kind of number a float is: for all.
+FOR_ALL = {os.path.join("kernels", "abi.hpp"), os.path.join("kernels", "common", "float_bits.hpp"),
+           os.path.join("la", "version.hpp")}
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 
 
 def room_of(path):
-    if path in (os.path.join("kernels", "abi.hpp"), os.path.join("la", "version.hpp")):
+    if path in FOR_ALL:
         return "abi"
     parts = path.split(os.sep)
     if parts[0] == "kernels":

@@ -26,6 +26,17 @@ AskOptions tokens(i64 max) {
 
 }  // namespace
 
+TEST_CASE("session: one that was moved from is an error to use, and can be assigned to") {
+  Session from = Session::open(source("data/shapes"));
+  Session to = std::move(from);
+  CHECK_THROWS_WITH_AS(from.config(), "session: expected an open one, found one that was moved from", Error);
+  CHECK_THROWS_AS(from.encode(Image(28, 28)), Error);
+  CHECK_THROWS_AS(from.batch(std::vector<Request>(1)), Error);
+  CHECK_THROWS_AS(from.statistics(), Error);
+  from = std::move(to);
+  CHECK(from.config().text.layers > 0);
+}
+
 TEST_CASE("session: a picture that comes again is not encoded again") {
   Session session = open();
   const EncodedImage first = session.encode(golden_image("00")), again = session.encode(golden_image("00"));

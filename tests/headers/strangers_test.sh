@@ -1,0 +1,25 @@
+#!/bin/sh
+# What other programs bring along: macros of la's names, traps for invalid numbers, and a compiler that is told another
+# standard, which is one error.
+# usage: strangers_test.sh SOURCE COMPILER...
+set -eu
+source=$1
+shift
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT INT TERM
+
+checked=0
+for compiler in "$@"; do
+  command -v "$compiler" >/dev/null || continue
+  "$compiler" -std=c++20 -O1 -march=native -pthread -I"$source" "$source/tests/headers/macros.cpp" -o "$work/macros" \
+    -lsimdjson -lutf8proc
+  "$work/macros" "$source/data/shapes" "$source/data/pictures/shapes.png"
+  echo '#include <la/la.hpp>' >"$work/old.cpp"
+  ! "$compiler" -std=c++17 -fsyntax-only -I"$source" "$work/old.cpp" 2>"$work/log" ||
+    { echo "FAILED: $compiler takes C++17"; exit 1; }
+  errors=$(grep -c 'error:' "$work/log")
+  [ "$errors" = 1 ] || { echo "FAILED: $compiler says $errors errors of C++17"; head -20 "$work/log"; exit 1; }
+  grep -q 'la needs C++20' "$work/log"
+  checked=$((checked + 1))
+done
+[ "$checked" -gt 0 ] || { echo "skipped: none of $* was found"; exit 77; }
