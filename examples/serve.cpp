@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "cli/model_flags.hpp"
+#include "cli/model_identity.hpp"
 #include "cli/report.hpp"
 #include "cli/run_main.hpp"
 #include "cli/stop_signals.hpp"
@@ -161,7 +162,7 @@ class GroundServer {
   std::string answer_json(const Asked& asked, const Result& result) const {
     std::ostringstream out;
     out.imbue(std::locale::classic());
-    print_json({asked.name, asked.image, session_, isa_, asked.mode, 0}, result, out);
+    print_json({asked.name, asked.image, session_, isa_, asked.mode, 0, model_}, result, out);
     return out.str();
   }
 
@@ -232,6 +233,7 @@ class GroundServer {
   const std::string key_;
   Session& session_;
   const std::string isa_{session_.ops().isa()};
+  const std::string model_{model_json(session_.config().directory, session_.weight_format())};
   LineDefaults defaults_;
   std::atomic<int> under_way_ = 0;
   LiveQueue queue_;
