@@ -224,7 +224,6 @@ function add(item) {
   swatch.style.background = colour;
   const button = html('button', {type: 'button'}, swatch, html('span', {className: 'label', textContent: item.label || '(no label)'}),
     html('span', {className: 'number', textContent: item.score.toFixed(2)}), html('span', {className: 'place', textContent: place}));
-  button.setAttribute('aria-label', `${item.label || 'no label'}, score ${item.score.toFixed(2)}, ${item.kind} ${place}`);
   const row = html('li', {}, button);
   const mark = where ? draw(item, colour) : null;
   const light = yes => () => {

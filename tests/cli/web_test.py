@@ -19,7 +19,7 @@ import zlib
 
 import serve_program
 
-SERVE, PICTURE = sys.argv[1:3]
+SERVE, PICTURE = sys.argv[1], os.path.abspath(sys.argv[2])
 SCREENSHOTS = sys.argv[3] if len(sys.argv) > 3 else None
 AXE = sys.argv[4] if len(sys.argv) > 4 else None
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -363,9 +363,20 @@ def test_widths_dark_and_a_hundred_boxes(browser, server, folder):
     browser.cdp("Emulation.setEmulatedMedia", {"features": []})
 
 
+def test_the_picture_of_the_readme(browser, server, folder):
+    """Not a check: --screenshots writes what .github/page.png shows."""
+    browser.size(900, 560)
+    open_page(browser, server)
+    browser.click("[data-example=shapes]")
+    browser.wait("document.querySelector('#status').textContent.startsWith('shapes.png')")
+    ask(browser, "red circle, green star, blue square, orange triangle", "detect")
+    browser.screenshot("readme")
+
+
 def test_a_large_picture_is_shrunk_and_its_boxes_are_not(browser, server, folder):
     browser.size(1300, 900)
-    open_page(browser, server)
+    small = serve_program.Server(SERVE, "--max-image-side", "448")  # the model's part of it is not what is tested
+    open_page(browser, small)
     browser.run_async("""
 const done = arguments[arguments.length - 1];
 const canvas = new OffscreenCanvas(8000, 6000), to = canvas.getContext('2d');
@@ -387,6 +398,7 @@ canvas.convertToBlob().then(blob => {
     for got, want in zip(box, (4750, 750, 1900, 1900)):
         assert abs(got - want) < 400, box
     assert "shrunk to" in browser.text("#facts")
+    assert small.end()[0] == 0
     print(f"longest pause {browser.run('return longest'):.0f} ms")
 
 
