@@ -3,6 +3,8 @@
 #include <httplib.h>
 #include <netdb.h>
 #include <poll.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -194,6 +196,8 @@ class ConnectionServer : public httplib::Server {
     set_socket_options([](int socket) {  // not SO_REUSEPORT: a second server is an error
       const int on = 1;
       ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+      // Connections inherit it. A header and its body are two writes: without this the second waits for the client.
+      ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     });
   }
 
