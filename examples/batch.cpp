@@ -117,6 +117,7 @@ int answer_requests(const BatchFlags& flags, const LineDefaults& defaults, Reque
   Session session = Session::open(directory, options);
   if (source)
     for (const std::string& warning : session.warnings()) std::cerr << "warning: " << warning << "\n";
+  if (source) print_device(flags.model, session, std::cerr);
   const std::string stamp = model_stamp(directory, session.weight_format(), flags.options);
   Run run{flags,
           defaults,

@@ -262,6 +262,7 @@ void run(int argc, char** argv) {
   const StopSignals signals;
   Session session = Session::open(flags.model.directory(), flags.model.session_options());
   for (const std::string& warning : session.warnings()) std::cerr << "warning: " << warning << "\n";
+  print_device(flags.model, session, std::cerr);
   GroundServer(flags, session).run(signals.token());
 }
 
