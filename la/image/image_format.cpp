@@ -81,10 +81,6 @@ inline constexpr std::array kForeignSignatures{
     FileSignature{"GGUF"sv, 0, "a GGUF model"},
 };
 
-inline std::string_view text_of(std::span<const std::byte> bytes) noexcept {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
 /// The file format of an ISO media file (ISO/IEC 14496-12) by its major brand, or by a compatible one where the major
 /// brand leaves the codec open.
 inline std::optional<ImageFormat> sniff_heif(std::string_view file) noexcept {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "../core/inline.hpp"
 
@@ -32,6 +33,13 @@ std::string describe_foreign_file(std::span<const std::byte> bytes);
 /// error: another kind of file, which is named; a format without its library: the message says what to install
 ImageFormat require_image_format(std::span<const std::byte> bytes, const std::string& name);
 
+namespace detail {
+
+inline std::string_view text_of(std::span<const std::byte> bytes) noexcept {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+}  // namespace detail
 }  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)

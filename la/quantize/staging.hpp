@@ -1,10 +1,11 @@
 #pragma once
 
-#include <charconv>
 #include <filesystem>
+#include <locale>
 #include <map>
 #include <memory>
 #include <optional>
+#include <sstream>
 #include <string>
 
 #include "../core/error.hpp"
@@ -62,9 +63,9 @@ class Staging {
     const auto number = [&metadata](const char* key, double& value) {
       const auto found = metadata.find(key);
       if (found == metadata.end()) return false;
-      const std::string& text = found->second;
-      const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
-      return result.ec == std::errc{} && result.ptr == text.data() + text.size();
+      std::istringstream text(found->second);  // libc++ has no from_chars of double
+      text.imbue(std::locale::classic());
+      return bool(text >> value) && text.peek() == std::istringstream::traits_type::eof();
     };
     QuantizeErrors& e = w.errors;
     if (!number("outputs", e.outputs) || !number("rtn", e.rtn) || !number("search", e.search) ||

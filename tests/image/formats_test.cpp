@@ -207,9 +207,37 @@ TEST_CASE(
   file.replace(at + 8, 4, "\x7f\xff\x7f\xff");
   std::string error = error_of(file);
   CAPTURE(error);
-  CHECK(error.starts_with("picture: too large: expected sides of at most 16384 pixels, found: "));
+  CHECK(error.starts_with("picture: too large: expected sides of at most 4096 pixels, found: "));
   std::erase_if(error, [](char c) { return c == '.' || c == ','; });  // libheif writes as the locale says
   CHECK(error.find("32767x32767") != error.npos);
+}
+
+TEST_CASE(
+    "formats: a HEIC grid of grids, in a circle or with one part twice, is refused before it is decoded") {
+  if (skipped(ImageFormat::heic)) return;
+  const std::string file = golden("heic/even.heic");  // item 2, a grid, of item 1, a coded picture
+  const std::size_t reference = file.find(std::string("dimg\0\2\0\1\0\1", 10)), coded = file.find("hvc1");
+  REQUIRE(reference != file.npos);
+  REQUIRE(coded != file.npos);
+  const auto check = [](const std::string& damaged, const char* reason) {
+    CHECK(error_of(damaged) == std::string("picture: damaged or unsupported HEIC: ") + reason);
+  };
+  const char* nested = "a picture made of pictures that are made of others";
+  std::string damaged = file;
+  damaged[reference + 9] = '\2';  // of itself
+  check(damaged, nested);
+  for (const char* type : {"grid", "iovl", "iden"}) {
+    damaged = file;
+    damaged.replace(coded, 4, type);
+    check(damaged, nested);
+  }
+  damaged = file;
+  damaged.replace(reference + 6, 4, std::string("\0\2\0\1\0\1", 6));
+  for (const char* box : {"dimg", "iref", "meta"})
+    damaged[damaged.find(box) - 1] = char(damaged[damaged.find(box) - 1] + 2);
+  check(damaged, "a grid or overlay that uses one part twice");
+  const std::size_t meta = file.find("meta") - 4;
+  check(file + file.substr(meta, file.find("mdat") - 4 - meta), "two boxes meta");
 }
 
 TEST_CASE("formats: AVIF of 8, 10 and 12 bits, with alpha, of odd sides, turned and mirrored") {
