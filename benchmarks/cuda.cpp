@@ -38,11 +38,14 @@ struct Limits {
 
 struct Work {
   i64 launches = 0;
-  double bytes = 0, operations = 0,
-         seconds = 0;  ///< the larger of both at the card's limits, kernel by kernel
+  double weights = 0;  ///< bytes; more than caches hold from one use to the next
+  double bytes = 0;    ///< of all else that kernels read and write, which a cache may hold
+  double operations = 0;
+  double seconds = 0;  ///< the larger of weights and operations at the card's limits, kernel by kernel
 
   void add(const Work& w) {
     launches += w.launches;
+    weights += w.weights;
     bytes += w.bytes;
     operations += w.operations;
     seconds += w.seconds;
@@ -71,7 +74,7 @@ class PaperCard final : public cuda::Driver {
   void launch(const cuda::Launch& l, const void* arguments, std::size_t) override {
     Work w = work_of(l, arguments);
     w.launches = 1;
-    w.seconds = std::max(w.bytes / (limits_.read_gbs * 1e9), w.operations / (limits_.bf16_tflops * 1e12));
+    w.seconds = std::max(w.weights / (limits_.read_gbs * 1e9), w.operations / (limits_.bf16_tflops * 1e12));
     all.add(w);
     kernels[l.kernel].add(w);
   }
@@ -91,41 +94,38 @@ class PaperCard final : public cuda::Driver {
     if (name.starts_with("linear_")) {
       const auto& a = *static_cast<const device::Linear*>(arguments);
       const double m = a.rows, n = a.weight.outputs, k = a.weight.inputs;
-      return {
-          0, double(device::weight_bytes(a.weight.format, i64(n), i64(k))) + size * m * (k + n * (1 + a.add)),
-          2 * m * n * k, 0};
+      return {0, double(device::weight_bytes(a.weight.format, i64(n), i64(k))),
+              size * m * (k + n * (1 + a.add)), 2 * m * n * k, 0};
     }
     if (name == "attention_exact") return attention(l, *static_cast<const device::AttentionRows*>(arguments));
     if (name == "attention_merge") {
       const auto& a = *static_cast<const device::AttentionRows*>(arguments);
-      return {0, size * rows * a.heads * (a.parts * (a.size + 2) + a.size), 0, 0};
+      return {0, 0, size * rows * a.heads * (a.parts * (a.size + 2) + a.size), 0, 0};
     }
     if (name == "embedding") {
       const auto& a = *static_cast<const device::Embedding*>(arguments);
-      return {0,
-              rows * (double(device::weight_bytes(a.weight.format, 8, a.weight.inputs)) / 8 +
-                      size * a.weight.inputs),
-              0, 0};
+      return {0, rows * double(device::weight_bytes(a.weight.format, 8, a.weight.inputs)) / 8,
+              size * rows * a.weight.inputs, 0, 0};
     }
     if (name == "gather")
-      return {0, 2 * size * rows * static_cast<const device::Gather*>(arguments)->columns, 0, 0};
+      return {0, 0, 2 * size * rows * static_cast<const device::Gather*>(arguments)->columns, 0, 0};
     if (name == "layer_norm" || name == "rms_norm")
-      return {0, 2 * size * rows * static_cast<const device::Norm*>(arguments)->columns, 0, 0};
+      return {0, 0, 2 * size * rows * static_cast<const device::Norm*>(arguments)->columns, 0, 0};
     if (name == "softmax")
-      return {0, 2 * size * rows * static_cast<const device::Softmax*>(arguments)->columns, 0, 0};
+      return {0, 0, 2 * size * rows * static_cast<const device::Softmax*>(arguments)->columns, 0, 0};
     if (name == "rope") {
       const auto& a = *static_cast<const device::RopeTurn*>(arguments);
-      return {0, size * rows * a.size * (2 * a.heads + 1), 0, 0};
+      return {0, 0, size * rows * a.size * (2 * a.heads + 1), 0, 0};
     }
     if (name == "elementwise") {
       const auto& a = *static_cast<const device::Elementwise*>(arguments);
-      return {0, size * rows * a.columns * (a.up ? 3 : 2), 0, 0};
+      return {0, 0, size * rows * a.columns * (a.up ? 3 : 2), 0, 0};
     }
     if (name == "bicubic")
-      return {0, size * rows * static_cast<const device::Bicubic*>(arguments)->channels, 0, 0};
+      return {0, 0, size * rows * static_cast<const device::Bicubic*>(arguments)->channels, 0, 0};
     if (name == "kv_write") {
       const auto& a = *static_cast<const device::KvWrite*>(arguments);
-      return {0, 4 * size * rows * a.heads * a.size, 0, 0};
+      return {0, 0, 4 * size * rows * a.heads * a.size, 0, 0};
     }
     fail("kernel ", name, ": expected one whose work this program knows");
   }
@@ -380,16 +380,17 @@ void print(const Options& o, const std::string& name, const Work& w, double meas
                floor = std::max(w.seconds, launches);
   if (o.json) {
     std::printf(
-        "{\"stage\":%s,\"weights\":%s,\"launches\":%lld,\"bytes\":%.0f,\"operations\":%.0f,\"work_us\":%.2f,"
+        "{\"stage\":%s,\"weights\":%s,\"launches\":%lld,\"weight_bytes\":%.0f,\"other_bytes\":%.0f,"
+        "\"operations\":%.0f,\"work_us\":%.2f,"
         "\"launch_us\":%.2f,\"floor_us\":%.2f",
-        json_quote(name).c_str(), json_quote(o.weights).c_str(), static_cast<long long>(w.launches), w.bytes,
-        w.operations, w.seconds * 1e6, launches * 1e6, floor * 1e6);
+        json_quote(name).c_str(), json_quote(o.weights).c_str(), static_cast<long long>(w.launches),
+        w.weights, w.bytes, w.operations, w.seconds * 1e6, launches * 1e6, floor * 1e6);
     if (measured > 0) std::printf(",\"measured_us\":%.2f,\"share\":%.4f", measured * 1e6, floor / measured);
     std::printf("}\n");
   } else {
-    std::printf("%-26s %8lld %10.2f %10.3f %10.1f %10.1f %10.1f", name.c_str(),
-                static_cast<long long>(w.launches), w.bytes / 1e6, w.operations / 1e12, w.seconds * 1e6,
-                launches * 1e6, floor * 1e6);
+    std::printf("%-26s %8lld %10.1f %10.1f %8.3f %9.1f %9.1f %9.1f", name.c_str(),
+                static_cast<long long>(w.launches), w.weights / 1e6, w.bytes / 1e6, w.operations / 1e12,
+                w.seconds * 1e6, launches * 1e6, floor * 1e6);
     if (measured > 0) std::printf(" %10.1f %6.0f %%", measured * 1e6, 100 * floor / measured);
     std::printf("\n");
   }
@@ -430,8 +431,8 @@ int run(int argc, char** argv) {
                 double(model.weight_bytes()) / 1e9, o.limits.read_gbs, o.limits.bf16_tflops,
                 o.limits.launch_us, card ? "; measured on " : "",
                 card ? std::string(card->name()).c_str() : "");
-    std::printf("%-26s %8s %10s %10s %10s %10s %10s%s\n", "", "launches", "MB", "TFLOP", "work us",
-                "launch us", "floor us", card ? "   measured  floor" : "");
+    std::printf("%-26s %8s %10s %10s %8s %9s %9s %9s%s\n", "", "launches", "MB weights", "MB others", "TFLOP",
+                "work us", "launch us", "floor us", card ? "   measured  floor" : "");
   }
   for (const Stage& stage : stages(o)) {
     if (stage.name.find(o.filter) == std::string::npos) continue;
