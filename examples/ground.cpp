@@ -11,6 +11,7 @@
 #include "cli/label_font.hpp"
 #include "cli/memory.hpp"
 #include "cli/model_flags.hpp"
+#include "cli/model_identity.hpp"
 #include "cli/report.hpp"
 #include "cli/run_main.hpp"
 
@@ -228,7 +229,8 @@ std::vector<Mark> answer(const GroundFlags& flags, const std::vector<GroundFlags
   if (flags.model.warmup)
     ask_all(session, image, session.encode(image, max_side), max_side, {questions[0]}, ask);
   const EncodedImage encoded = session.encode(image, max_side);
-  const Report report{name, encoded, session, session.ops().isa(), ask.generation.mode, load_seconds};
+  Report report{name, encoded, session, session.ops().isa(), ask.generation.mode, load_seconds, {}};
+  if (flags.json) report.model = model_json(session.config().directory, session.weight_format());
   std::vector<Mark> marks;
   for (const Result& result : ask_all(session, image, encoded, max_side, questions, ask)) {
     if (!result.ok()) throw Error(result.error, result.error_kind);

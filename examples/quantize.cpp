@@ -14,8 +14,8 @@ namespace la::cli {
 namespace {
 
 struct QuantizeFlags {
-  std::string model_dir, model_id, out, format, parts = "decoder,vision,projector,head", layout = "packed",
-                                                method = "calibrated", calibration;
+  std::string model_dir, model_id, revision, out, format,
+      parts = "decoder,vision,projector,head", layout = "packed", method = "calibrated", calibration;
   int threads = 0;
   bool resume = false, help = false, version = false;
 
@@ -24,6 +24,7 @@ struct QuantizeFlags {
                "checkpoint to quantise [$LA_MODEL_DIR, else the cached --model-id, else bundled]", model_dir);
     flags.text("--model-id", "ORG/NAME", "looked up in the Hugging Face cache [nvidia/LocateAnything-3B]",
                model_id);
+    flags.text("--revision", "NAME", "branch, tag or commit of --model-id [main]", revision);
     flags.text("--out", "DIR", "becomes a complete checkpoint directory", out);
     flags.text("--format", "NAME", "q8, q4 or mixed: 4-bit decoder, all else in 8 bits", format);
     flags.text("--parts", "A,B", "what is quantised; the rest stays as it is [decoder,vision,projector,head]",
@@ -122,6 +123,7 @@ void run(int argc, char** argv) {
   ModelFlags model;
   model.model_dir = flags.model_dir;
   model.model_id = flags.model_id;
+  model.revision = flags.revision;
   const std::string directory = model.directory();
   show_progress(options);
   const QuantizeSummary summary = quantize(directory, flags.out, options);

@@ -23,7 +23,7 @@ inline std::string data_directory() {
 }
 
 struct ModelFlags {
-  std::string model_dir, model_id;
+  std::string model_dir, model_id, revision;
   std::string weights = "auto", activations = "auto", device, isa, backend = "cpu";
   std::string prompt_style = "processor", mode, stop = "guarded", speculate = "on";
   int threads = 0;
@@ -64,6 +64,7 @@ struct ModelFlags {
                "checkpoint directory [$LA_MODEL_DIR, else the cached --model-id, else bundled]", model_dir);
     flags.text("--model-id", "ORG/NAME", "looked up in the Hugging Face cache [nvidia/LocateAnything-3B]",
                model_id);
+    flags.text("--revision", "NAME", "branch, tag or commit of --model-id [main]", revision);
     add_answer_to(flags);
     flags.text("--weights", "NAME",
                "auto, f32, bf16, q8 or q4: how linear weights are held [auto: as stored]", weights);
@@ -84,10 +85,22 @@ struct ModelFlags {
     flags.on("--help", "print this", help);
   }
 
-  /// error: a model id was asked for and is not in the cache; only without one the bundled checkpoint will do
+  /// error: a model id or a revision was asked for and is not in the cache; only without them the bundled checkpoint will
+  /// do; (usage) a revision of what has none
   std::string directory() const {
-    const std::string bundled = model_id.empty() ? data_directory() + "/shapes" : "";
-    const std::string id = model_id.empty() ? "nvidia/LocateAnything-3B" : model_id;
+    const bool any = model_id.empty() && revision.empty();
+    const std::string bundled = any ? data_directory() + "/shapes" : "";
+    std::string id = model_id.empty() ? "nvidia/LocateAnything-3B" : model_id;
+    if (!revision.empty()) {
+      const char* from_environment = std::getenv("LA_MODEL_DIR");
+      if (!model_dir.empty())
+        fail_usage("--revision: expected a model by its id, found --model-dir ", model_dir);
+      if (from_environment && *from_environment)
+        fail_usage("--revision: expected a model by its id, found $LA_MODEL_DIR ", from_environment);
+      if (id.find('@') != id.npos)
+        fail_usage("--revision: expected an id without one, found --model-id ", id);
+      id += "@" + revision;
+    }
     const std::string found = find_checkpoint_directory({model_dir, id, bundled});
     if (found == bundled)
       std::cerr

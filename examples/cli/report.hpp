@@ -78,6 +78,7 @@ struct Report {
   std::string_view isa;
   Mode mode;
   double load_seconds;
+  std::string model;  ///< see model_json
 };
 
 /// One object on one line.
@@ -97,7 +98,7 @@ inline void print_json(const Report& r, const Result& a, std::ostream& out) {
       << ",\"prefill\":" << json_number(a.prefill_seconds) << ",\"decode\":" << json_number(a.decode_seconds)
       << "},\"tokens_per_second\":" << json_number(a.tokens_per_second)
       << ",\"peak_rss_mb\":" << json_number(peak_rss_mb()) << ",\"isa\":" << json_quote(r.isa)
-      << ",\"weights\":" << json_quote(r.session.weight_format())
+      << ",\"model\":" << r.model << ",\"weights\":" << json_quote(r.session.weight_format())
       << ",\"activations\":" << json_quote(r.session.activation_format()) << "}" << std::endl;
 }
 

@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "../batch/model_stamp.hpp"
+#include "../cli/model_identity.hpp"
 #include "../cli/report.hpp"
 #include "chat.hpp"
 #include "connection.hpp"
@@ -44,7 +44,8 @@ class GroundServer {
   GroundServer(const ServeFlags& flags, const std::string& directory, Session& session)
       : flags_(flags),
         key_(flags.key()),
-        model_(model_name(directory)),
+        model_(model_name(directory).name),
+        model_json_(model_json(directory, session.weight_format())),
         session_(session),
         queue_(std::size_t(flags.queue)),
         http_({.max_body = std::size_t(flags.max_body) * 1'000'000,
@@ -438,7 +439,7 @@ class GroundServer {
   std::string answer_json(const Asked& asked, const Result& result) const {
     std::ostringstream out;
     out.imbue(std::locale::classic());
-    print_json({asked.name, asked.image, session_, isa_, asked.mode, 0}, result, out);
+    print_json({asked.name, asked.image, session_, isa_, asked.mode, 0, model_json_}, result, out);
     return out.str();
   }
 
@@ -455,7 +456,7 @@ class GroundServer {
   static constexpr const char* kTooLarge = "the request is larger than --max-body";
 
   const ServeFlags& flags_;
-  const std::string key_, model_;
+  const std::string key_, model_, model_json_;
   const std::int64_t started_ = seconds_since_1970();
   Session& session_;
   const std::string isa_{session_.ops().isa()};

@@ -11,8 +11,9 @@
 
 namespace la::inline LA_ABI {
 
-/// Whose mistake an error is; programs turn it into their exit code (failed 1, usage 2).
-enum class ErrorKind { failed, usage };
+/// Whose mistake an error is; programs turn it into their exit code (failed 1, usage 2). Of one that is
+/// cancelled, nobody's: a stop was asked for.
+enum class ErrorKind { failed, usage, cancelled };
 
 namespace detail {
 

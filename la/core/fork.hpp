@@ -5,7 +5,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "error.hpp"
+#include "../../kernels/abi.hpp"
 
 // What a child of fork() must know: of all threads it has the one that called, and what others held stays held.
 namespace la::inline LA_ABI {
@@ -25,27 +25,9 @@ inline std::uint32_t fork_generation() noexcept {
   return detail::fork_count().load(std::memory_order_relaxed);
 }
 
-/// A mutex that a child of fork() need not wait for in vain: it holds the generation of whoever has it.
+/// A mutex that is taken or left alone, never waited for: it holds the generation of whoever has it.
 class ForkMutex {
  public:
-  /// error: a thread that this process does not have held it when the process was forked
-  void lock() {
-    const std::uint32_t mine = fork_generation();
-    for (std::uint32_t holder = 0; !holder_.compare_exchange_strong(holder, mine, std::memory_order_acquire);
-         holder = 0) {
-      if (holder != mine)
-        fail(
-            "session: another thread was using it when this process was forked; expected fork() between its "
-            "uses");
-      holder_.wait(holder, std::memory_order_relaxed);
-    }
-  }
-
-  bool try_lock() noexcept {
-    std::uint32_t holder = 0;
-    return holder_.compare_exchange_strong(holder, fork_generation(), std::memory_order_acquire);
-  }
-
   /// Takes it also from a thread that this process does not have.
   bool try_lock_or_inherit() noexcept {
     const std::uint32_t mine = fork_generation();
@@ -53,10 +35,7 @@ class ForkMutex {
     return holder != mine && holder_.compare_exchange_strong(holder, mine, std::memory_order_acquire);
   }
 
-  void unlock() noexcept {
-    holder_.store(0, std::memory_order_release);
-    holder_.notify_one();
-  }
+  void unlock() noexcept { holder_.store(0, std::memory_order_release); }
 
  private:
   std::atomic<std::uint32_t> holder_ = 0;  // 0: nobody

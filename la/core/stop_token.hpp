@@ -8,13 +8,9 @@
 #include <stop_token>
 #else
 #include <atomic>
-#include <chrono>
 #include <memory>
 #include <utility>
 #endif
-
-#include <condition_variable>
-#include <mutex>
 
 // std::stop_token, or a small one of la's own where the standard library has none: libc++ up to 19.
 namespace la::inline LA_ABI {
@@ -23,13 +19,6 @@ namespace la::inline LA_ABI {
 
 using StopToken = std::stop_token;
 using StopSource = std::stop_source;
-
-/// Waits until done() is true or a stop is asked for.
-template <class Done>
-void wait_or_stop(std::condition_variable_any& changed, std::unique_lock<std::mutex>& lock,
-                  const StopToken& stop, const Done& done) {
-  changed.wait(lock, stop, done);
-}
 
 #else
 
@@ -56,13 +45,6 @@ class StopSource {
  private:
   std::shared_ptr<std::atomic<bool> > state_ = std::make_shared<std::atomic<bool> >(false);
 };
-
-/// Waits until done() is true or a stop is asked for. This token wakes nobody: it is looked at every 5 ms.
-template <class Done>
-void wait_or_stop(std::condition_variable_any& changed, std::unique_lock<std::mutex>& lock,
-                  const StopToken& stop, const Done& done) {
-  while (!done() && !stop.stop_requested()) changed.wait_for(lock, std::chrono::milliseconds(5));
-}
 
 #endif
 

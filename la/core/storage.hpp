@@ -21,12 +21,24 @@ constexpr std::size_t round_up(std::size_t n, std::size_t to) noexcept {
   return (n + to - 1) / to * to;
 }
 
+/// Where large blocks come from, in a program that wants to place, count or bound them. Any thread may call it.
+class MemoryResource {
+ public:
+  virtual ~MemoryResource() = default;
+  /// `bytes` at a multiple of kAlignment.    error: null, or std::bad_alloc, when there are none
+  virtual std::byte* allocate(std::size_t bytes) = 0;
+  virtual void release(std::byte* block, std::size_t bytes) noexcept = 0;
+};
+
 namespace detail {
 
 struct FreeStorage {
-  std::size_t mapped = 0;  // bytes, or 0 for a block of the heap
+  std::size_t mapped = 0;                      // bytes, or 0 for a block of the heap
+  std::shared_ptr<MemoryResource> resource{};  // that the block is from; lives as long
   void operator()(std::byte* p) const noexcept {
-    if (mapped > 0)
+    if (resource)
+      resource->release(p, mapped);
+    else if (mapped > 0)
       ::munmap(p, mapped);
     else
       std::free(p);
@@ -37,7 +49,8 @@ struct FreeStorage {
 
 /// An owning block of aligned host memory, not initialised.
 ///
-/// Large blocks are mappings of their own, so that freeing one returns its memory to the system at once.
+/// Large blocks are mappings of their own, so that freeing one returns its memory to the system at once, or come from a
+/// MemoryResource.
 class Storage {
  public:
   static constexpr std::size_t kMapped = std::size_t{512} << 10;  ///< from this size on
@@ -45,11 +58,15 @@ class Storage {
   Storage() = default;
 
   /// fails: std::bad_alloc
-  explicit Storage(std::size_t bytes) : size_(bytes) {
+  explicit Storage(std::size_t bytes, const std::shared_ptr<MemoryResource>& resource = nullptr)
+      : size_(bytes) {
     if (bytes == 0) return;
     if (bytes > std::size_t{PTRDIFF_MAX} - 2 * kHugePage)
       throw std::bad_alloc();  // rounding up would wrap around
-    data_ = bytes >= kMapped ? map(bytes) : Owner(allocate(bytes), {});
+    if (bytes < kMapped)
+      data_ = Owner(allocate(bytes), {});
+    else
+      data_ = resource ? Owner(resource->allocate(bytes), {bytes, resource}) : map(bytes);
     if (!data_) throw std::bad_alloc();
   }
 

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "default_threads.hpp"
+#include "error.hpp"
 
 namespace la::inline LA_ABI {
 namespace detail {

@@ -10,6 +10,9 @@ namespace la::inline LA_ABI {
 
 /// The rows of one forward pass: tokens of all sequences one after the other.
 struct LanguageModel::Batch {
+  explicit Batch(const Interrupt& when) : interrupt(when) {}
+
+  const Interrupt& interrupt;
   std::vector<std::int32_t> ids, positions;  // [T]
   std::vector<KeyMask> visible;              // [T]
   std::vector<KvRows> rows;                  // one per sequence; the layer is filled in
@@ -68,11 +71,12 @@ LA_INLINE std::unique_ptr<KvCache> LanguageModel::make_cache() const {
 }
 
 LA_INLINE void LanguageModel::forward(std::span<const SequenceInput> inputs, Workspace& workspace,
-                                      Matrix logits) {
-  Batch batch;
+                                      Matrix logits, const Interrupt& interrupt) {
+  Batch batch(interrupt);
   for (const SequenceInput& input : inputs) {
     const i64 length = i64(input.sequence.size());
-    if (length - input.cache->length() > kPrefillChunk) prefill(input, length - kPrefillChunk, workspace);
+    if (length - input.cache->length() > kPrefillChunk)
+      prefill(input, length - kPrefillChunk, workspace, interrupt);
     batch.add(input, length, mask_token_);
   }
   const Workspace::Scope scope(workspace);
@@ -84,10 +88,11 @@ LA_INLINE void LanguageModel::forward(std::span<const SequenceInput> inputs, Wor
   ops_.linear(last, weights_.head(), logits, Store::overwrite);
 }
 
-LA_INLINE void LanguageModel::prefill(const SequenceInput& input, i64 until, Workspace& workspace) {
+LA_INLINE void LanguageModel::prefill(const SequenceInput& input, i64 until, Workspace& workspace,
+                                      const Interrupt& interrupt) {
   assert(until < i64(input.sequence.size()));
   while (input.cache->length() < until) {
-    Batch batch;
+    Batch batch(interrupt);
     batch.add(input, std::min(until, input.cache->length() + kPrefillChunk), mask_token_);
     run(batch, workspace, {});
   }
@@ -114,6 +119,7 @@ LA_INLINE void LanguageModel::layer(const DecoderLayer& l, i64 index, const Batc
   const i64 tokens = batch.size(), size = config_.head_dim;
   const i64 q_width = config_.heads * size, kv_width = config_.kv_heads * size;
   const Workspace::Scope scope(workspace);
+  check_interrupt(batch.interrupt);
 
   // q, k, v of rms_norm(x)
   const Matrix qkv = workspace.matrix(tokens, q_width + 2 * kv_width);  // [T, (H + 2G) D]
@@ -135,21 +141,22 @@ LA_INLINE void LanguageModel::layer(const DecoderLayer& l, i64 index, const Batc
   // What follows concerns each row alone: of the last layer's, those without logits are needed no more.
   const Matrix queries = qkv.columns(0, q_width);
   if (index + 1 < config_.layers) {
-    attend_and_mix(l, index, batch.rows, batch.visible, queries, workspace, x);
+    attend_and_mix(l, index, batch.rows, batch.visible, queries, workspace, x, batch.interrupt);
   } else if (!batch.logit_rows.empty()) {
     const Matrix wanted = workspace.matrix(i64(batch.logit_rows.size()), q_width);
     ops_.gather(queries, batch.logit_rows, wanted);
     ops_.gather(x, batch.logit_rows, last);
     std::vector<KeyMask> visible;
     for (const std::int32_t row : batch.logit_rows) visible.push_back(batch.visible[std::size_t(row)]);
-    attend_and_mix(l, index, batch.logit_queries, visible, wanted, workspace, last);
+    attend_and_mix(l, index, batch.logit_queries, visible, wanted, workspace, last, batch.interrupt);
   }
 }
 
 /// x += o(attention(q)), x += down(silu(gate(h)) * up(h)) with h = rms_norm(x).    shape: q [T, H D], overwritten; x [T, C]
 LA_INLINE void LanguageModel::attend_and_mix(const DecoderLayer& l, i64 index, std::vector<KvRows> rows,
                                              std::span<const KeyMask> visible, Matrix q, Workspace& workspace,
-                                             Matrix x) {
+                                             Matrix x, const Interrupt& interrupt) {
+  check_interrupt(interrupt);
   for (KvRows& of_sequence : rows) of_sequence.layer = index;
   const Cube heads = q.split_heads(config_.heads);
   ops_.attention(heads, rows, visible, float(1.0 / std::sqrt(double(config_.head_dim))), heads);
@@ -159,8 +166,10 @@ LA_INLINE void LanguageModel::attend_and_mix(const DecoderLayer& l, i64 index, s
   const Matrix h = workspace.matrix(tokens, config_.hidden_size);                  // [T, C]
   const Matrix gate_up = workspace.matrix(tokens, 2 * config_.intermediate_size);  // [T, 2F]
   const Matrix wide = workspace.matrix(tokens, config_.intermediate_size);         // [T, F]
+  check_interrupt(interrupt);
   ops_.rms_norm(x, l.post_attention_norm.view, config_.rms_eps, h);
   ops_.linear(h, *l.gate_up, gate_up, Store::overwrite);
+  check_interrupt(interrupt);
   ops_.swiglu(gate_up, wide);
   ops_.linear(wide, *l.down, x, Store::add);
 }

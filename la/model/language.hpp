@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "../core/inline.hpp"
+#include "../core/interrupt.hpp"
 #include "../ops/workspace.hpp"
 #include "config.hpp"
 #include "model_weights.hpp"
@@ -39,10 +40,13 @@ class LanguageModel {
   /// window's keys and values are dropped. Logits come sequence after sequence: those of the last token_rows tokens, then
   /// window's six, row j for position L + j.
   /// shape: logits [rows of all sequences, V], in the backend's memory
-  void forward(std::span<const SequenceInput> inputs, Workspace& workspace, Matrix logits);
+  /// error: Interrupted, which is asked between the ops of each layer: then the caches cannot be used any more
+  void forward(std::span<const SequenceInput> inputs, Workspace& workspace, Matrix logits,
+               const Interrupt& interrupt = {});
 
   /// Feeds the sequence's tokens up to `until` without asking for logits; `until` is less than its length.
-  void prefill(const SequenceInput& input, i64 until, Workspace& workspace);
+  /// error: as forward
+  void prefill(const SequenceInput& input, i64 until, Workspace& workspace, const Interrupt& interrupt = {});
 
   static i64 logit_rows(const SequenceInput& input) noexcept {
     return input.token_rows + (input.block ? kBlockSize : 0);
@@ -55,7 +59,8 @@ class LanguageModel {
   void layer(const DecoderLayer& l, i64 index, const Batch& batch, const struct RopeTable& rope,
              Workspace& workspace, Matrix x, Matrix last);
   void attend_and_mix(const DecoderLayer& l, i64 index, std::vector<KvRows> rows,
-                      std::span<const KeyMask> visible, Matrix q, Workspace& workspace, Matrix x);
+                      std::span<const KeyMask> visible, Matrix q, Workspace& workspace, Matrix x,
+                      const Interrupt& interrupt);
 
   const TextConfig& config_;
   std::int32_t mask_token_;

@@ -15,11 +15,14 @@ inline constexpr float kVisionEps = 1e-5f;
 /// Calls body(first, count) for pieces of about equal size, whole multiples of 48 rows and at most `max_rows` (or 48).
 /// Equal, because a short last piece would leave threads idle.
 template <class Body>
-void in_chunks(i64 rows, i64 max_rows, const Body& body) {
+void in_chunks(i64 rows, i64 max_rows, const Interrupt& interrupt, const Body& body) {
   if (rows == 0) return;
   const i64 pieces = (rows + max_rows - 1) / max_rows;
   const i64 piece = i64(round_up(std::size_t((rows + pieces - 1) / pieces), kernels::kAttentionRows));
-  for (i64 first = 0; first < rows; first += piece) body(first, std::min(piece, rows - first));
+  for (i64 first = 0; first < rows; first += piece) {
+    check_interrupt(interrupt);
+    body(first, std::min(piece, rows - first));
+  }
 }
 
 }  // namespace detail
@@ -28,25 +31,27 @@ LA_INLINE VisionModel::VisionModel(const VisionConfig& config, const VisionWeigh
                                    i64 chunk)
     : config_(config), weights_(weights), ops_(ops), chunk_(chunk) {}
 
-LA_INLINE void VisionModel::encode(Patches patches, Workspace& workspace, Matrix features) {
+LA_INLINE void VisionModel::encode(Patches patches, Workspace& workspace, Matrix features,
+                                   const Interrupt& interrupt) {
   const i64 size = config_.hidden_size / config_.heads;
-  embed(patches, workspace, features);
+  embed(patches, workspace, features, interrupt);
   patches.values = {};
 
   const Workspace::Scope scope(workspace);
   const RopeTable rope = vision_rope(patches.grid_h, patches.grid_w, size, ops_, workspace);
   const auto kv = ops_.make_kv_cache({1, config_.heads, size});  // refilled by every block
-  for (const VisionBlock& b : weights_.blocks) block(b, rope, *kv, workspace, features);
+  for (const VisionBlock& b : weights_.blocks) block(b, rope, *kv, workspace, features, interrupt);
 
   const LayerNorm& norm = weights_.final_norm;
   ops_.layer_norm(features, norm.weight.view, norm.bias.view, detail::kVisionEps, features);
 }
 
-LA_INLINE void VisionModel::embed(const Patches& patches, Workspace& workspace, Matrix x) {
+LA_INLINE void VisionModel::embed(const Patches& patches, Workspace& workspace, Matrix x,
+                                  const Interrupt& interrupt) {
   const i64 channels = x.shape[1], values = weights_.patch_embed->inputs();
   const ConstCube grid(weights_.position_grid.view.data, {config_.grid_h, config_.grid_w, channels});
   ops_.bicubic_grid(grid, x.reshape<3>({patches.grid_h, patches.grid_w, channels}));
-  detail::in_chunks(x.shape[0], chunk_, [&](i64 first, i64 rows) {
+  detail::in_chunks(x.shape[0], chunk_, interrupt, [&](i64 first, i64 rows) {
     const Workspace::Scope scope(workspace);
     const Matrix pixels = workspace.matrix(rows, values);  // [rows, 3 * 14 * 14]
     ops_.upload(patches.values.data() + first * values, pixels.data,
@@ -56,14 +61,14 @@ LA_INLINE void VisionModel::embed(const Patches& patches, Workspace& workspace, 
 }
 
 LA_INLINE void VisionModel::block(const VisionBlock& b, const RopeTable& rope, KvCache& kv,
-                                  Workspace& workspace, Matrix x) {
+                                  Workspace& workspace, Matrix x, const Interrupt& interrupt) {
   const i64 count = x.shape[0], channels = x.shape[1], heads = config_.heads;
   const float scale = float(1.0 / std::sqrt(double(channels / heads)));
 
   // keys and values of norm0(x)
   kv.truncate(0);
   kv.extend(count);
-  detail::in_chunks(count, chunk_, [&](i64 first, i64 rows) {
+  detail::in_chunks(count, chunk_, interrupt, [&](i64 first, i64 rows) {
     const Workspace::Scope chunk(workspace);
     const Matrix h = workspace.matrix(rows, channels);         // [rows, C]
     const Matrix both = workspace.matrix(rows, 2 * channels);  // [rows, 2 H D]
@@ -75,7 +80,7 @@ LA_INLINE void VisionModel::block(const VisionBlock& b, const RopeTable& rope, K
     ops_.kv_write(kv, 0, first, k, v);
   });
 
-  detail::in_chunks(count, chunk_, [&](i64 first, i64 rows) {
+  detail::in_chunks(count, chunk_, interrupt, [&](i64 first, i64 rows) {
     const Workspace::Scope chunk(workspace);
     const Matrix x_rows = x.rows(first, rows), h = workspace.matrix(rows, channels);  // [rows, C]
 
@@ -111,8 +116,8 @@ LA_INLINE void merge_patches(ConstMatrix features, i64 grid_w, i64 first, Ops& o
 }
 
 LA_INLINE void project(const ProjectorWeights& weights, ConstMatrix features, i64 grid_w, Ops& ops,
-                       Workspace& workspace, Matrix projected, i64 chunk) {
-  detail::in_chunks(projected.shape[0], chunk, [&](i64 first, i64 rows) {
+                       Workspace& workspace, Matrix projected, i64 chunk, const Interrupt& interrupt) {
+  detail::in_chunks(projected.shape[0], chunk, interrupt, [&](i64 first, i64 rows) {
     const Workspace::Scope scope(workspace);
     const Matrix merged = workspace.matrix(rows, 4 * features.shape[1]);       // [rows, 4C]
     const Matrix hidden = workspace.matrix(rows, weights.linear1->outputs());  // [rows, C text]

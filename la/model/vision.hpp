@@ -1,6 +1,7 @@
 #pragma once
 
 #include "../core/inline.hpp"
+#include "../core/interrupt.hpp"
 #include "../image/patches.hpp"
 #include "../ops/workspace.hpp"
 #include "config.hpp"
@@ -21,11 +22,13 @@ class VisionModel {
   /// shape: features [P, C], in the backend's memory, a row for each patch
   /// cost: memory linear in P: the features, one layer's keys and values, and the patches, which are let go once they
   /// are read; attention quadratic in time only
-  void encode(Patches patches, Workspace& workspace, Matrix features);
+  /// error: Interrupted; it is asked for each chunk of each layer, twice
+  void encode(Patches patches, Workspace& workspace, Matrix features, const Interrupt& interrupt = {});
 
  private:
-  void embed(const Patches& patches, Workspace& workspace, Matrix x);
-  void block(const VisionBlock& b, const struct RopeTable& rope, KvCache& kv, Workspace& workspace, Matrix x);
+  void embed(const Patches& patches, Workspace& workspace, Matrix x, const Interrupt& interrupt);
+  void block(const VisionBlock& b, const struct RopeTable& rope, KvCache& kv, Workspace& workspace, Matrix x,
+             const Interrupt& interrupt);
 
   const VisionConfig& config_;
   const VisionWeights& weights_;
@@ -40,8 +43,10 @@ void merge_patches(ConstMatrix features, i64 grid_w, i64 first, Ops& ops, Matrix
 
 /// Merged features through LayerNorm, Linear, GELU(erf), Linear: rows the decoder takes in place of embeddings.
 /// shape: features [P, C vision], projected [P/4, C text]; at most `chunk` rows of them at a time
+/// error: Interrupted; it is asked for each chunk
 void project(const ProjectorWeights& weights, ConstMatrix features, i64 grid_w, Ops& ops,
-             Workspace& workspace, Matrix projected, i64 chunk = kVisionChunk);
+             Workspace& workspace, Matrix projected, i64 chunk = kVisionChunk,
+             const Interrupt& interrupt = {});
 
 }  // namespace la::inline LA_ABI
 

@@ -32,6 +32,7 @@ class CpuOps final : public Ops {
   explicit CpuOps(const CpuOptions& options)
       : kernels_(select_isa(options.isa)),
         team_(options.team ? options.team : std::make_shared<Team>(options.threads)),
+        memory_(options.memory),
         activations_(options.activations),
         name_(std::string("cpu ") + kernels_.isa) {}
 
@@ -43,7 +44,7 @@ class CpuOps final : public Ops {
   }
 
   std::shared_ptr<std::byte> allocate(std::size_t bytes) override {
-    auto storage = std::make_shared<Storage>(bytes);
+    auto storage = std::make_shared<Storage>(bytes, memory_);
     return {storage, storage->data()};
   }
   void upload(const void* host, void* device, std::size_t bytes) override {
@@ -54,10 +55,10 @@ class CpuOps final : public Ops {
   }
 
   std::unique_ptr<Weight> make_weight(std::span<const WeightPart> parts, WeightFormat format) override {
-    return PackedWeight::pack(parts, format, team_.get());
+    return PackedWeight::pack(parts, format, team_.get(), memory_);
   }
   std::unique_ptr<KvCache> make_kv_cache(const KvShape& shape) override {
-    return std::make_unique<PagedKvCache>(shape);
+    return std::make_unique<PagedKvCache>(shape, memory_);
   }
 
   void linear(ConstMatrix x, const Weight& weight, Matrix y, Store store) override {
@@ -316,12 +317,13 @@ class CpuOps final : public Ops {
     return own.as<float>();
   }
 
-  static void grow(Storage& storage, std::size_t bytes) {
-    if (storage.size() < bytes) storage = Storage(bytes);
+  void grow(Storage& storage, std::size_t bytes) const {
+    if (storage.size() < bytes) storage = Storage(bytes, memory_);
   }
 
   kernels::Table kernels_;
   std::shared_ptr<Team> team_;
+  std::shared_ptr<MemoryResource> memory_;
   ActivationFormat activations_;
   std::string name_;
   Storage codes_, scales_, sums_;  // the quantised rows of one product

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "../core/inline.hpp"
+#include "../core/storage.hpp"
 #include "../core/team.hpp"
 #include "ops.hpp"
 
@@ -13,7 +14,8 @@ struct CpuOptions {
   int threads = 0;         ///< 0: default_threads()
   std::string_view isa{};  ///< see kernels::select_isa
   ActivationFormat activations = ActivationFormat::auto_;
-  std::shared_ptr<Team> team{};  ///< its threads are used; none: a team of its own
+  std::shared_ptr<Team> team{};              ///< its threads are used; none: a team of its own
+  std::shared_ptr<MemoryResource> memory{};  ///< of blocks from Storage::kMapped bytes on; none: the system's
 };
 
 /// Threads and vector kernels.

@@ -2,10 +2,12 @@
 
 #include <cassert>
 #include <cstring>
+#include <utility>
 
 namespace la::inline LA_ABI {
 
-LA_INLINE PagedKvCache::PagedKvCache(const KvShape& shape) : KvCache(shape) {}
+LA_INLINE PagedKvCache::PagedKvCache(const KvShape& shape, std::shared_ptr<MemoryResource> memory)
+    : KvCache(shape), memory_(std::move(memory)) {}
 
 LA_INLINE i64 PagedKvCache::k_offset(i64 layer, i64 head) const noexcept {
   return (layer * shape_.heads + head) * kernels::kPageKeys * (shape_.head_size + padded_head_size());
@@ -16,7 +18,7 @@ LA_INLINE i64 PagedKvCache::page_floats() const noexcept {
 }
 
 LA_INLINE std::shared_ptr<Storage> PagedKvCache::new_page() const {
-  return std::make_shared<Storage>(std::size_t(page_floats()) * sizeof(float));
+  return std::make_shared<Storage>(std::size_t(page_floats()) * sizeof(float), memory_);
 }
 
 LA_INLINE void PagedKvCache::own_page(std::size_t index) {
@@ -41,7 +43,7 @@ LA_INLINE void PagedKvCache::extend(i64 tokens) {
 
 LA_INLINE std::unique_ptr<KvCache> PagedKvCache::fork(i64 length) const {
   assert(length >= 0 && length <= length_);
-  auto copy = std::make_unique<PagedKvCache>(shape_);
+  auto copy = std::make_unique<PagedKvCache>(shape_, memory_);
   const std::size_t whole = std::size_t(length / kernels::kPageKeys);
   const bool partial = length % kernels::kPageKeys != 0;
   copy->pages_.assign(pages_.begin(), pages_.begin() + std::ptrdiff_t(whole + partial));

@@ -14,7 +14,7 @@ namespace la::inline LA_ABI {
 /// changes which keys are summed together. A page that several caches hold is never written: it is copied first.
 class PagedKvCache final : public KvCache {
  public:
-  explicit PagedKvCache(const KvShape& shape);
+  explicit PagedKvCache(const KvShape& shape, std::shared_ptr<MemoryResource> memory = nullptr);
 
   void extend(i64 tokens) override;
   void truncate(i64 length) override;
@@ -42,6 +42,7 @@ class PagedKvCache final : public KvCache {
   /// A page of this index that nobody else holds.
   void own_page(std::size_t index);
 
+  std::shared_ptr<MemoryResource> memory_;
   std::vector<std::shared_ptr<Storage>> pages_;
   std::vector<float*> pointers_;
 };

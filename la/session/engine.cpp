@@ -25,8 +25,26 @@
 #endif
 
 namespace la::inline LA_ABI {
+<<<<<<< HEAD
 LA_INLINE std::shared_ptr<cuda::Driver> choose_card(const SessionOptions& options,
                                                     const CheckpointFiles& source) {
+=======
+namespace detail {
+
+inline PixelSize size_in_limit(i64 width, i64 height, i64 max_side) {
+  return max_side > 0 ? limited_size(width, height, max_side) : PixelSize{width, height};
+}
+
+template <class... Parts>
+void log(const SessionOptions& options, const Parts&... parts) {
+  if (options.log) options.log(concat(parts...));
+}
+
+/// The driver of the card to run on; null: none.
+/// error: a card was asked for and cannot be had
+inline std::shared_ptr<cuda::Driver> choose_card(const SessionOptions& options,
+                                                 const CheckpointFiles& source) {
+>>>>>>> main
   const Device device = parse_device("device", options.device);
   const bool requested = device.kind == Device::Kind::cuda;
   if (device.kind == Device::Kind::cpu || options.backend == Backend::reference) return nullptr;
@@ -41,12 +59,22 @@ LA_INLINE std::shared_ptr<cuda::Driver> choose_card(const SessionOptions& option
     plan.width = plan.height = 1024;
     plan.card = true;
     const std::size_t needed =
+<<<<<<< HEAD
         estimate_memory(Checkpoint::open(source), ModelConfig::load(source), plan).device.total();
     for (int i = 0; i < cards; ++i) try {
         if (auto card = cuda::open_card(i); card->free_bytes() >= needed) return card;
       } catch (const Error&) {  // one that is too old, say
       }
   } catch (const Error&) {  // no driver: the processor runs everything
+=======
+        estimate_memory(Checkpoint::open(source), ModelConfig::load(source), plan).total();
+    auto card = cuda::open_card(0);
+    const std::size_t free = card->free_bytes();
+    if (free >= needed) return card;
+    log(options, "device: the processor: card 0 has ", free, " bytes free, the model takes ", needed);
+  } catch (const Error& error) {  // no driver, no card, or one that is too old
+    log(options, "device: the processor: ", error.what());
+>>>>>>> main
   }
 #else
   static_cast<void>(source);
@@ -75,7 +103,7 @@ inline std::unique_ptr<Ops> make_device_ops(const SessionOptions& options, const
 #if defined(LA_WITH_CUDA)
   if (card) return make_cuda_ops({card, options.activations, team});
 #endif
-  return make_cpu_ops({0, options.isa, options.activations, team});
+  return make_cpu_ops({0, options.isa, options.activations, team, options.memory});
 }
 
 inline std::unique_ptr<Ops> make_ops(const SessionOptions& options, const CheckpointFiles& source,
@@ -127,33 +155,48 @@ LA_INLINE ModelWeights Engine::load(const CheckpointFiles& source, const Session
   ModelWeights loaded = load_weights(checkpoint, config, *ops, options.weights, options.progress);
   if (std::string note = kernels::scalar_only_warning(); !note.empty())
     loaded.warnings.push_back(std::move(note));
+  detail::log(options, "model: ", config.directory, ": ", loaded.language.layers[0].qkv->format(),
+              " weights of ", loaded.bytes, " bytes on ", ops->name(), ", ", ops->threads(),
+              ops->threads() == 1 ? " thread" : " threads");
+  for (const std::string& warning : loaded.warnings) detail::log(options, "warning: ", warning);
   return loaded;
 }
 
-LA_INLINE EncodedImage Engine::encode(const ImageView& image, i64 max_side, bool shared) {
+LA_INLINE i64 Engine::encoded_rows(i64 width, i64 height, i64 max_side) const {
+  const PixelSize size = detail::size_in_limit(width, height, max_side);
+  const SizePlan plan = plan_size(size.width, size.height, config.processor);
+  return plan.grid_h * plan.grid_w / (config.vision.merge * config.vision.merge);
+}
+
+LA_INLINE EncodedImage Engine::encode(const ImageView& image, i64 max_side, bool shared,
+                                      const Interrupt& interrupt) {
   require_pixels(image, "picture");
+  const i64 rows = encoded_rows(image.width, image.height, max_side);
+  if (rows >= tokenizer.model_max_length())
+    fail_usage("picture of ", image.width, "x", image.height, " pixels: its ", rows,
+               " tokens leave no room for text, model_max_length is ", tokenizer.model_max_length());
   const ImageKey key = shared ? key_of(image, max_side) : ImageKey{};
-  const std::lock_guard lock(mutex);
+  mutex.lock(interrupt);
+  const std::lock_guard lock(mutex, std::adopt_lock);
   if (shared) {
     if (auto found = images.find(key)) {
-      ++statistics.vision_hits;
+      count([](Statistics& s) { ++s.vision_hits; });
       found->preprocess_seconds = found->vision_seconds = 0;
       return *found;
     }
   }
-  const EncodedImage encoded = run_vision(image, max_side);
-  ++statistics.vision_runs;
+  const EncodedImage encoded = run_vision(image, max_side, interrupt);
+  count([](Statistics& s) { ++s.vision_runs; });
   if (shared) images.keep(key, encoded);
   return encoded;
 }
 
-LA_INLINE EncodedImage Engine::run_vision(const ImageView& image, i64 max_side) {
+LA_INLINE EncodedImage Engine::run_vision(const ImageView& image, i64 max_side, const Interrupt& interrupt) {
   Stopwatch watch;
   EncodedImage encoded;
   encoded.width = image.width;
   encoded.height = image.height;
-  const PixelSize size =
-      max_side > 0 ? limited_size(image.width, image.height, max_side) : PixelSize{image.width, image.height};
+  const PixelSize size = detail::size_in_limit(image.width, image.height, max_side);
   Image limited;
   Patches patches = preprocess(resize_if_needed(image, size.width, size.height, team.get(), limited),
                                config.processor, team.get());
@@ -167,10 +210,10 @@ LA_INLINE EncodedImage Engine::run_vision(const ImageView& image, i64 max_side) 
   weights.require_whole();
   const Workspace::Scope scope(workspace);
   const Matrix features = workspace.matrix(count, config.vision.hidden_size);
-  vision.encode(std::move(patches), workspace, features);
+  vision.encode(std::move(patches), workspace, features, interrupt);
   encoded.memory = ops->allocate(std::size_t(rows * channels) * sizeof(float));
   const Matrix projected(reinterpret_cast<float*>(encoded.memory.get()), {rows, channels});
-  project(weights.projector, features, encoded.grid_w, *ops, workspace, projected);
+  project(weights.projector, features, encoded.grid_w, *ops, workspace, projected, kVisionChunk, interrupt);
   weights.require_whole();
   encoded.rows = projected;
   encoded.vision_seconds = watch.lap();
@@ -178,8 +221,8 @@ LA_INLINE EncodedImage Engine::run_vision(const ImageView& image, i64 max_side) 
 }
 
 LA_INLINE Statistics Engine::totals() {
-  const std::lock_guard lock(mutex);
-  Statistics all = statistics;
+  Statistics all;
+  count([&](const Statistics& s) { all = s; });
   all.kv_bytes = kv_budget.used();
   all.peak_kv_bytes = kv_budget.peak();
   return all;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "../core/inline.hpp"
+#include "../core/interrupt.hpp"
 #include "../core/team.hpp"
 #include "../image/image_view.hpp"
 #include "../io/checkpoint_files.hpp"
@@ -22,6 +23,7 @@
 #include "options.hpp"
 #include "prefix_cache.hpp"
 #include "request.hpp"
+#include "turn.hpp"
 
 namespace la::inline LA_ABI {
 
@@ -36,8 +38,19 @@ std::shared_ptr<cuda::Driver> choose_card(const SessionOptions& options, const C
 struct Engine {
   Engine(const CheckpointFiles& source, const SessionOptions& options);
 
+  /// Rows that a picture of that size has when it is encoded.
+  /// error: as plan_size
+  i64 encoded_rows(i64 width, i64 height, i64 max_side) const;
   /// Runs the vision tower unless the picture is still there; takes the mutex.
-  EncodedImage encode(const ImageView& image, i64 max_side, bool shared);
+  /// error: a picture that no prompt can hold; Interrupted
+  EncodedImage encode(const ImageView& image, i64 max_side, bool shared, const Interrupt& interrupt);
+
+  /// Changes the totals, which have a mutex of their own: to read them is not to wait for a pass.
+  template <class Change>
+  void count(const Change& change) {
+    const std::lock_guard lock(statistics_mutex_);
+    change(statistics_);
+  }
   Statistics totals();
 
   const ModelConfig config;
@@ -48,17 +61,19 @@ struct Engine {
   const ActivationFormat activations;
   KvBudget kv_budget;
 
-  std::mutex mutex;  // over all that follows, and the ops
+  Turn mutex;  // over all that follows, and the ops
   VisionModel vision;
   LanguageModel language;
   Workspace workspace;
   ImageCache images;
   PrefixCache prefixes;
-  Statistics statistics;
 
  private:
   ModelWeights load(const CheckpointFiles& source, const SessionOptions& options) const;
-  EncodedImage run_vision(const ImageView& image, i64 max_side);
+  EncodedImage run_vision(const ImageView& image, i64 max_side, const Interrupt& interrupt);
+
+  std::mutex statistics_mutex_;
+  Statistics statistics_;
 };
 
 }  // namespace la::inline LA_ABI

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -9,7 +10,7 @@
 #include <optional>
 #include <utility>
 
-#include "../core/stop_token.hpp"
+#include "../core/interrupt.hpp"
 
 namespace la::inline LA_ABI {
 
@@ -62,10 +63,13 @@ class KvBudget {
   /// Counts what was given back; for wait().
   std::uint64_t releases() const { return read(releases_); }
 
-  /// Until releases() is no longer `seen`, or a stop is asked for.
-  void wait(std::uint64_t seen, const StopToken& stop) {
+  /// Until releases() is no longer `seen`.    error: Interrupted, at most 5 ms after the interrupt
+  void wait(std::uint64_t seen, const Interrupt& interrupt) {
     std::unique_lock lock(mutex_);
-    wait_or_stop(released_, lock, stop, [&] { return releases_ != seen; });
+    while (releases_ == seen) {
+      check_interrupt(interrupt);
+      released_.wait_for(lock, std::chrono::milliseconds(5));
+    }
   }
 
  private:
@@ -86,7 +90,7 @@ class KvBudget {
 
   const std::size_t limit_;
   mutable std::mutex mutex_;
-  std::condition_variable_any released_;
+  std::condition_variable released_;
   std::size_t used_ = 0, peak_ = 0;
   std::uint64_t releases_ = 0;
 };

@@ -4,7 +4,9 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
+#include "../core/storage.hpp"
 #include "../model/model_weights.hpp"
 #include "../ops/ops.hpp"
 
@@ -24,6 +26,12 @@ struct SessionOptions {
   std::string isa{};    ///< of the cpu backend, see kernels::select_isa
   int threads = 0;      ///< 0: default_threads()
   Progress progress{};  ///< while weights are packed
+  /// Where the cpu backend's large blocks come from: weights, keys and values, encoded pictures, intermediate results, each
+  /// from Storage::kMapped bytes on. It lives as long as they do. None: mappings of the system
+  std::shared_ptr<MemoryResource> memory{};
+  /// Takes what the library has to say, a line at a time and without its end: where the model runs and why, how its weights
+  /// are held, what Session::warnings() holds. Called by the thread that opens. The library itself prints nothing.
+  std::function<void(std::string_view line)> log{};
   /// Puts something around the backend, to watch what it does.
   std::function<std::unique_ptr<Ops>(std::unique_ptr<Ops>)> wrap_ops{};
 

@@ -32,12 +32,6 @@ inline std::vector<std::vector<std::string>> groups_of(const std::vector<std::st
   return groups;
 }
 
-/// Of pixels, the caller's or the request's own.
-inline ImageView view_of(const ImageSource& source) {
-  if (const auto* image = std::get_if<Image>(&source)) return *image;
-  return std::get<ImageView>(source);
-}
-
 /// What was counted in both.
 inline void add_counts(Result& sum, const Result& part) {
   const double seconds = sum.decode_seconds + part.decode_seconds;
@@ -108,7 +102,7 @@ LA_INLINE void Parts::divide(Whole& whole) const {
     if (std::holds_alternative<EncodedImage>(source))
       fail_usage("tile: expected a file or pixels, found a picture that is encoded already");
     if (const auto* path = std::get_if<std::string>(&source)) source = load_image(*path, request.load);
-    const ImageView image = detail::view_of(source);
+    const ImageView image = view_of(source);
     require_pixels(image, "picture");
     whole.views[0] = {0, 0, image.width, image.height};
     const std::vector<Rect> tiles = tiles_of(image.width, image.height, ask.tile);
@@ -124,7 +118,7 @@ LA_INLINE Request Parts::request_of(Whole& whole, std::size_t part) const {
   if (view == 0)
     request.images = whole.request.images;
   else
-    request.images.emplace_back(crop(detail::view_of(whole.request.images[0]), whole.views[view]));
+    request.images.emplace_back(crop(view_of(whole.request.images[0]), whole.views[view]));
   const std::vector<std::string>& group = whole.groups[part % whole.groups.size()];
   request.question = group.empty() ? whole.request.question : detect_question(group);
   request.options = whole.request.options;

@@ -55,13 +55,20 @@ struct AskOptions {
   /// Called with the logits of each step, before sampling changes them; in slow mode a row at a time, and only those
   /// that tokens were chosen from, whether there are drafts or not. It must not use the session.
   std::function<void(ConstMatrix)> on_logits;
-  /// Ends the answer before its next step, with StopReason::cancelled and what was found so far.
+  /// Ends the answer with StopReason::cancelled and what was found so far: before its next step, or, while its pictures or
+  /// its prompt go through the model, between two chunks or layers. A pass that other rows share is not cut short.
   StopToken stop;
 };
 
 /// A file, pixels, or what Session::encode made of them. Pixels of a view stay where they are, unchanged, until the
 /// request has its result.
 using ImageSource = std::variant<std::string, Image, EncodedImage, ImageView>;
+
+/// The pixels of a source that is neither a file nor encoded.
+inline ImageView view_of(const ImageSource& source) {
+  if (const auto* image = std::get_if<Image>(&source)) return *image;
+  return std::get<ImageView>(source);
+}
 
 /// One question about one or more pictures. Pictures are read and encoded when its turn comes.
 struct Request {

@@ -15,16 +15,49 @@ LA_INLINE void Scheduler::run(const LiveSource& source, const Sink& sink) {
   for (;;) {
     const std::uint64_t releases = engine_.kv_budget.releases();
     pull(source, sink);
-    admit();
-    if (!running_.empty()) {
-      step();
-    } else if (!waiting_.empty() && !waiting_.front().sequence->finished()) {
-      engine_.kv_budget.wait(releases,
-                             waiting_.front().sequence->stop());  // the rows of other threads have it all
+    cancel_stopped();
+    try {
+      admit();
+      if (!idle())
+        step();
+      else if (!waiting_.empty() && running_.empty())
+        engine_.kv_budget.wait(releases, interrupt_of_all());  // the rows of other threads have it all
+    } catch (const Interrupted&) {                             // before this thread's turn came
+      cancel_stopped();
     }
     deliver(sink);
     if (!more_ && running_.empty() && waiting_.empty()) return;
   }
+}
+
+/// Rows that are to stop are among those that run, to be delivered.
+LA_INLINE void Scheduler::cancel_stopped() {
+  for (Entry& entry : running_)
+    if (entry.sequence->stop_requested()) entry.sequence->cancel();
+  const auto stopped = std::stable_partition(
+      waiting_.begin(), waiting_.end(), [](const Entry& entry) { return !entry.sequence->stop_requested(); });
+  for (auto entry = stopped; entry != waiting_.end(); ++entry) {
+    entry->sequence->cancel();
+    running_.push_back(std::move(*entry));
+  }
+  waiting_.erase(stopped, waiting_.end());
+}
+
+/// Whether none of the rows that run has a step to do.
+LA_INLINE bool Scheduler::idle() const {
+  return std::all_of(running_.begin(), running_.end(),
+                     [](const Entry& entry) { return entry.sequence->finished(); });
+}
+
+/// Whether there is a row to stop, while none of them is in a pass.
+LA_INLINE Interrupt Scheduler::interrupt_of_all() const {
+  const auto to_stop = [](const Entry& entry) {
+    return !entry.sequence->finished() && entry.sequence->stop_requested();
+  };
+  return [this, to_stop] {
+    return std::any_of(running_.begin(), running_.end(), to_stop) ||
+           std::any_of(waiting_.begin(), waiting_.end(), to_stop);
+  };
 }
 
 LA_INLINE void Scheduler::pull(const LiveSource& source, const Sink& sink) {
@@ -52,24 +85,29 @@ LA_INLINE void Scheduler::prepare(Request request, const Sink& sink) {
   try {
     waiting_.push_back(
         {index, std::make_unique<Sequence>(engine_, std::move(request), options_, std::move(on_item))});
+    return;
+  } catch (const Interrupted&) {
   } catch (...) {
     failure = std::current_exception();
   }
-  if (failure) sink(index, {std::move(nothing), failure});
+  sink(index, {std::move(nothing), failure});
 }
 
 /// Lets waiting rows run in their order while they fit.
 LA_INLINE void Scheduler::admit() {
-  const std::lock_guard lock(engine_.mutex);
+  if (waiting_.empty() && idle()) return;
+  engine_.mutex.lock(interrupt_of_all());
+  const std::lock_guard lock(engine_.mutex, std::adopt_lock);
   engine_.prefixes.trim();
   while (!waiting_.empty()) {
     Sequence& sequence = *waiting_.front().sequence;
-    if (sequence.stop_requested()) sequence.cancel();
     try {
-      if (!sequence.finished() && !admit(sequence)) {
-        ++engine_.statistics.waits;
+      if (!admit(sequence)) {
+        engine_.count([](Statistics& s) { ++s.waits; });
         break;
       }
+    } catch (const Interrupted&) {
+      sequence.cancel();
     } catch (...) {
       sequence.fail(std::current_exception());
     }
@@ -86,8 +124,10 @@ LA_INLINE bool Scheduler::admit(Sequence& sequence) {
     if (options_.share_prefix) match = engine_.prefixes.find(sequence.prompt());
     if (auto charge = engine_.kv_budget.take(sequence.kv_bytes(match.tokens))) {
       sequence.start(std::move(*charge), match);
-      engine_.statistics.prompt_tokens += i64(sequence.prompt().ids.size());
-      engine_.statistics.shared_tokens += match.tokens;
+      engine_.count([&](Statistics& s) {
+        s.prompt_tokens += i64(sequence.prompt().ids.size());
+        s.shared_tokens += match.tokens;
+      });
       return true;
     }
     if (engine_.prefixes.drop_oldest(match.prefix)) continue;
@@ -119,21 +159,22 @@ LA_INLINE void Scheduler::prefill_common(Sequence& sequence) {
   prefix->images.assign(prompt.images.begin(), prompt.images.end());
   SequenceInput input = sequence.input();
   input.cache = prefix->cache.get();
-  engine_.language.prefill(input, common, engine_.workspace);
-  ++engine_.statistics.prefill_passes;
+  engine_.language.prefill(input, common, engine_.workspace, interrupt_of(sequence.stop()));
+  engine_.count([](Statistics& s) { ++s.prefill_passes; });
   engine_.prefixes.keep(std::move(prefix));
 }
 
 /// One forward pass, and what its rows make of it.
 LA_INLINE void Scheduler::step() {
-  for (Entry& entry : running_)
-    if (entry.sequence->stop_requested()) entry.sequence->cancel();
   std::vector<Sequence*> pass;
   {
-    const std::lock_guard lock(engine_.mutex);
+    engine_.mutex.lock(interrupt_of_all());
+    const std::lock_guard lock(engine_.mutex, std::adopt_lock);
     pass = choose();
     try {
       if (!pass.empty()) forward(pass);
+    } catch (const Interrupted&) {
+      for (Sequence* sequence : pass) sequence->cancel();
     } catch (...) {
       for (Sequence* sequence : pass) sequence->fail(std::current_exception());
     }
@@ -167,8 +208,11 @@ LA_INLINE std::vector<Sequence*> Scheduler::choose() {
       if (prompt_tokens > 0) continue;
       try {
         const SequenceInput input = sequence.input();
-        engine_.language.prefill(input, input.cache->length() + kPrefillChunk, engine_.workspace);
-        ++engine_.statistics.prefill_passes;
+        engine_.language.prefill(input, input.cache->length() + kPrefillChunk, engine_.workspace,
+                                 interrupt_of(sequence.stop()));
+        engine_.count([](Statistics& s) { ++s.prefill_passes; });
+      } catch (const Interrupted&) {
+        sequence.cancel();
       } catch (...) {
         sequence.fail(std::current_exception());
       }
@@ -193,7 +237,10 @@ LA_INLINE void Scheduler::forward(const std::vector<Sequence*>& pass) {
   const Workspace::Scope scope(engine_.workspace);
   const Matrix logits = engine_.workspace.matrix(rows, vocabulary);
   engine_.weights.require_whole();  // where the weights' file was cut short, before it is read and after
-  engine_.language.forward(inputs, engine_.workspace, logits);
+  engine_.language.forward(inputs, engine_.workspace, logits, [&] {  // when nobody wants it any more
+    return std::all_of(pass.begin(), pass.end(),
+                       [](const Sequence* sequence) { return sequence->stop_requested(); });
+  });
   engine_.weights.require_whole();
   host_.resize(std::size_t(logits.size()));
   const auto download = [&] { ops.download(logits.data, host_.data(), host_.size() * sizeof(float)); };
@@ -212,10 +259,11 @@ LA_INLINE void Scheduler::forward(const std::vector<Sequence*>& pass) {
   }
   download();
 
-  Statistics& s = engine_.statistics;
-  ++s.passes;
-  s.rows += i64(pass.size());
-  s.max_rows = std::max(s.max_rows, i64(pass.size()));
+  engine_.count([&](Statistics& s) {
+    ++s.passes;
+    s.rows += i64(pass.size());
+    s.max_rows = std::max(s.max_rows, i64(pass.size()));
+  });
 }
 
 /// The prompt stays for the next question on its pictures, unless what is kept already served most of it.

@@ -42,6 +42,9 @@ class Scheduler {
     std::unique_ptr<Sequence> sequence;
   };
 
+  void cancel_stopped();
+  bool idle() const;
+  Interrupt interrupt_of_all() const;
   void pull(const LiveSource& source, const Sink& sink);
   void prepare(Request request, const Sink& sink);
   void admit();

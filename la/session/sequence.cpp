@@ -16,17 +16,24 @@ LA_INLINE Sequence::Sequence(Engine& engine, Request request, const BatchOptions
   const i64 target = options_.boxes_on ? *options_.boxes_on : named_image(result_.query, images).value_or(0);
   if (target < 0 || target >= images)
     fail_usage("boxes_on: expected one of ", images, " pictures, counted from 0, found ", target);
-  encode(engine, request, batch.share_vision);
-
-  std::vector<i64> row_counts;
-  for (const EncodedImage& image : images_) row_counts.push_back(image.rows.shape[0]);
+  const std::vector<i64> row_counts = read(engine, request);
   Prompt prompt =
       build_prompt(tokenizer_, engine.config.tokens, request.question, row_counts, options_.prompt_style);
-  place(prompt.images);
   const i64 length = i64(prompt.ids.size()), longest = tokenizer_.model_max_length();
   generation_ = std::make_unique<Generation>(
       engine.config.tokens, options_.generation, std::move(prompt.ids), longest,
       PassCost{engine.ops->rows_per_read(engine.weights.bytes), batch.batch_size});
+  result_.prompt_tokens = length;
+
+  // The last step may start one token below the limit, and then adds a whole window.
+  max_tokens_ = length + std::min(options_.generation.max_new_tokens, longest - length) + kBlockSize;
+  cache_ = engine.language.make_cache();
+  if (kv_bytes(0) > engine.kv_budget.limit())
+    fail_usage("kv_budget_bytes: a prompt of ", length, " tokens and ", max_tokens_ - length - kBlockSize,
+               " new ones take ", kv_bytes(0), " bytes, the budget is ", engine.kv_budget.limit());
+
+  encode(engine, request, batch.share_vision);
+  place(prompt.images);
   const EncodedImage& shown = images_[std::size_t(target)];
   const auto decode_label = [&tokenizer = tokenizer_](std::span<const std::int32_t> ids) {
     return tokenizer.decode(ids);
@@ -36,28 +43,33 @@ LA_INLINE Sequence::Sequence(Engine& engine, Request request, const BatchOptions
       options_.generation.stop == StopPolicy::guarded ? Repeats::dropped : Repeats::kept);
   result_.width = shown.width;
   result_.height = shown.height;
-  result_.prompt_tokens = length;
+}
 
-  // The last step may start one token below the limit, and then adds a whole window.
-  max_tokens_ = length + std::min(options_.generation.max_new_tokens, longest - length) + kBlockSize;
-  cache_ = engine.language.make_cache();
-  if (kv_bytes(0) > engine.kv_budget.limit())
-    fail_usage("kv_budget_bytes: a prompt of ", length, " tokens and ", max_tokens_ - length - kBlockSize,
-               " new ones take ", kv_bytes(0), " bytes, the budget is ", engine.kv_budget.limit());
+/// Reads files in place of their names; the rows that each picture has, or will have.
+LA_INLINE std::vector<i64> Sequence::read(Engine& engine, Request& request) {
+  std::vector<i64> row_counts;
+  for (ImageSource& source : request.images) {
+    if (const auto* path = std::get_if<std::string>(&source)) source = load_image(*path, request.load);
+    if (const auto* encoded = std::get_if<EncodedImage>(&source)) {
+      const ConstMatrix& rows = encoded->rows;
+      if (!rows.data || rows.shape[1] != engine.config.text.hidden_size)
+        fail_usage("request: expected a picture encoded with this model, found one of ", rows.shape[0],
+                   " rows of ", rows.shape[1], " values");
+      row_counts.push_back(rows.shape[0]);
+      continue;
+    }
+    const ImageView view = view_of(source);
+    require_pixels(view, "picture");
+    row_counts.push_back(engine.encoded_rows(view.width, view.height, request.max_side));
+  }
+  return row_counts;
 }
 
 LA_INLINE void Sequence::encode(Engine& engine, Request& request, bool share_vision) {
   for (ImageSource& source : request.images) {
-    if (const auto* path = std::get_if<std::string>(&source)) source = load_image(*path, request.load);
-    if (const auto* image = std::get_if<Image>(&source))
-      source = engine.encode(*image, request.max_side, share_vision);
-    else if (const auto* view = std::get_if<ImageView>(&source))
-      source = engine.encode(*view, request.max_side, share_vision);
+    if (!std::holds_alternative<EncodedImage>(source))
+      source = engine.encode(view_of(source), request.max_side, share_vision, interrupt_of(options_.stop));
     images_.push_back(std::get<EncodedImage>(source));
-    const ConstMatrix& rows = images_.back().rows;
-    if (!rows.data || rows.shape[1] != engine.config.text.hidden_size)
-      fail_usage("request: expected a picture encoded with this model, found one of ", rows.shape[0],
-                 " rows of ", rows.shape[1], " values");
     result_.preprocess_seconds += images_.back().preprocess_seconds;
     result_.vision_seconds += images_.back().vision_seconds;
   }

@@ -18,7 +18,7 @@ class Sequence {
 
   /// Reads and encodes the pictures, and builds the prompt. Takes the engine's mutex.
   /// error: an unreadable picture, a bad question (see build_prompt), bad options (see Generation), more tokens than
-  /// the key/value budget holds
+  /// the key/value budget holds; all that is known before the pictures are encoded. Interrupted, by the request's stop
   Sequence(Engine& engine, Request request, const BatchOptions& batch, OnItem on_item);
 
   // What the scheduler asks
@@ -59,6 +59,7 @@ class Sequence {
   Outcome take_outcome();
 
  private:
+  std::vector<i64> read(Engine& engine, Request& request);
   void encode(Engine& engine, Request& request, bool share_vision);
   void place(const std::vector<ImageSpan>& spans);
   void drop_drafts(i64 vocabulary);

@@ -67,8 +67,13 @@ LA_INLINE Engine& Session::engine() const {
   return *engine_;
 }
 
-LA_INLINE EncodedImage Session::encode(const ImageView& image, i64 max_side) {
-  return engine().encode(image, max_side, true);
+LA_INLINE EncodedImage Session::encode(const ImageView& image, i64 max_side, const StopToken& stop) {
+  Engine& engine = this->engine();
+  try {
+    return engine.encode(image, max_side, true, interrupt_of(stop));
+  } catch (const Interrupted&) {
+    throw Error("picture: its encoding was stopped", ErrorKind::cancelled);
+  }
 }
 
 LA_INLINE Result Session::ground(const EncodedImage& image, std::string_view phrase,

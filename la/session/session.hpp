@@ -32,9 +32,10 @@ class Session {
   ~Session();
 
   /// Runs the vision tower on an Image, or a view of pixels anywhere, unless the same picture was encoded a short while ago.
-  /// error: a picture whose sides cannot be used, see plan_size and require_pixels
+  /// error: a picture whose sides cannot be used, see plan_size and require_pixels, or that no prompt can hold
   /// max_side: shrink a larger picture first (0: never); boxes stay in pixels of the picture given
-  EncodedImage encode(const ImageView& image, i64 max_side = 0);
+  /// stop: ends it between two chunks of a layer, with an error of kind cancelled
+  EncodedImage encode(const ImageView& image, i64 max_side = 0, const StopToken& stop = {});
 
   /// Where is this one thing?
   Result ground(const EncodedImage& image, std::string_view phrase, const AskOptions& options = {});
@@ -65,6 +66,7 @@ class Session {
   /// options.on_item and on_result are not called: each request brings its own.
   void answer(LiveQueue& queue, const BatchOptions& options = {});
 
+  /// Never waits for a pass.
   Statistics statistics() const;
   const ModelConfig& config() const;
   const Tokenizer& tokenizer() const;

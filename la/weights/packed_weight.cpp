@@ -11,11 +11,12 @@ LA_INLINE PanelFormat PackedWeight::choose_format(std::span<const WeightPart> pa
   return detail::choose_format(parts, format);
 }
 
-LA_INLINE PackedWeight::PackedWeight(PanelFormat format, i64 outputs, i64 inputs)
+LA_INLINE PackedWeight::PackedWeight(PanelFormat format, i64 outputs, i64 inputs,
+                                     const std::shared_ptr<MemoryResource>& memory)
     : Weight(outputs, inputs),
       format_(format),
       stride_(la::panel_bytes(format, inputs)),
-      own_(std::size_t(panel_count(outputs)) * stride_),
+      own_(std::size_t(panel_count(outputs)) * stride_, memory),
       panels_(own_.data()) {}
 
 LA_INLINE PackedWeight::PackedWeight(const StoredPanels& stored)
@@ -26,12 +27,13 @@ LA_INLINE PackedWeight::PackedWeight(const StoredPanels& stored)
       panels_(stored.panels->bytes.data()) {}
 
 LA_INLINE std::unique_ptr<PackedWeight> PackedWeight::pack(std::span<const WeightPart> parts,
-                                                           WeightFormat format, Team* team) {
+                                                           WeightFormat format, Team* team,
+                                                           const std::shared_ptr<MemoryResource>& memory) {
   const detail::PanelSource source(parts, format);
   const StoredPanels* mapped = source.mapped();
-  auto packed =
-      mapped ? std::make_unique<PackedWeight>(*mapped)
-             : std::make_unique<PackedWeight>(source.format(), source.shape().outputs, source.shape().inputs);
+  auto packed = mapped ? std::make_unique<PackedWeight>(*mapped)
+                       : std::make_unique<PackedWeight>(source.format(), source.shape().outputs,
+                                                        source.shape().inputs, memory);
   packed->set_bias(source.bias());
   if (mapped) return packed;
 

@@ -20,12 +20,14 @@ class PackedWeight final : public Weight {
   /// of a packed file are mapped. Everything else (F32, F16, parts of different types, other groups) becomes f32, which
   /// is exact. q8 and q4 round each group of floats to nearest, q4 in groups of 32.
   static std::unique_ptr<PackedWeight> pack(std::span<const WeightPart> parts, WeightFormat format,
-                                            Team* team);
+                                            Team* team,
+                                            const std::shared_ptr<MemoryResource>& memory = nullptr);
   /// The format that pack chooses.
   static PanelFormat choose_format(std::span<const WeightPart> parts, WeightFormat format);
 
   /// Panels to be filled by the caller.
-  PackedWeight(PanelFormat format, i64 outputs, i64 inputs);
+  PackedWeight(PanelFormat format, i64 outputs, i64 inputs,
+               const std::shared_ptr<MemoryResource>& memory = nullptr);
   /// Panels used where they lie.
   explicit PackedWeight(const StoredPanels& stored);
 

@@ -215,3 +215,54 @@ TEST_CASE(
   make_cache(cache.str(), "models--nvidia--LocateAnything-3B", "tests/checkpoints/odd");
   CHECK(is_odd(summary(with(environment, {}))));
 }
+
+TEST_CASE("ground: a revision of a model is opened by --revision or behind its id, and the answer names it") {
+  TemporaryDirectory cache;
+  const std::filesystem::path model = std::filesystem::path(cache.str()) / "models--acme--two";
+  for (const auto& [commit, checkpoint] :
+       {std::pair("aaaa", "data/shapes"), std::pair("bbbb", "tests/checkpoints/odd")}) {
+    std::filesystem::create_directories(model / "snapshots" / commit);
+    for (const auto& file : std::filesystem::directory_iterator(source(checkpoint)))
+      std::filesystem::create_symlink(file.path(), model / "snapshots" / commit / file.path().filename());
+  }
+  std::filesystem::create_directories(model / "refs");
+  std::ofstream(model / "refs" / "main") << "aaaa";
+  std::ofstream(model / "refs" / "v2") << "bbbb";
+  const std::map<std::string, std::string> environment{{"HF_HUB_CACHE", cache.str()}};
+  CHECK(!is_odd(summary(with(environment, {"--model-id", "acme/two"}))));
+  for (const std::string revision : {"v2", "bbbb"}) {
+    CHECK(is_odd(summary(with(environment, {"--model-id", "acme/two", "--revision", revision}))));
+    CHECK(is_odd(summary(with(environment, {"--model-id", "acme/two@" + revision}))));
+  }
+
+  const std::string named = R"("model":{"name":"acme/two","revision":"aaaa","weights":"bf16","digest":")";
+  const Outcome cached = run(with(environment, {"--model-id", "acme/two", "--json", "--max-tokens", "4"}));
+  CHECK(cached.out.find(named) != std::string::npos);
+  const Outcome bundled =
+      run(with({}, {"--model-dir", source("data/shapes"), "--json", "--max-tokens", "4"}));
+  CHECK(bundled.out.find(R"("model":{"name":"shapes","weights":"bf16","digest":")") != std::string::npos);
+
+  const auto refusal = [](const std::map<std::string, std::string>& variables,
+                          const std::vector<std::string>& flags) {
+    const Outcome outcome = run(with(variables, flags));
+    return std::to_string(outcome.status) + " " + outcome.last_error();
+  };
+  const std::string unknown = refusal(environment, {"--model-id", "acme/two", "--revision", "v3"});
+  CHECK_MESSAGE(unknown.starts_with("1 ground: acme/two@v3: not whole in the Hugging Face cache; missing: "),
+                unknown);
+  CHECK(refusal(environment, {"--revision", "v3"})
+            .starts_with("1 ground: nvidia/LocateAnything-3B@v3: not in the Hugging Face cache"));
+  CHECK(refusal(environment, {"--model-id", "acme/two@v2", "--revision", "v2"}) ==
+        "2 ground: --revision: expected an id without one, found --model-id acme/two@v2");
+  CHECK(refusal({}, {"--model-dir", "x", "--revision", "v2"}) ==
+        "2 ground: --revision: expected a model by its id, found --model-dir x");
+  CHECK(refusal({{"LA_MODEL_DIR", "x"}}, {"--revision", "v2"}) ==
+        "2 ground: --revision: expected a model by its id, found $LA_MODEL_DIR x");
+}
+
+TEST_CASE("every program with a model has --revision") {
+  for (const std::string program : {"ground", "batch", "camera", "quantize"}) {
+    const Outcome help = run({{std::string(LA_BUILD_ROOT) + "/examples/" + program, "--help"}, {}});
+    CHECK_MESSAGE(help.out.find("\n  --revision ") != std::string::npos, program);
+  }
+}

@@ -151,7 +151,8 @@ TEST_CASE("ground: a picture from stdin") {
 TEST_CASE("ground: a JPEG is turned upright unless --no-exif") {
   const Outcome upright = ground({"--json", "--image", kTurned, "--phrase", "pink diamond"});
   CHECK(iou(first_box(upright), find(scenes::turned_image(), "pink diamond").box()) > 0.7);
-  const Outcome stored = ground({"--json", "--image", kTurned, "--phrase", "green cross", "--no-exif"});
+  const Outcome stored =
+      ground({"--json", "--image", kTurned, "--phrase", "green cross", "--no-exif", "--revision"});
   REQUIRE(stored.status == 0);
   const Answers a(upright.out), b(stored.out);
   CHECK(integer(a[0], "width") == 168);
@@ -229,7 +230,7 @@ TEST_CASE("ground: --help has every flag, --version a number") {
                            "--threads",     "--annotate",       "--font",
                            "--json",        "--warmup",         "--dry",
                            "--max-memory",  "--version",        "--help",
-                           "--no-exif"})
+                           "--no-exif",     "--revision"})
     CHECK_MESSAGE(contains(help.out, "\n  " + std::string(flag) + " "), flag);
   const Outcome version = ground({"--version"});
   CHECK(version.status == 0);

@@ -1,6 +1,6 @@
 #!/bin/sh
-# What other programs bring along: macros of la's names, traps for invalid numbers, and a compiler that is told another
-# standard, which is one error.
+# What other programs bring along: macros of la's names, traps for invalid numbers, -ffast-math, and a compiler that is told
+# another standard, which is one error.
 # usage: strangers_test.sh SOURCE COMPILER...
 set -eu
 source=$1
@@ -14,6 +14,9 @@ for compiler in "$@"; do
   "$compiler" -std=c++20 -O1 -march=native -pthread -I"$source" "$source/tests/headers/macros.cpp" -o "$work/macros" \
     -lsimdjson -lutf8proc
   "$work/macros" "$source/data/shapes" "$source/data/pictures/shapes.png"
+  "$compiler" -std=c++20 -O2 -ffast-math -I"$source" "$source/tests/headers/fast_math.cpp" -o "$work/fast" -pthread -lsimdjson \
+    -lutf8proc
+  "$work/fast"
   echo '#include <la/la.hpp>' >"$work/old.cpp"
   ! "$compiler" -std=c++17 -fsyntax-only -I"$source" "$work/old.cpp" 2>"$work/log" ||
     { echo "FAILED: $compiler takes C++17"; exit 1; }

@@ -41,13 +41,21 @@ check_program() {
 }
 
 DESTDIR=$stage meson install -C "$build" --no-rebuild --quiet
+# Somewhere else than it was installed: nothing may know the old place.
+header=$(find "$stage" -path '*/la/la.hpp')
+[ -n "$header" ] || fail "la/la.hpp was not installed"
+prefix=$(cd "$(dirname "$header")/../../.." && pwd)
+mv "$prefix" "$root/moved"
+find "$root/moved" -name '*.pc' -o -name 'la-config*.cmake' | xargs grep -l -e "${prefix#"$stage"}/" &&
+  fail 'package files name the place that la was installed to'
+stage=$root/moved
 pkgconfig=$(dirname "$(find "$stage" -name la.pc)")
 header=$(find "$stage" -path '*/la/la.hpp')
 [ -n "$header" ] || fail "la/la.hpp was not installed"
 include=$(dirname "$(dirname "$header")")
 
 if have pkg-config 'use through pkg-config'; then
-  export PKG_CONFIG_PATH="$pkgconfig" PKG_CONFIG_SYSROOT_DIR="$stage"
+  export PKG_CONFIG_PATH="$pkgconfig"
   # shellcheck disable=SC2046,SC2086
   $compiler -std=c++20 $(pkg-config --cflags la) "$source/examples/embed.cpp" -o "$root/by_pkg_config" $(pkg-config --libs la)
   check_program "$root/by_pkg_config" 'use through pkg-config'
@@ -61,7 +69,7 @@ EOF
   quietly meson setup "$root/meson/build" "$root/meson"
   quietly meson compile -C "$root/meson/build"
   check_program "$root/meson/build/embed" "use through Meson's dependency('la')"
-  unset PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR
+  unset PKG_CONFIG_PATH
 fi
 
 if have cmake 'use through CMake'; then
@@ -69,12 +77,20 @@ if have cmake 'use through CMake'; then
   cat >"$root/cmake/CMakeLists.txt" <<EOF
 cmake_minimum_required(VERSION 3.16)
 project(consumer CXX)
-find_package(la REQUIRED)
+find_package(la \${LA_WANTED} REQUIRED)
 add_executable(embed "$source/examples/embed.cpp")
 target_link_libraries(embed la::la)
 EOF
   config=$(dirname "$(find "$stage" -name la-config.cmake)")
-  quietly cmake -S "$root/cmake" -B "$root/cmake/build" -Dla_DIR="$config"
+  version=$(sed -n 's/.*define LA_VERSION "\([0-9.]*\)".*/\1/p' "$source/la/version.hpp")
+  minor=${version#*.}
+  minor=${minor%%.*}
+  quietly cmake -S "$root/cmake" -B "$root/cmake/build" -Dla_DIR="$config" "-DLA_WANTED=${version%.*}"
+  for wanted in "${version%%.*}.$((minor + 1))" "$((${version%%.*} + 1))"; do
+    ! cmake -S "$root/cmake" -B "$root/cmake/refused" -Dla_DIR="$config" "-DLA_WANTED=$wanted" >"$root/log" 2>&1 ||
+      fail "find_package(la $wanted) takes version $version"
+    grep -q "compatible with requested version \"$wanted\"" "$root/log" || { cat "$root/log"; fail "find_package(la $wanted)"; }
+  done
   quietly cmake --build "$root/cmake/build"
   check_program "$root/cmake/build/embed" 'use through CMake'
 fi
