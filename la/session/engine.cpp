@@ -25,10 +25,6 @@
 #endif
 
 namespace la::inline LA_ABI {
-<<<<<<< HEAD
-LA_INLINE std::shared_ptr<cuda::Driver> choose_card(const SessionOptions& options,
-                                                    const CheckpointFiles& source) {
-=======
 namespace detail {
 
 inline PixelSize size_in_limit(i64 width, i64 height, i64 max_side) {
@@ -40,11 +36,10 @@ void log(const SessionOptions& options, const Parts&... parts) {
   if (options.log) options.log(concat(parts...));
 }
 
-/// The driver of the card to run on; null: none.
-/// error: a card was asked for and cannot be had
-inline std::shared_ptr<cuda::Driver> choose_card(const SessionOptions& options,
-                                                 const CheckpointFiles& source) {
->>>>>>> main
+}  // namespace detail
+
+LA_INLINE std::shared_ptr<cuda::Driver> choose_card(const SessionOptions& options,
+                                                    const CheckpointFiles& source) {
   const Device device = parse_device("device", options.device);
   const bool requested = device.kind == Device::Kind::cuda;
   if (device.kind == Device::Kind::cpu || options.backend == Backend::reference) return nullptr;
@@ -59,22 +54,18 @@ inline std::shared_ptr<cuda::Driver> choose_card(const SessionOptions& options,
     plan.width = plan.height = 1024;
     plan.card = true;
     const std::size_t needed =
-<<<<<<< HEAD
         estimate_memory(Checkpoint::open(source), ModelConfig::load(source), plan).device.total();
     for (int i = 0; i < cards; ++i) try {
-        if (auto card = cuda::open_card(i); card->free_bytes() >= needed) return card;
-      } catch (const Error&) {  // one that is too old, say
+        auto card = cuda::open_card(i);
+        const std::size_t free = card->free_bytes();
+        if (free >= needed) return card;
+        detail::log(options, "device: card ", i, " has ", free, " bytes free, the model takes ", needed);
+      } catch (const Error& error) {  // one that is too old, say
+        detail::log(options, "device: ", error.what());
       }
-  } catch (const Error&) {  // no driver: the processor runs everything
-=======
-        estimate_memory(Checkpoint::open(source), ModelConfig::load(source), plan).total();
-    auto card = cuda::open_card(0);
-    const std::size_t free = card->free_bytes();
-    if (free >= needed) return card;
-    log(options, "device: the processor: card 0 has ", free, " bytes free, the model takes ", needed);
-  } catch (const Error& error) {  // no driver, no card, or one that is too old
-    log(options, "device: the processor: ", error.what());
->>>>>>> main
+    detail::log(options, "device: the processor");
+  } catch (const Error& error) {  // no driver
+    detail::log(options, "device: the processor: ", error.what());
   }
 #else
   static_cast<void>(source);
