@@ -147,7 +147,7 @@ def main():
         print(f"{options.connections} connections, all mixed: {load.rate():.1f} questions/s ({load.rate() / alone.rate():.2f} times one), "
               f"p50 {load.quantile(0.5):.0f} ms, p99 {load.quantile(0.99):.0f} ms")
         print(f"{sum(load.counts.values())} requests in {load.seconds:.0f} s: " + ", ".join(f"{n} {kind}" for kind, n in load.counts.most_common()))
-        print(f"resident memory: {second:.1f} MB in the second minute, {last:.1f} MB in the last ({100 * (last / second - 1):+.1f} %)")
+        print(f"resident memory: {second:.1f} MB from second {minute:.0f} on, {last:.1f} MB in the last {minute:.0f} s ({100 * (last / second - 1):+.1f} %)")
         wrong = alone.wrong + load.wrong
         for what, count in wrong.most_common(10):
             print(f"not expected, {count} times: {what}")
