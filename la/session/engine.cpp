@@ -48,7 +48,6 @@ LA_INLINE std::shared_ptr<cuda::Driver> choose_card(const SessionOptions& option
   if (options.activations == ActivationFormat::q8 || !options.isa.empty()) return nullptr;
   try {
     const int cards = cuda::card_count();
-    if (cards == 0) return nullptr;
     MemoryPlan plan;
     plan.weights = options.weights;
     plan.width = plan.height = 1024;
