@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "../core/team.hpp"
 #include "../model/model_weights.hpp"
 #include "../ops/ops.hpp"
 
@@ -21,8 +22,10 @@ struct SessionOptions {
   /// cpu, cuda, cuda:N, or auto: the first card whose free memory holds the model, else cpu. A card takes activations as
   /// bf16, unless they are f32.
   std::string device = "cpu";
-  std::string isa{};    ///< of the cpu backend, see kernels::select_isa
-  int threads = 0;      ///< 0: default_threads()
+  std::string isa{};  ///< of the cpu backend, see kernels::select_isa
+  int threads = 0;    ///< 0: default_threads()
+  std::shared_ptr<Team>
+      team{};           ///< its threads are used, with those of whoever shares it; none: a team of its own
   Progress progress{};  ///< while weights are packed
   /// Puts something around the backend, to watch what it does.
   std::function<std::unique_ptr<Ops>(std::unique_ptr<Ops>)> wrap_ops{};
