@@ -125,20 +125,31 @@ inline void attend_part(const Attention& a, const float* q, float* scores, i64 b
   }
 }
 
-/// Adds the part that begins with key `first` to those before it; a row that ends before has nothing of it.
+/// Adds the part that begins with key `first` to those before it; a row that ends before has nothing of it. Whichever of
+/// the two has the largest score keeps its sums, the other's are scaled.
 inline void merge_part(const Attention& a, const PartState& all, i64 first, const PartState& part) noexcept {
+  static_assert(kAttentionRows % kLanes == 0);
   const i64 padded = (a.d + 15) / 16 * 16;
+  float factors[kAttentionRows];
+  for (i64 r = 0; r < kAttentionRows; ++r) {
+    const float gap = r < a.rows ? part.rows[r].max - all.rows[r].max : 0.0f;
+    factors[r] = gap > 0 ? -gap : gap;
+  }
+  for (i64 r = 0; r < a.rows; r += kLanes) store(factors + r, exp_fast(load(factors + r)));
   for (i64 r = 0; r < a.rows; ++r) {
     if (first >= end_of(a.visible[r])) continue;
     RowState &sum = all.rows[r], &more = part.rows[r];
-    const float max = more.max > sum.max ? more.max : sum.max;
-    const V old_factor = exp_fast(V(sum.max - max)), new_factor = exp_fast(V(more.max - max));
-    store(sum.sum, fma(load(sum.sum), old_factor, load(more.sum) * new_factor));
-    sum.max = max;
+    const V factor(factors[r]);
     float* o = all.out + r * padded;
     const float* p = part.out + r * padded;
-    for (i64 d = 0; d < padded; d += kLanes)
-      store(o + d, fma(load(o + d), old_factor, load(p + d) * new_factor));
+    if (more.max > sum.max) {
+      store(sum.sum, fma(load(sum.sum), factor, load(more.sum)));
+      sum.max = more.max;
+      for (i64 d = 0; d < padded; d += kLanes) store(o + d, fma(load(o + d), factor, load(p + d)));
+    } else {
+      store(sum.sum, fma(load(more.sum), factor, load(sum.sum)));
+      for (i64 d = 0; d < padded; d += kLanes) store(o + d, fma(load(p + d), factor, load(o + d)));
+    }
   }
 }
 

@@ -22,7 +22,11 @@ class Phase {
   /// those that others wait for.
   template <class Body>
   Phase(i64 n, i64 min_items, const Body& body, i64 singly = 0) noexcept
-      : n_(n), min_items_(min_items), singly_(singly), body_(&body), call_([](const void* b, i64 begin, i64 end, int worker) {
+      : n_(n),
+        min_items_(min_items),
+        singly_(singly),
+        body_(&body),
+        call_([](const void* b, i64 begin, i64 end, int worker) {
           (*static_cast<const Body*>(b))(begin, end, worker);
         }) {}
 
