@@ -4,7 +4,9 @@ set -eu
 cd "$(dirname "$0")/.."
 sh examples/setup.sh tests
 status=0
-meson test -C build --print-errorlogs --num-processes 1 || status=$?
+processes=$(nproc)
+[ "$processes" -le 4 ] || processes=4  # each has threads of its own
+meson test -C build --print-errorlogs --num-processes "$processes" || status=$?
 python3 - build/meson-logs/testlog.json <<'PY'
 import json, sys
 count = {"passed": 0, "failed": 0, "skipped": 0}

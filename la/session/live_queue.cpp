@@ -21,13 +21,20 @@ LA_INLINE LiveQueue::Pushed LiveQueue::push(Request request, OnResult on_result,
     }
   }
   changed_.notify_one();
-  for (Entry& entry : cancelled) {
-    Result nothing;
-    nothing.query = entry.request.question.text();
-    nothing.stop = StopReason::cancelled;
-    entry.on_result(std::move(nothing));
-  }
+  tell_cancelled(cancelled);
   return pushed;
+}
+
+LA_INLINE bool LiveQueue::full() {
+  std::deque<Entry> cancelled;
+  bool full = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (waiting_ >= capacity_) cancelled = take_cancelled();
+    full = waiting_ >= capacity_;
+  }
+  tell_cancelled(cancelled);
+  return full;
 }
 
 LA_INLINE void LiveQueue::close() {
@@ -69,6 +76,15 @@ LA_INLINE std::deque<LiveQueue::Entry> LiveQueue::take_cancelled() {
   }
   waiting_ -= cancelled.size();
   return cancelled;
+}
+
+LA_INLINE void LiveQueue::tell_cancelled(std::deque<Entry>& cancelled) {
+  for (Entry& entry : cancelled) {
+    Result nothing;
+    nothing.query = entry.request.question.text();
+    nothing.stop = StopReason::cancelled;
+    entry.on_result(std::move(nothing));
+  }
 }
 
 }  // namespace la::inline LA_ABI

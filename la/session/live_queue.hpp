@@ -38,12 +38,15 @@ class LiveQueue {
   void close();
   /// Requests whose turn has not come.
   std::size_t waiting() const;
+  /// Whether a push would find no room, were it made now. Those that nobody waits for any more leave first.
+  bool full();
 
   /// For who answers: the next request, or why there is none. With Wait::yes never Absent::for_now.
   std::variant<Entry, Absent> take(Wait wait);
 
  private:
   std::deque<Entry> take_cancelled();
+  static void tell_cancelled(std::deque<Entry>& cancelled);
 
   const std::size_t capacity_;
   mutable std::mutex mutex_;

@@ -68,7 +68,7 @@ inline StopReason graver(StopReason a, StopReason b) {
 }  // namespace detail
 
 LA_INLINE NextRequest Parts::next(Wait wait) {
-  while (!open_ || open_->asked == open_->parts()) {
+  while (!open_) {
     NextRequest next = source_(wait);
     auto* request = std::get_if<Request>(&next);
     if (!request) return next;
@@ -90,7 +90,9 @@ LA_INLINE NextRequest Parts::next(Wait wait) {
   }
   const std::size_t part = open_->asked++;
   running_[given_++] = {open_, part};
-  return request_of(*open_, part);
+  Request request = request_of(*open_, part);
+  if (open_->asked == open_->parts()) open_.reset();  // while a queue is empty, pictures must not be kept
+  return request;
 }
 
 LA_INLINE void Parts::divide(Whole& whole) const {
@@ -126,7 +128,8 @@ LA_INLINE Request Parts::request_of(Whole& whole, std::size_t part) const {
   const std::vector<std::string>& group = whole.groups[part % whole.groups.size()];
   request.question = group.empty() ? whole.request.question : detect_question(group);
   request.options = whole.request.options;
-  request.options.on_item = {};  // items are known when all parts are
+  request.options.on_item = {};    // items are known when all parts are
+  request.options.on_tokens = {};  // texts of parts would mix
   request.load = whole.request.load;
   request.max_side = whole.request.max_side;
   return request;

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -49,6 +50,8 @@ struct AskOptions {
   i64 categories_per_question = kCategoriesPerQuestion;
   /// Called with each item as soon as its `</box>` is decoded.
   std::function<void(const Item&)> on_item;
+  /// Called with the ids that a step has added, before the items that end there. Not of a request asked in parts.
+  std::function<void(std::span<const std::int32_t>)> on_tokens;
   /// Called with the logits of each step, before sampling changes them; in slow mode a row at a time, and only those
   /// that tokens were chosen from, whether there are drafts or not. It must not use the session.
   std::function<void(ConstMatrix)> on_logits;

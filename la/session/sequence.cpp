@@ -120,6 +120,8 @@ LA_INLINE void Sequence::accept(Matrix rows, Team& team) {
 }
 
 LA_INLINE void Sequence::parse() {
+  const std::span<const std::int32_t> added = std::span(generation_->output()).subspan(parsed_);
+  if (options_.on_tokens && !added.empty()) options_.on_tokens(added);
   for (; parsed_ < generation_->output().size(); ++parsed_) {
     const auto item = parser_->feed(generation_->output()[parsed_], generation_->evidence()[parsed_]);
     if (!item || item->score < options_.min_score) continue;

@@ -6,6 +6,7 @@ set -eu
 source=$1 directory=$2
 root=$directory/root
 packages="g++ meson ninja-build pkg-config libsimdjson-dev libutf8proc-dev libstb-dev libxsimd-dev libeigen3-dev
+  libcpp-httplib-dev
   doctest-dev clang libomp-dev libc++-dev libc++abi-dev"
 complete=$directory/complete.$(echo "$packages" | cksum | cut -d " " -f 1)
 
@@ -42,7 +43,7 @@ mkdir -p "$root/la"
 (cd "$source" && tar -c --exclude=./build --exclude=./.git --exclude=./shared .) | tar -x -C "$root/la"
 
 [ -f "$root/la/build/build.ninja" ] || inside meson setup /la/build /la >/dev/null
-inside ninja -C /la/build examples/ground examples/batch examples/quantize tests/signature tests/goldens >"$directory/log" 2>&1 ||
+inside ninja -C /la/build examples/ground examples/batch examples/quantize examples/serve tests/signature tests/goldens >"$directory/log" 2>&1 ||
   { grep -B 2 -A 20 FAILED "$directory/log" || tail -n 40 "$directory/log"; exit 1; }
 echo "ok: $(inside g++ --version | head -n 1) builds the programs"
 inside /la/build/examples/ground --json | grep -q '"kind":"box"'

@@ -1,6 +1,8 @@
 #include "../../la/session/live_queue.hpp"
 
+#include <chrono>
 #include <condition_variable>
+#include <memory>
 #include <mutex>
 #include <thread>
 
@@ -101,6 +103,7 @@ TEST_CASE("live queue: requests from four threads, pushed while others run, get 
   LiveQueue queue(kAll);
   Results results(kAll);
   std::vector<std::vector<float>> streamed(kAll);
+  std::vector<std::vector<std::int32_t>> ids(kAll);
   {
     const Answering answering(session, queue);
     std::vector<std::thread> threads;
@@ -109,6 +112,9 @@ TEST_CASE("live queue: requests from four threads, pushed while others run, get 
         for (std::size_t i = t * kEach; i < (t + 1) * kEach; ++i) {
           Request request = request_of(i);
           request.options.on_item = [&streamed, i](const Item& item) { streamed[i].push_back(item.score); };
+          request.options.on_tokens = [&ids, i](std::span<const std::int32_t> added) {
+            ids[i].insert(ids[i].end(), added.begin(), added.end());
+          };
           CHECK(queue.push(std::move(request), results.at(i), std::to_string(t)) ==
                 LiveQueue::Pushed::accepted);
         }
@@ -121,6 +127,7 @@ TEST_CASE("live queue: requests from four threads, pushed while others run, get 
     const Result& got = results.wait()[i];
     CHECK(got.error == "");
     CHECK(got.token_ids == want[i].token_ids);
+    CHECK(ids[i] == want[i].token_ids);
     REQUIRE(got.items.size() == want[i].items.size());
     REQUIRE(streamed[i].size() == want[i].items.size());
     for (std::size_t k = 0; k < want[i].items.size(); ++k) {
@@ -179,6 +186,24 @@ TEST_CASE("live queue: a cancelled row gives its place and its keys and values b
   CHECK(session.statistics().kv_bytes == 0);
 }
 
+TEST_CASE("live queue: nothing of a request outlives its result while the queue is empty") {
+  Session session = one_thread();
+  LiveQueue queue(4);
+  const auto held = std::make_shared<int>();
+  Results results(2);
+  for (std::size_t i = 0; i < 2; ++i) {
+    Request request = request_of(i);
+    if (i == 1) request.categories = {"red circle", "green star"};  // in two parts
+    request.options.on_item = [held](const Item&) {};
+    queue.push(std::move(request), results.at(i));
+  }
+  const Answering answering(session, queue);
+  results.wait();
+  for (int i = 0; i < 500 && held.use_count() > 1; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  CHECK(held.use_count() == 1);
+}
+
 TEST_CASE("live queue: an error is its request's own") {
   Session session = one_thread();
   LiveQueue queue(4);
@@ -210,7 +235,10 @@ TEST_CASE("live queue: a full one refuses, those that were cancelled make room, 
   CHECK(queue.push(empty(), results.at(1), "b") == LiveQueue::Pushed::accepted);
   CHECK(queue.push(empty(), results.at(2), "a") == LiveQueue::Pushed::full);
   CHECK(queue.waiting() == 2);
+  CHECK(queue.full());
   gone.request_stop();
+  CHECK(!queue.full());
+  CHECK(results.order() == std::vector<std::size_t>{0});
   CHECK(queue.push(empty(), results.at(2), "a") == LiveQueue::Pushed::accepted);
   CHECK(results.order() == std::vector<std::size_t>{0});
   CHECK(queue.waiting() == 2);
