@@ -1,6 +1,7 @@
 #pragma once
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <cstdlib>
@@ -19,6 +20,13 @@ inline std::string source(const std::string& path) {
 /// Reference material kept beside the checkout rather than in it; its tests say so and stop when it is absent.
 inline std::string shared(const std::string& path) {
   return source("../shared/" + path);
+}
+
+/// Memory that the process holds.
+inline std::size_t resident_bytes() {
+  std::size_t all = 0, resident = 0;
+  std::ifstream("/proc/self/statm") >> all >> resident;
+  return resident * std::size_t(::sysconf(_SC_PAGESIZE));
 }
 
 inline std::string read_file(const std::string& path) {

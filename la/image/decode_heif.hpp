@@ -19,13 +19,14 @@
 
 namespace la::inline LA_ABI::detail {
 
-/// The longest side that a HEIC or AVIF file may have. The canvas of a grid has a size of its own, which libheif allocates
-/// before it looks whether that is the size in the header, and its limit is one for both sides: with a grid the longest
-/// side of a square of max_pixels, so that no canvas holds more. Small limits leave room for the coder's padding.
-inline constexpr i64 kMinHeifSideLimit = 4096;
+inline constexpr i64 kMinHeifSideLimit = 4096;  // small limits leave room for the coder's padding
+
+/// The longest side that a HEIC or AVIF file may have, before its header is known. The canvas of a grid has a size of its
+/// own, which libheif allocates before it looks whether that is the size in the header, and its limit is one for both
+/// sides: with a grid the side of a square of max_pixels, so that no canvas holds more.
 inline i64 heif_side_limit(const ImageFile& file) {
   constexpr i64 kMaxSide = 32768;
-  const std::string_view bytes(reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size());
+  const std::string_view bytes = text_of(file.bytes);
   const bool canvas = bytes.find("grid") != bytes.npos || bytes.find("iovl") != bytes.npos;
   const i64 side = canvas ? i64(std::sqrt(double(file.options.max_pixels))) : file.options.max_pixels;
   return std::min(kMaxSide, std::max(kMinHeifSideLimit, side));

@@ -30,7 +30,8 @@ struct SessionOptions {
   /// from Storage::kMapped bytes on. It lives as long as they do. None: mappings of the system
   std::shared_ptr<MemoryResource> memory{};
   /// Takes what the library has to say, a line at a time and without its end: where the model runs and why, how its weights
-  /// are held, what Session::warnings() holds. Called by the thread that opens. The library itself prints nothing.
+  /// are held, what Session::warnings() holds. Called by the thread that opens. The library itself prints nothing;
+  /// the decoders behind libheif may, of damaged pictures.
   std::function<void(std::string_view line)> log{};
   /// Puts something around the backend, to watch what it does.
   std::function<std::unique_ptr<Ops>(std::unique_ptr<Ops>)> wrap_ops{};

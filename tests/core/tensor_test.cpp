@@ -1,7 +1,5 @@
 #include "../../la/core/tensor.hpp"
 
-#include <unistd.h>
-
 #include <cstring>
 #include <fstream>
 #include <numeric>
@@ -13,15 +11,6 @@
 #include "../support.hpp"
 
 namespace la::test {
-namespace {
-
-std::size_t resident_bytes() {
-  std::size_t all = 0, resident = 0;
-  std::ifstream("/proc/self/statm") >> all >> resident;
-  return resident * std::size_t(::sysconf(_SC_PAGESIZE));
-}
-
-}  // namespace
 
 TEST_CASE("tensor: shape, strides and slices address the right elements") {
   std::vector<float> values(2 * 3 * 8);

@@ -12,17 +12,7 @@ trap 'rm -rf "$root"' EXIT
 stage=$root/stage
 export HOME="$root"
 
-fail() {
-  echo "FAILED: $*" >&2
-  exit 1
-}
-
-# What a command prints is of interest only when it fails.
-quietly() {
-  "$@" >"$root/log" 2>&1 && return 0
-  cat "$root/log" >&2
-  fail "$*"
-}
+. "$source/tests/install/quietly.sh"
 
 # Whether a tool is there; a missing one is told, not passed over.
 have() {

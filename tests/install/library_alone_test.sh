@@ -11,16 +11,7 @@ root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT INT TERM
 export CXX="$*"
 
-fail() {
-  echo "FAILED: $*" >&2
-  exit 1
-}
-
-quietly() {
-  "$@" >"$root/log" 2>&1 && return 0
-  tail -n 60 "$root/log" >&2
-  fail "$*"
-}
+. "$source/tests/install/quietly.sh"
 
 quietly meson setup "$root/meson" "$source" -Dtests=false -Dbenchmarks=false -Dprograms=false
 ! grep -i -e doctest -e eigen "$root/meson/meson-logs/meson-log.txt" || fail 'the library alone looks for doctest or Eigen'

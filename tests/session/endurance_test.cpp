@@ -1,7 +1,4 @@
 #include <malloc.h>
-#include <unistd.h>
-
-#include <fstream>
 
 #include "../../la/image/load.hpp"
 #include "../../la/session/session.hpp"
@@ -10,12 +7,6 @@
 // Memory that does not grow, however long a session lives.
 namespace la::test {
 namespace {
-
-std::size_t resident_bytes() {
-  std::size_t all = 0, resident = 0;
-  std::ifstream("/proc/self/statm") >> all >> resident;
-  return resident * std::size_t(::sysconf(_SC_PAGESIZE));
-}
 
 /// Bytes of the heap in use.
 std::size_t heap_bytes() {
