@@ -51,7 +51,7 @@ struct QMicro : QTileShape, InPlace {
   using Int = DotLanes::Int;
 
   template <int R>
-  static constexpr bool kFew = R < 3;
+  static constexpr bool kFew = R < 4;
 
   static Int load(const void* line, int v) noexcept {
     return DotLanes::load_bits(static_cast<const Int*>(line) + v);

@@ -11,5 +11,6 @@ std::string with_library();
 
 int main() {
   std::cout << "baseline: " << baseline() << "\navx2: " << avx2() << "\navxvnni: " << avxvnni()
-            << "\navx512: " << avx512() << "\nfast math: " << fast_math() << "\nlibrary: " << with_library() << '\n';
+            << "\navx512: " << avx512() << "\nfast math: " << fast_math() << "\nlibrary: " << with_library()
+            << '\n';
 }
