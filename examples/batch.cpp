@@ -115,8 +115,10 @@ int answer_requests(const BatchFlags& flags, const LineDefaults& defaults, Reque
   const std::optional<LabelFont> font = flags.annotate_dir.empty() ? std::nullopt : flags.font.load();
   const std::string directory = flags.model.directory();
   Session session = Session::open(directory, options);
-  if (source)
+  if (source) {
     for (const std::string& warning : session.warnings()) std::cerr << "warning: " << warning << "\n";
+    print_device(flags.model, session, std::cerr);
+  }
   const std::string stamp = model_stamp(directory, session.weight_format(), flags.options);
   Run run{flags,
           defaults,

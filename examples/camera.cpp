@@ -101,6 +101,7 @@ int run(int argc, char** argv) {
   const NextFrame next =
       flags.frames.empty() ? frames_of_camera(flags, signals.token()) : frames_of_folder(flags);
   Session session = Session::open(flags.model.directory(), options);
+  print_device(flags.model, session, std::cerr);
 
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();

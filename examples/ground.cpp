@@ -138,6 +138,13 @@ void check_target(const std::string& path, const std::string& image) {
           ", found none");
 }
 
+/// Whether the model will be on a card: a card that is asked for by its name need not be there to be planned with.
+bool on_card(const SessionOptions& options, const std::string& directory) {
+  const Device::Kind kind = parse_device("--device", options.device).kind;
+  return kind == Device::Kind::cuda ||
+         (kind == Device::Kind::automatic && choose_card(options, CheckpointFiles(directory)) != nullptr);
+}
+
 MemoryEstimate estimate(const GroundFlags& flags, const std::string& directory, i64 width, i64 height,
                         const std::vector<GroundFlags::Question>& questions) {
   const ModelConfig config = ModelConfig::load(directory);
@@ -157,6 +164,7 @@ MemoryEstimate estimate(const GroundFlags& flags, const std::string& directory, 
   for (const GroundFlags::Question& question : questions)  // a byte is a token at most
     plan.question_tokens = std::max(plan.question_tokens, 128 + i64(question.text.text().size()));
   plan.max_new_tokens = flags.model.max_tokens;
+  plan.card = on_card(flags.model.session_options(), directory);
   return estimate_memory(Checkpoint::open(directory), config, plan);
 }
 
@@ -172,6 +180,7 @@ void print_dry(const GroundFlags& flags, const std::string& directory,
   const MemoryEstimate memory = estimate(flags, directory, image.width, image.height, questions);
   out << "memory      for a picture of " << image.width << "x" << image.height << ", " << describe(memory)
       << "\n";
+  if (memory.device.total() > 0) out << "on the card " << describe(memory.device) << "\n";
   check_written(out);
   check_memory(memory, flags.max_memory);
 }
@@ -267,6 +276,7 @@ void run(int argc, char** argv) {
     check_memory(estimate(flags, directory, image.width, image.height, questions), flags.max_memory);
   const auto start = std::chrono::steady_clock::now();
   Session session = open_session(directory, session_options);
+  print_device(flags.model, session, std::cerr);
   const std::chrono::duration<double> load = std::chrono::steady_clock::now() - start;
   const std::vector<Mark> marks = answer(flags, questions, ask, image, name, session, load.count());
   if (target.empty()) return;

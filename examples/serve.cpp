@@ -38,6 +38,7 @@ void run(int argc, char** argv) {
   const std::string directory = flags.model.directory();
   Session session = Session::open(directory, flags.model.session_options());
   for (const std::string& warning : session.warnings()) std::cerr << "warning: " << warning << "\n";
+  print_device(flags.model, session, std::cerr);
   GroundServer(flags, directory, session).run(signals.token());
 }
 

@@ -36,10 +36,17 @@ inline std::string describe(const MemoryEstimate& e) {
          megabytes(e.program);
 }
 
-/// error: more than `most` bytes; 0 is no limit
+inline std::string describe(const DeviceMemoryEstimate& d) {
+  return megabytes(d.total()) + ": weights " + megabytes(d.weights) + ", workspace " +
+         megabytes(d.workspace) + ", keys and values " + megabytes(d.kv_cache) + " (before them " +
+         megabytes(d.encoding) + " while the picture is encoded), picture " + megabytes(d.image);
+}
+
+/// error: more than `most` bytes, of main memory and of a card together; 0 is no limit
 inline void check_memory(const MemoryEstimate& estimate, std::size_t most) {
-  require(most == 0 || estimate.total() <= most, "--max-memory: expected at most ", megabytes(most),
-          ", found ", describe(estimate));
+  const std::size_t card = estimate.device.total();
+  require(most == 0 || estimate.total() + card <= most, "--max-memory: expected at most ", megabytes(most),
+          ", found ", describe(estimate), card > 0 ? "; on the card " + describe(estimate.device) : "");
 }
 
 }  // namespace la::cli

@@ -176,6 +176,13 @@ struct ModelFlags {
   }
 };
 
+/// Says which card auto has chosen; the processor goes without saying.
+inline void print_device(const ModelFlags& flags, Session& session, std::ostream& err) {
+  const std::string name(session.ops().name());
+  if (name.find("cuda ") != std::string::npos && flags.requested_device() == "auto")
+    err << "device: " << name << "\n";
+}
+
 inline const char* name_of(Mode mode) {
   return mode == Mode::slow ? "slow" : mode == Mode::fast ? "fast" : "hybrid";
 }

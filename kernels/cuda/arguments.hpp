@@ -62,6 +62,12 @@ constexpr i64 tile_bytes(PanelFormat format, i64 inputs) noexcept {
   }
 }
 
+/// Bytes of a weight on the device, but its bias.
+constexpr i64 weight_bytes(PanelFormat format, i64 outputs, i64 inputs) noexcept {
+  const i64 scales = tiles_of(outputs) * groups_of(inputs) * kTile * scales_a_group(format);
+  return tiles_of(outputs) * tile_bytes(format, inputs) + scales * (format == PanelFormat::q8 ? 4 : 2 + 1);
+}
+
 /// Panels of 16 outputs, as the host packs them (kernels/formats.hpp), into tiles: panel p becomes tiles 2 p, 2 p + 1.
 /// grid: (panels, blocks of 128 inputs)
 struct Repack {
@@ -211,9 +217,14 @@ constexpr int few_tensor_floats(int warps) noexcept {
   return warps * 256;
 }
 
-/// Floats of shared memory of attention_exact: queries and scores of 16 pairs.
+/// Floats from key to key in the shared memory of attention_exact: 16 bytes more than they need, so that eight threads at
+/// eight keys share no bank.
+constexpr int exact_key_stride(int size) noexcept {
+  return (size + 3) / 4 * 4 + 4;
+}
+/// Floats of shared memory of attention_exact: queries and scores of 16 pairs, and a page of keys.
 constexpr int exact_attention_floats(int size) noexcept {
-  return kAttentionPairs * (size + 1 + kPageKeys + 1);
+  return kAttentionPairs * (size + 1 + kPageKeys + 1) + kPageKeys * exact_key_stride(size);
 }
 
 /// `count` pairs from `first` on of the rows [begin, ..) of a sequence; pair i is token begin + i / (H / G).

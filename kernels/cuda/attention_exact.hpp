@@ -15,23 +15,39 @@ struct ExactSums {
   PartState state;
 };
 
-/// One page of keys, those of them that the row sees, to the sums.
-LA_DEVICE inline void exact_page(const AttentionRows& a, const float* keys, int first_key,
-                                 const KeyMask& mask, bool pair, const float* q, float* scores, int j,
-                                 ExactSums& sums) {
-  const float* values = keys + kPageKeys * a.size;
+/// A page's keys to shared memory, in the background.
+LA_DEVICE inline void copy_keys(const float* keys, int size, float* to) {
+  const int stride = exact_key_stride(size);
+  if (size % 4 == 0)
+    for (int e = thread_index() * 4; e < kPageKeys * size; e += kThreads * 4)
+      copy_async<16>(to + e / size * stride + e % size, keys + e);
+  else
+    for (int e = thread_index(); e < kPageKeys * size; e += kThreads)
+      copy_async<4>(to + e / size * stride + e % size, keys + e);
+  commit_copies();
+}
+
+/// One page of keys, those of them that the row sees, to the sums. The keys are on their way to shared memory; those of the
+/// next page follow once they are used. next: null: there is none
+LA_DEVICE inline void exact_page(const AttentionRows& a, const float* values, const float* next,
+                                 int first_key, const KeyMask& mask, bool pair, const float* q, float* scores,
+                                 float* keys, int j, ExactSums& sums) {
+  const int stride = exact_key_stride(a.size);
+  wait_copies<0>();
+  sync_block();  // the keys are there, and the scores of the page before are used
   if (pair) LA_UNROLL
   for (int i = 0; i < kExactKeys; ++i) {
     const int slot = j + kExactAcross * i;
     float score = -__builtin_inff();
     if (sees(mask, first_key + slot)) {
       score = 0;
-      for (int d = 0; d < a.size; ++d) score = __builtin_fmaf(q[d], keys[slot * a.size + d], score);
+      for (int d = 0; d < a.size; ++d) score = __builtin_fmaf(q[d], keys[slot * stride + d], score);
       score *= a.scale;
     }
     scores[slot] = score;
   }
   sync_block();
+  if (next) copy_keys(next, a.size, keys);
   float max = sums.state.max;
   if (pair)
     for (int slot = 0; slot < kPageKeys; ++slot) max = scores[slot] > max ? scores[slot] : max;
@@ -58,7 +74,6 @@ LA_DEVICE inline void exact_page(const AttentionRows& a, const float* keys, int 
       sums.value[i] = sum;
     }
   }
-  sync_block();
 }
 
 LA_DEVICE inline void merge_part(ExactSums& all, const ExactSums& part) {
@@ -73,6 +88,7 @@ LA_DEVICE inline void merge_part(ExactSums& all, const ExactSums& part) {
 
 /// grid: (tasks, parts or 1)
 LA_KERNEL void attention_exact(AttentionRows a) {
+  wait_for_launches();
   const AttentionTask task = a.tasks[block_index_x()];
   const int i = thread_index() / kExactAcross, j = thread_index() % kExactAcross, pair = task.first + i;
   const bool there = i < task.count;
@@ -82,8 +98,8 @@ LA_KERNEL void attention_exact(AttentionRows a) {
 
   float* q = shared_memory<float>() + i * (a.size + 1);
   float* scores = shared_memory<float>() + kAttentionPairs * (a.size + 1) + i * (kPageKeys + 1);
+  float* keys = shared_memory<float>() + kAttentionPairs * (a.size + 1 + kPageKeys + 1);
   for (int d = j; d < a.size; d += kExactAcross) q[d] = a.q[t * a.q_stride + h * a.q_head_stride + d];
-  sync_block();
 
   // All threads go the same way: what any of the tile's rows sees.
   int end = 0;
@@ -93,16 +109,20 @@ LA_KERNEL void attention_exact(AttentionRows a) {
   }
   const int parts = (end + kAttentionPart - 1) / kAttentionPart;
   const int first = a.partial ? block_index_y() : 0, last = a.partial && first < parts ? first + 1 : parts;
+  constexpr int pages = kAttentionPart / kPageKeys;  // of a part
+  const int last_page =
+      last * pages < (end + kPageKeys - 1) / kPageKeys ? last * pages : (end + kPageKeys - 1) / kPageKeys;
+  const auto keys_of = [&](int page) {
+    return reinterpret_cast<const float*>(task.keys.pages[page]) + task.keys.layer_offset +
+           i64(task.kv_head) * 2 * kPageKeys * a.size;
+  };
+  if (first * pages < last_page) copy_keys(keys_of(first * pages), a.size, keys);
   ExactSums all;
   for (int part = first; part < last; ++part) {
     ExactSums own;
-    for (int page = part * (kAttentionPart / kPageKeys); page < (part + 1) * (kAttentionPart / kPageKeys);
-         ++page) {
-      if (page * kPageKeys >= end) break;
-      const auto* keys = reinterpret_cast<const float*>(task.keys.pages[page]) + task.keys.layer_offset +
-                         i64(task.kv_head) * 2 * kPageKeys * a.size;
-      exact_page(a, keys, page * kPageKeys, mask, there, q, scores, j, own);
-    }
+    for (int page = part * pages; page < (part + 1) * pages && page < last_page; ++page)
+      exact_page(a, keys_of(page) + kPageKeys * a.size, page + 1 < last_page ? keys_of(page + 1) : nullptr,
+                 page * kPageKeys, mask, there, q, scores, keys, j, own);
     if (!there || !sees_any(mask, part * kAttentionPart, (part + 1) * kAttentionPart)) continue;
     if (!a.partial) {
       merge_part(all, own);
@@ -127,6 +147,7 @@ LA_KERNEL void attention_exact(AttentionRows a) {
 
 /// grid: tokens
 LA_KERNEL void kv_write(KvWrite a) {
+  wait_for_launches();
   const int token = a.first + block_index_x(), slot = token % kPageKeys;
   const i64 t = block_index_x();
   for (int e = thread_index(); e < a.heads * a.size; e += block_size()) {

@@ -36,6 +36,7 @@ LA_DEVICE inline float finished(float sum, float total) {
 
 /// Puts the parts of a row and head together.    grid: (T, H); a thread a channel
 LA_KERNEL void attention_merge(AttentionRows a) {
+  wait_for_launches();
   const i64 t = block_index_x(), h = block_index_y();
   const KeyMask mask = a.visible[t];
   const int parts = (end_of(mask) + kAttentionPart - 1) / kAttentionPart, d = thread_index();

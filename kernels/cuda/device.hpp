@@ -51,6 +51,39 @@ LA_DEVICE inline void sync_block() {
   asm volatile("bar.sync 0;" ::: "memory");
 }
 
+/// The launches before this one have ended, and what they wrote is seen. A dependent launch may start before: until a thread
+/// has come here it reads and writes nothing that they might touch, and every kernel comes here.
+LA_DEVICE inline void wait_for_launches() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+/// The launch behind this one may start once all blocks have come here.
+LA_DEVICE inline void start_next_launch() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+
+/// 4, 8 or 16 bytes, which both addresses are multiples of, from global to shared memory, in the background: there for this
+/// thread after wait_copies, for the others after a barrier behind that.
+template <int Bytes>
+LA_DEVICE inline void copy_async(void* to, const void* from) {
+  asm volatile(
+      "{ .reg .u64 at; cvta.to.shared.u64 at, %0; cp.async.ca.shared.global [at], [%1], %2; }" ::"l"(to),
+      "l"(from), "n"(Bytes)
+      : "memory");
+}
+/// The copies since the last call are a group.
+LA_DEVICE inline void commit_copies() {
+  asm volatile("cp.async.commit_group;" ::: "memory");
+}
+/// All groups have arrived but the last `Groups`.
+template <int Groups>
+LA_DEVICE inline void wait_copies() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(Groups) : "memory");
+}
+
 extern __attribute__((shared)) __attribute__((aligned(16))) unsigned char la_shared_memory[];
 /// The block's shared memory, as much as the launch asked for.
 template <class T>
@@ -116,6 +149,10 @@ int block_index_x() noexcept;
 int block_index_y() noexcept;
 unsigned char* shared_memory() noexcept;
 void sync_block();
+void wait_for_launches();
+void copy_async(void* to, const void* from, int bytes);
+void commit_copies();
+void wait_copies(int groups_in_flight);
 void mma_bf16(float* c, const std::uint32_t* a, std::uint32_t b0, std::uint32_t b1);
 float shuffle_xor(float value, int mask);
 }  // namespace emulated
@@ -134,6 +171,21 @@ inline int block_index_y() {
 }
 inline void sync_block() {
   emulated::sync_block();
+}
+inline void wait_for_launches() {
+  emulated::wait_for_launches();
+}
+inline void start_next_launch() {}  // all are started as early as can be
+template <int Bytes>
+inline void copy_async(void* to, const void* from) {
+  emulated::copy_async(to, from, Bytes);
+}
+inline void commit_copies() {
+  emulated::commit_copies();
+}
+template <int Groups>
+inline void wait_copies() {
+  emulated::wait_copies(Groups);
 }
 template <class T>
 T* shared_memory() {

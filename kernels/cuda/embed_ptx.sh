@@ -5,10 +5,6 @@ set -eu
 clang=$1
 source=$2
 out=$3
-compile() {  # CARD FILE OUT
-  "$clang" -std=c++20 -x cuda --cuda-device-only -nocudainc -nocudalib --cuda-gpu-arch="$1" -O3 -Wall -Wextra -Werror \
-    -Wno-unknown-cuda-version -S "$2" -o "$3"
-}
 {
   echo '#include "la/ops/cuda/card.hpp"'
   echo 'namespace la::inline LA_ABI::cuda {'
@@ -17,8 +13,10 @@ compile() {  # CARD FILE OUT
   echo 'const Ptx kPtx[] = {'
   for card in 80 90; do
     # clang 14 knows no sm_90; its cards take what is made for sm_80
-    [ $card = 80 ] || compile sm_$card /dev/null /dev/null 2>/dev/null || continue
-    compile sm_$card "$source/kernels/cuda/module.cu" "$out.ptx"
+    status=0
+    sh "$source/kernels/cuda/compile_ptx.sh" "$clang" "$source" $card "$out.ptx" || status=$?
+    [ $status != 2 ] || [ $card = 80 ] || continue
+    [ $status = 0 ] || exit $status
     printf '    {%s, R"PTX(' $card
     cat "$out.ptx"
     echo ')PTX"},'

@@ -34,6 +34,7 @@ LA_DEVICE inline void stage_exact(const Linear& a, i64 m0, i64 n0, i64 k0, float
 
 template <int MT>
 LA_DEVICE inline void linear_exact(const Linear& a, float* shared) {
+  wait_for_launches();
   const i64 n0 = i64(block_index_x()) * ExactTile::N, m0 = i64(block_index_y()) * 16 * MT;
   const int i = thread_index() / 8, j = thread_index() % 8 * 4;
   float *w = shared, *x = shared + ExactTile::K * ExactTile::WStride;

@@ -43,29 +43,30 @@ LA_DEVICE inline void linear_few(const Linear& a, float* shared) {
   const float* high = low + 8 * a.x_stride;
   const bool low_there = m0 + g < a.rows, high_there = m0 + g + 8 < a.rows;
 
+  start_next_launch();  // it fetches its weights while this one multiplies
   float sums[2][4] = {};
   RawGroup<F> next[2] = {};
   if (first < last) LA_UNROLL
   for (int n = 0; n < 2; ++n)
     if (n == 0 || second) load_group(a.weight, tile + n, first, l, next[n]);
+  wait_for_launches();  // weights are nobody's result
   for (i64 group = first; group < last; ++group) {
     RawGroup<F> raw[2] = {next[0], next[1]};
     if (group + 1 < last) LA_UNROLL
     for (int n = 0; n < 2; ++n)
       if (n == 0 || second) load_group(a.weight, tile + n, group + 1, l, next[n]);
-    RowsOfGroup x;
+    float own[2][4] = {};
     LA_UNROLL
     for (int s = 0; s < 4; ++s) {
       const i64 k = group * kGroup + s * kStep + 8 * t;
-      x.low[s] = eight_inputs(low, k, a.weight.inputs, low_there);
-      x.high[s] = eight_inputs(high, k, a.weight.inputs, high_there);
-    }
-    LA_UNROLL
-    for (int n = 0; n < 2; ++n) {
-      std::uint32_t b[4][4];
+      const RowsOfStep x = {eight_inputs(low, k, a.weight.inputs, low_there),
+                            eight_inputs(high, k, a.weight.inputs, high_there)};
       LA_UNROLL
-      for (int s = 0; s < 4; ++s) operands(raw[n], s, b[s]);
-      multiply_group<F>(x, raw[n], b, sums[n]);
+      for (int n = 0; n < 2; ++n) {
+        std::uint32_t b[4];
+        operands(raw[n], s, b);
+        multiply_step<F>(x, raw[n], s, b, own[n], sums[n]);
+      }
     }
   }
   LA_UNROLL
@@ -103,6 +104,7 @@ LA_DEVICE inline void linear_many(const Linear& a, float* shared) {
   auto* x = reinterpret_cast<std::uint16_t*>(shared + kManyRows * kManyOutputs);
 
   float sums[kRowTiles][2][4] = {};
+  wait_for_launches();
   for (i64 group = 0; group < groups; ++group) {
     stage_rows(a, m0, group, x);
     std::uint32_t b[2][4][4] = {};
@@ -117,15 +119,15 @@ LA_DEVICE inline void linear_many(const Linear& a, float* shared) {
     sync_block();
     LA_UNROLL
     for (int r = 0; r < kRowTiles; ++r) {
-      RowsOfGroup rows;
+      float own[2][4] = {};
       LA_UNROLL
       for (int s = 0; s < 4; ++s) {
         const auto* from = x + (r * 16 + g) * kManyStride + s * kStep + 8 * t;
-        rows.low[s] = *reinterpret_cast<const Words4*>(from);
-        rows.high[s] = *reinterpret_cast<const Words4*>(from + 8 * kManyStride);
+        const RowsOfStep rows = {*reinterpret_cast<const Words4*>(from),
+                                 *reinterpret_cast<const Words4*>(from + 8 * kManyStride)};
+        LA_UNROLL
+        for (int n = 0; n < 2; ++n) multiply_step<F>(rows, raw[n], s, b[n][s], own[n], sums[r][n]);
       }
-      LA_UNROLL
-      for (int n = 0; n < 2; ++n) multiply_group<F>(rows, raw[n], b[n], sums[r][n]);
     }
     sync_block();
     if ((group + 1) % per != 0 && group + 1 < groups) continue;

@@ -86,6 +86,7 @@ LA_DEVICE inline void repack_panel(const Repack& a, i64 index, i64 group, int ha
 }
 
 LA_KERNEL void repack(Repack a) {
+  wait_for_launches();
   repack_panel(a, block_index_x(), block_index_y(), warp(), lane());
 }
 

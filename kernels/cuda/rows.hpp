@@ -31,6 +31,7 @@ LA_DEVICE inline float block_max(float value, float* shared) {
 
 /// grid: rows of Y
 LA_KERNEL void embedding(Embedding a) {
+  wait_for_launches();
   const i64 row = a.ids[block_index_x()];
   const int shares = int(steps_of(a.weight.inputs)) * 4;
   for (int e = thread_index(); e < shares; e += block_size()) {
@@ -43,6 +44,7 @@ LA_KERNEL void embedding(Embedding a) {
 
 /// grid: rows of Y
 LA_KERNEL void gather(Gather a) {
+  wait_for_launches();
   const float* from = a.x + a.rows[block_index_x()] * a.x_stride;
   float* to = a.y + block_index_x() * a.y_stride;
   for (int c = thread_index(); c < a.columns; c += block_size()) to[c] = from[c];
@@ -50,6 +52,7 @@ LA_KERNEL void gather(Gather a) {
 
 /// y = (x - mean) / sqrt(var + eps) * weight + bias.    grid: rows
 LA_KERNEL void layer_norm(Norm a) {
+  wait_for_launches();
   float* shared = shared_memory<float>();
   const float* x = a.x + block_index_x() * a.x_stride;
   float* y = a.y + block_index_x() * a.y_stride;
@@ -65,6 +68,7 @@ LA_KERNEL void layer_norm(Norm a) {
 
 /// y = x / sqrt(mean(x^2) + eps) * weight.    grid: rows
 LA_KERNEL void rms_norm(Norm a) {
+  wait_for_launches();
   float* shared = shared_memory<float>();
   const float* x = a.x + block_index_x() * a.x_stride;
   float* y = a.y + block_index_x() * a.y_stride;
@@ -76,6 +80,7 @@ LA_KERNEL void rms_norm(Norm a) {
 
 /// grid: tokens
 LA_KERNEL void rope(RopeTurn a) {
+  wait_for_launches();
   const i64 t = block_index_x();
   const int half = a.size / 2;
   for (int e = thread_index(); e < a.heads * half; e += block_size()) {
@@ -103,6 +108,7 @@ LA_DEVICE inline float swiglu_of(float gate, float up) {
 
 /// grid: (rows, blocks of columns)
 LA_KERNEL void elementwise(Elementwise a) {
+  wait_for_launches();
   const int c = block_index_y() * block_size() + thread_index();
   if (c >= a.columns) return;
   const float* from = a.x + block_index_x() * a.x_stride;
@@ -114,6 +120,7 @@ LA_KERNEL void elementwise(Elementwise a) {
 
 /// grid: rows
 LA_KERNEL void softmax(Softmax a) {
+  wait_for_launches();
   float* shared = shared_memory<float>();
   float* x = a.x + block_index_x() * a.x_stride;
   float max = -__builtin_inff(), sum = 0;
@@ -127,6 +134,7 @@ LA_KERNEL void softmax(Softmax a) {
 
 /// grid: (rows x columns of Y, blocks of channels)
 LA_KERNEL void bicubic(Bicubic a) {
+  wait_for_launches();
   const int c = block_index_y() * block_size() + thread_index();
   if (c >= a.channels) return;
   const i64 i = block_index_x() / a.width, j = block_index_x() % a.width;

@@ -106,34 +106,32 @@ LA_DEVICE inline float scale_of(const RawGroup<PanelFormat::q4_g32>& raw, int s,
   return widen_half(word_of(raw.scales, 2 * i + s / 2) >> 16 * (s % 2) & 0xffffu);
 }
 
-/// Activations of 16 rows and the four steps of a group: for lane 4 g + t inputs 8 t .. 8 t + 7 of rows g and g + 8.
-struct RowsOfGroup {
-  Words4 low[4], high[4];
+/// Activations of 16 rows and a step: for lane 4 g + t inputs 8 t .. 8 t + 7 of rows g and g + 8.
+struct RowsOfStep {
+  Words4 low, high;
 };
 
-/// sums += rows times the group, of one tile.
+/// Steps that share a scale.
 template <PanelFormat F>
-LA_DEVICE inline void multiply_group(const RowsOfGroup& x, const RawGroup<F>& raw,
-                                     const std::uint32_t (&b)[4][4], float (&sums)[4]) {
-  constexpr bool integers = F != PanelFormat::bf16;
-  constexpr int steps = F == PanelFormat::q4_g32 ? 1 : 4;  // that share a scale
-  float own[4] = {};
-  LA_UNROLL
-  for (int s = 0; s < 4; ++s) {
-    const std::uint32_t first[4] = {x.low[s].x, x.high[s].x, x.low[s].y, x.high[s].y};
-    const std::uint32_t second[4] = {x.low[s].z, x.high[s].z, x.low[s].w, x.high[s].w};
-    if constexpr (!integers) {
-      mma_bf16(sums, first, b[s][0], b[s][1]);
-      mma_bf16(sums, second, b[s][2], b[s][3]);
-    } else {
-      mma_bf16(own, first, b[s][0], b[s][1]);
-      mma_bf16(own, second, b[s][2], b[s][3]);
-      if (s % steps != steps - 1) continue;
-      LA_UNROLL
-      for (int i = 0; i < 4; ++i) {
-        sums[i] = __builtin_fmaf(scale_of(raw, s, i % 2), own[i], sums[i]);
-        own[i] = 0;
-      }
+inline constexpr int kStepsAScale = F == PanelFormat::q4_g32 ? 1 : 4;
+
+/// sums += rows times step s of a group, of one tile. Codes are summed by themselves, in `own`, until their scale is known.
+template <PanelFormat F>
+LA_DEVICE inline void multiply_step(const RowsOfStep& x, const RawGroup<F>& raw, int s,
+                                    const std::uint32_t (&b)[4], float (&own)[4], float (&sums)[4]) {
+  const std::uint32_t first[4] = {x.low.x, x.high.x, x.low.y, x.high.y};
+  const std::uint32_t second[4] = {x.low.z, x.high.z, x.low.w, x.high.w};
+  if constexpr (F == PanelFormat::bf16) {
+    mma_bf16(sums, first, b[0], b[1]);
+    mma_bf16(sums, second, b[2], b[3]);
+  } else {
+    mma_bf16(own, first, b[0], b[1]);
+    mma_bf16(own, second, b[2], b[3]);
+    if (s % kStepsAScale<F> != kStepsAScale<F> - 1) return;
+    LA_UNROLL
+    for (int i = 0; i < 4; ++i) {
+      sums[i] = __builtin_fmaf(scale_of(raw, s, i % 2), own[i], sums[i]);
+      own[i] = 0;
     }
   }
 }

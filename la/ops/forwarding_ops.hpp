@@ -26,6 +26,7 @@ class ForwardingOps : public Ops {
   void download(const void* device, void* host, std::size_t bytes) override {
     inner_->download(device, host, bytes);
   }
+  std::size_t free_bytes() override { return inner_->free_bytes(); }
 
   std::unique_ptr<Weight> make_weight(std::span<const WeightPart> parts, WeightFormat format) override {
     return inner_->make_weight(parts, format);

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -100,6 +101,8 @@ class Ops {
   virtual std::shared_ptr<std::byte> allocate(std::size_t bytes) = 0;
   virtual void upload(const void* host, void* device, std::size_t bytes) = 0;
   virtual void download(const void* device, void* host, std::size_t bytes) = 0;
+  /// Bytes of a device's memory that are free now. The host's are not counted.
+  virtual std::size_t free_bytes() { return std::numeric_limits<std::size_t>::max(); }
 
   // Weights and caches
 

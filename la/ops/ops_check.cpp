@@ -104,6 +104,7 @@ class CheckOps final : public Ops {
   void download(const void* device, void* host, std::size_t bytes) override {
     subject_->download(device, host, bytes);
   }
+  std::size_t free_bytes() override { return subject_->free_bytes(); }
 
   std::unique_ptr<Weight> make_weight(std::span<const WeightPart> parts, WeightFormat format) override {
     return std::make_unique<CheckedWeight>(subject_->make_weight(parts, format),

@@ -26,14 +26,14 @@ class DeviceList {
     if (bytes == 0) return nullptr;
     if (bytes == sent_.size() && std::memcmp(sent_.data(), values.data(), bytes) == 0)
       return reinterpret_cast<const T*>(memory_.get());
+    sent_.clear();  // should what follows fail
     if (bytes > room_) {
-      sent_.clear();
+      memory_ = driver.allocate(2 * bytes);
       room_ = 2 * bytes;
-      memory_ = driver.allocate(room_);
     }
     const auto* from = reinterpret_cast<const std::byte*>(values.data());
-    sent_.assign(from, from + bytes);
     driver.upload(from, memory_.get(), bytes);
+    sent_.assign(from, from + bytes);
     return reinterpret_cast<const T*>(memory_.get());
   }
 
@@ -62,8 +62,10 @@ class CudaOps final : public Ops {
   void download(const void* from, void* host, std::size_t bytes) override {
     driver_->download(from, host, bytes);
   }
+  std::size_t free_bytes() override { return driver_->free_bytes(); }
 
   std::unique_ptr<Weight> make_weight(std::span<const WeightPart> parts, WeightFormat format) override {
+    after_weights_ = true;
     return std::make_unique<cuda::DeviceWeight>(*driver_, PanelSource(parts, format), team_.get());
   }
   std::unique_ptr<KvCache> make_kv_cache(const KvShape& shape) override {
@@ -220,9 +222,10 @@ class CudaOps final : public Ops {
   void launch(const char* kernel, const Arguments& a, i64 grid_x, i64 grid_y = 1,
               int threads = device::kThreads, i64 shared = 0) {
     if (grid_x == 0 || grid_y == 0) return;
-    driver_->launch(
-        {kernel, unsigned(grid_x), unsigned(grid_y), unsigned(threads), std::size_t(shared) * sizeof(float)},
-        &a, sizeof a);
+    driver_->launch({kernel, unsigned(grid_x), unsigned(grid_y), unsigned(threads),
+                     std::size_t(shared) * sizeof(float), !after_weights_},
+                    &a, sizeof a);
+    after_weights_ = false;
   }
 
   void norm(const char* kernel, ConstMatrix x, const float* weight, const float* bias, float eps, Matrix y) {
@@ -266,6 +269,8 @@ class CudaOps final : public Ops {
   std::shared_ptr<Team> team_;
   bool exact_;  // f32 arithmetic, else tensor cores on activations rounded to bf16
   std::string name_;
+  bool after_weights_ =
+      false;  // the next launch waits for them: it reads weights before it waits for results
   DeviceList ids_, rows_, row_taps_, column_taps_, tasks_, visible_;
   std::shared_ptr<std::byte> partial_;  // sums of parts of the keys
   std::size_t partial_room_ = 0;

@@ -1,5 +1,7 @@
 #include "engine.hpp"
 
+#include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "../../kernels/dispatch.hpp"
@@ -7,7 +9,6 @@
 #include "../image/patches.hpp"
 #include "../image/resize.hpp"
 #include "../io/checkpoint.hpp"
-#include "../ops/cuda/driver.hpp"
 #include "../ops/ops_cpu.hpp"
 #if defined(LA_WITH_CUDA)
 #include "../ops/cuda/card.hpp"
@@ -35,10 +36,10 @@ void log(const SessionOptions& options, const Parts&... parts) {
   if (options.log) options.log(concat(parts...));
 }
 
-/// The driver of the card to run on; null: none.
-/// error: a card was asked for and cannot be had
-inline std::shared_ptr<cuda::Driver> choose_card(const SessionOptions& options,
-                                                 const CheckpointFiles& source) {
+}  // namespace detail
+
+LA_INLINE std::shared_ptr<cuda::Driver> choose_card(const SessionOptions& options,
+                                                    const CheckpointFiles& source) {
   const Device device = parse_device("device", options.device);
   const bool requested = device.kind == Device::Kind::cuda;
   if (device.kind == Device::Kind::cpu || options.backend == Backend::reference) return nullptr;
@@ -46,17 +47,24 @@ inline std::shared_ptr<cuda::Driver> choose_card(const SessionOptions& options,
   if (requested) return cuda::open_card(device.card);
   if (options.activations == ActivationFormat::q8 || !options.isa.empty()) return nullptr;
   try {
+    const int cards = cuda::card_count();
     MemoryPlan plan;
     plan.weights = options.weights;
     plan.width = plan.height = 1024;
+    plan.card = true;
     const std::size_t needed =
-        estimate_memory(Checkpoint::open(source), ModelConfig::load(source), plan).total();
-    auto card = cuda::open_card(0);
-    const std::size_t free = card->free_bytes();
-    if (free >= needed) return card;
-    log(options, "device: the processor: card 0 has ", free, " bytes free, the model takes ", needed);
-  } catch (const Error& error) {  // no driver, no card, or one that is too old
-    log(options, "device: the processor: ", error.what());
+        estimate_memory(Checkpoint::open(source), ModelConfig::load(source), plan).device.total();
+    for (int i = 0; i < cards; ++i) try {
+        auto card = cuda::open_card(i);
+        const std::size_t free = card->free_bytes();
+        if (free >= needed) return card;
+        detail::log(options, "device: card ", i, " has ", free, " bytes free, the model takes ", needed);
+      } catch (const Error& error) {  // one that is too old, say
+        detail::log(options, "device: ", error.what());
+      }
+    detail::log(options, "device: the processor");
+  } catch (const Error& error) {  // no driver
+    detail::log(options, "device: the processor: ", error.what());
   }
 #else
   static_cast<void>(source);
@@ -65,6 +73,17 @@ inline std::shared_ptr<cuda::Driver> choose_card(const SessionOptions& options,
          ": expected a build with CUDA kernels, which needs clang; this one has none");
 #endif
   return nullptr;
+}
+
+namespace detail {
+
+/// Keys and values of all rows together. On a card at most three quarters of what is free once the weights are there: the
+/// rest is for intermediate results and encoded pictures. Rows then wait, where else memory would run out under them.
+inline std::size_t kv_limit(std::size_t requested, Ops& ops) {
+  const std::size_t free = ops.free_bytes();
+  if (free == std::numeric_limits<std::size_t>::max()) return requested;
+  const std::size_t most = std::max<std::size_t>(free / 4 * 3, 1);  // 0 would be no limit
+  return requested > 0 ? std::min(requested, most) : most;
 }
 
 /// The fast ops of the device.
@@ -112,7 +131,7 @@ LA_INLINE Engine::Engine(const CheckpointFiles& source, const SessionOptions& op
                            : detail::make_ops(options, source, team)),
       weights(load(source, options)),
       activations(options.activations),
-      kv_budget(options.kv_budget_bytes),
+      kv_budget(detail::kv_limit(options.kv_budget_bytes, *ops)),
       vision(config.vision, weights.vision, *ops),
       language(config.text, config.tokens.mask, weights.language, *ops),
       workspace(*ops),

@@ -14,6 +14,7 @@
 #include "../model/language.hpp"
 #include "../model/model_weights.hpp"
 #include "../model/vision.hpp"
+#include "../ops/cuda/driver.hpp"
 #include "../ops/ops.hpp"
 #include "../ops/workspace.hpp"
 #include "../text/tokenizer.hpp"
@@ -28,6 +29,10 @@ namespace la::inline LA_ABI {
 
 /// error: the tokenizer has ids outside the model's vocabulary
 void check_vocabulary(const Tokenizer& tokenizer, const ModelConfig& config);
+
+/// The driver of the card that the options choose; null: the processor runs everything.
+/// error: a card was asked for and cannot be had
+std::shared_ptr<cuda::Driver> choose_card(const SessionOptions& options, const CheckpointFiles& source);
 
 /// The model and what its users share. Ops and what works on them belong to whoever holds the mutex.
 struct Engine {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "../../kernels/cuda/arguments.hpp"
 #include "../core/default_threads.hpp"
 #include "../image/patches.hpp"
 #include "../image/resize.hpp"
@@ -25,19 +26,29 @@ inline std::size_t stored_bytes(const WeightPart& part) noexcept {
   return bytes;
 }
 
-/// weights, loading and the widest integer rows that the decoder's layers may quantise.
-inline void estimate_weights(const Checkpoint& checkpoint, const ModelConfig& config, WeightFormat format,
-                             MemoryEstimate& estimate) {
+/// Weights pass the host in slices of so many bytes (cuda::DeviceWeight), one on each side.
+inline constexpr std::size_t kDeviceSlice = std::size_t{16} << 20;
+
+/// weights and loading; bytes of the largest stored weight.
+inline std::size_t estimate_weights(const Checkpoint& checkpoint, const ModelConfig& config,
+                                    WeightFormat format, MemoryEstimate& estimate) {
+  std::size_t largest = 0;
   for_each_weight(checkpoint, config, [&](const StoredWeight& stored) {
     const StackShape stacked(stored.parts);
     const PanelFormat chosen = PackedWeight::choose_format(stored.parts, format);
     estimate.weights += std::size_t(panel_count(stacked.outputs)) * panel_bytes(chosen, stacked.inputs);
+    estimate.device.weights +=
+        std::size_t(kernels::cuda::weight_bytes(chosen, stacked.outputs, stacked.inputs));
     std::size_t source = 0;
     for (const WeightPart& part : stored.parts) {
-      if (part.bias) estimate.weights += std::size_t(part.bias->size()) * sizeof(float);
+      if (part.bias) {
+        estimate.weights += std::size_t(part.bias->size()) * sizeof(float);
+        estimate.device.weights += std::size_t(part.bias->size()) * sizeof(float);
+      }
       source += stored_bytes(part);
     }
     estimate.loading = std::max(estimate.loading, estimate.weights + source);
+    largest = std::max(largest, source);
   });
   const VisionConfig& v = config.vision;
   const TextConfig& t = config.text;
@@ -46,6 +57,8 @@ inline void estimate_weights(const Checkpoint& checkpoint, const ModelConfig& co
   const std::size_t vectors = std::size_t(v.grid_h * v.grid_w * v.hidden_size + norms) * sizeof(float);
   estimate.weights += vectors;
   estimate.loading += vectors;
+  estimate.device.weights += vectors + std::min(kDeviceSlice, estimate.device.weights);
+  return largest;
 }
 
 /// Floats of the forward passes' intermediate results, see VisionModel, project and LanguageModel.
@@ -77,6 +90,20 @@ inline std::size_t quantized_rows(const ModelConfig& config, i64 patches, i64 pr
   return std::size_t(most + most / 16);
 }
 
+/// What moves to the card. The host keeps patches, pixels and its copy of the logits, and while weights pass by, the
+/// one that is read and a slice of it.
+inline void move_to_card(const ModelConfig& config, i64 patches, i64 prompt, i64 logit_rows,
+                         std::size_t patch_bytes, std::size_t largest_weight, MemoryEstimate& estimate) {
+  const std::size_t logits = std::size_t(logit_rows * config.text.vocab_size) * sizeof(float);
+  estimate.device.workspace =
+      std::size_t(workspace_floats(config, patches, prompt, logit_rows)) * sizeof(float) - logits;
+  estimate.loading = largest_weight + kDeviceSlice;
+  estimate.weights = 0;
+  estimate.encoding = patch_bytes;
+  estimate.kv_cache = 0;
+  estimate.workspace = logits;
+}
+
 }  // namespace detail
 
 LA_INLINE MemoryEstimate estimate_memory(const Checkpoint& checkpoint, const ModelConfig& config,
@@ -90,7 +117,7 @@ LA_INLINE MemoryEstimate estimate_memory(const Checkpoint& checkpoint, const Mod
   const i64 prompt = rows + plan.question_tokens;
 
   MemoryEstimate estimate;
-  detail::estimate_weights(checkpoint, config, plan.weights, estimate);
+  const std::size_t largest = detail::estimate_weights(checkpoint, config, plan.weights, estimate);
 
   // Questions share the prompt up to where they differ. Its last page is kept once more, for the next question.
   const PagedKvCache text({t.layers, t.kv_heads, t.head_dim}), vision({1, v.heads, v.head_dim});
@@ -112,6 +139,24 @@ LA_INLINE MemoryEstimate estimate_memory(const Checkpoint& checkpoint, const Mod
   // Its decoder has the pixels twice more; the heap may keep what it held.
   estimate.image =
       3 * std::size_t(3 * plan.width * plan.height) + std::size_t(rows * t.hidden_size) * sizeof(float);
+
+  if (plan.card) {
+    const auto pages = [](i64 tokens, i64 layers, i64 heads, i64 head_dim) {
+      return std::size_t((tokens + kernels::kPageKeys - 1) / kernels::kPageKeys * kernels::kPageKeys *
+                         layers * heads * 2 * head_dim) *
+             sizeof(float);
+    };
+    DeviceMemoryEstimate& d = estimate.device;
+    d.kv_cache = pages(rows, t.layers, t.kv_heads, t.head_dim) +
+                 std::size_t(plan.questions) * pages(own, t.layers, t.kv_heads, t.head_dim);
+    d.encoding = pages(patches, 1, v.heads, v.head_dim);
+    d.image = std::size_t(rows * t.hidden_size) * sizeof(float);
+    detail::move_to_card(config, patches, prompt, plan.questions * 2 * kBlockSize,
+                         std::size_t(patch_values) * sizeof(float), largest, estimate);
+    estimate.image -= d.image;
+  } else {
+    estimate.device = {};
+  }
 
   // Measured: 8 MB of code, libraries and heap, and 200 bytes a token for texts, merges and the files they come from.
   estimate.program = (std::size_t{8} << 20) + 200 * std::size_t(t.vocab_size);

@@ -19,9 +19,21 @@ struct MemoryPlan {
   i64 questions = 1;
   i64 question_tokens = 128;  ///< of each prompt, beside the picture's
   i64 max_new_tokens = 2048;
+  bool card = false;  ///< the model is on a card, which has memory of its own
 };
 
-/// Bytes of main memory that a run on the cpu backend will take, told from the checkpoint's headers alone.
+/// Bytes of a card's memory that a run will take.
+struct DeviceMemoryEstimate {
+  std::size_t weights = 0;    ///< with the slice of them that is on its way
+  std::size_t encoding = 0;   ///< keys and values of a picture, while it is encoded
+  std::size_t kv_cache = 0;   ///< keys and values of the prompt and the longest answer
+  std::size_t workspace = 0;  ///< intermediate results, logits, partial sums of attention
+  std::size_t image = 0;      ///< encoded rows
+
+  std::size_t total() const noexcept { return weights + workspace + image + std::max(encoding, kv_cache); }
+};
+
+/// Bytes of main memory that a run will take, told from the checkpoint's headers alone, and of a card's.
 struct MemoryEstimate {
   std::size_t weights =
       0;  ///< as they will be packed, or where they lie in a packed file, when all are in use
@@ -33,6 +45,7 @@ struct MemoryEstimate {
   std::size_t workspace = 0;  ///< intermediate results, logits, and the threads' own memory
   std::size_t image = 0;      ///< pixels, decoded, and encoded rows
   std::size_t program = 0;    ///< code, tokenizer and tables, roughly
+  DeviceMemoryEstimate device{};
 
   /// Loading comes first, then encoding, then the prompt; each gives back what only it took.
   std::size_t total() const noexcept {

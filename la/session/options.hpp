@@ -43,7 +43,8 @@ struct SessionOptions {
   std::size_t image_cache_bytes = std::size_t{256} << 20;
   /// Pictures whose prompt's keys and values are kept for the next question on them. 0: none
   std::size_t kept_prefixes = 4;
-  /// Keys and values of all rows and kept prefixes together; rows wait until they fit. 0: no limit
+  /// Keys and values of all rows and kept prefixes together; rows wait until they fit. 0: no limit. On a card never more
+  /// than three quarters of the memory that the weights leave.
   std::size_t kv_budget_bytes = std::size_t{2} << 30;
 };
 

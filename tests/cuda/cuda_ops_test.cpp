@@ -68,7 +68,7 @@ void check_product(Ops& ops, Ops& oracle, const Product& p, WeightFormat format,
 TEST_CASE("cuda: products have the same bits for any number of rows, on both paths") {
   const auto oracle = make_reference_ops(0, ActivationFormat::f32);
   for (const ActivationFormat activations : {ActivationFormat::f32, ActivationFormat::auto_}) {
-    const auto ops = make_emulated_ops(activations);
+    const auto ops = make_staged_ops(activations);
     for (const Product& p :
          {Product{49, 33}, Product{16, 128}, Product{7, 517}, Product{130, 640}, Product{9, 8330}})
       for (const WeightFormat format :
@@ -83,7 +83,7 @@ TEST_CASE("cuda: products have the same bits for any number of rows, on both pat
 }
 
 TEST_CASE("cuda: the exact product has the bits of the CPU's") {
-  const auto ops = make_emulated_ops(), cpu = make_cpu_ops({1, "", ActivationFormat::f32});
+  const auto ops = make_staged_ops(), cpu = make_cpu_ops({1, "", ActivationFormat::f32});
   const MappedFile no_file;
   const Stored w({37, 301}, DType::bf16, no_file);
   const Stored again = copy_of(w);

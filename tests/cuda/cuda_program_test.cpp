@@ -4,15 +4,19 @@
 namespace la::test {
 namespace {
 
-Outcome run_ground(std::vector<std::string> arguments, const std::string& fault = "", bool driver = true) {
+Outcome run_program(std::vector<std::string> command, const std::string& fault = "", bool driver = true) {
   Program program;
-  program.command = {std::string(LA_BUILD_ROOT) + "/examples/ground"};
-  for (std::string& argument : arguments) program.command.push_back(std::move(argument));
-  for (const char* argument : {"--annotate", "/dev/null"}) program.command.emplace_back(argument);
+  program.command = std::move(command);
   // Set either way: Meson adds the folder of the emulated driver for a test that depends on it.
   program.environment["LD_LIBRARY_PATH"] = driver ? std::string(LA_BUILD_ROOT) + "/tests/cuda" : "";
   if (!fault.empty()) program.environment["LA_FAKE_CUDA"] = fault;
   return run(program);
+}
+
+Outcome run_ground(std::vector<std::string> arguments, const std::string& fault = "", bool driver = true) {
+  arguments.insert(arguments.begin(), std::string(LA_BUILD_ROOT) + "/examples/ground");
+  for (const char* argument : {"--annotate", "/dev/null"}) arguments.emplace_back(argument);
+  return run_program(std::move(arguments), fault, driver);
 }
 
 void check_error(const Outcome& got, std::vector<const char*> parts) {
@@ -64,6 +68,55 @@ TEST_CASE("cuda: memory of the card that runs out is an error, not an end") {
   const Outcome later = run_ground({"--device", "cuda"}, "small:6000000");
   CHECK(later.status == 1);
   CHECK(later.err.find("out of device memory") != std::string::npos);
+}
+
+TEST_CASE("cuda: auto says which card it has taken, and says nothing of the processor") {
+  CHECK(run_ground({"--device", "auto"}).err.find("device: cuda emulated\n") != std::string::npos);
+  CHECK(run_ground({"--device", "cuda"}).err.find("device: ") == std::string::npos);
+  for (const char* fault : {"none", "old", "small:1000000"})
+    CHECK(run_ground({"--device", "auto"}, fault).err.find("device: ") == std::string::npos);
+}
+
+TEST_CASE("cuda: --dry and --max-memory count the card's memory") {
+  const auto megabytes = [](const Outcome& dry, const std::string& before) {
+    const std::size_t at = dry.out.find(before);
+    REQUIRE_MESSAGE(at != std::string::npos, dry.out);
+    return std::stod(dry.out.substr(at + before.size()));
+  };
+  const Outcome cpu = run_ground({"--dry", "--device", "cpu"}),
+                card = run_ground({"--dry", "--device", "cuda"});
+  CHECK(cpu.out.find("on the card") == std::string::npos);
+  const double host = megabytes(card, "picture of 224x168, "), device = megabytes(card, "on the card ");
+  CHECK(device > 5);
+  CHECK(megabytes(card, "on the card " + std::to_string(int(device))) >= 0);
+  CHECK(run_ground({"--dry", "--device", "auto"}).out == card.out);
+  CHECK(run_ground({"--dry", "--device", "auto"}, "none").out == cpu.out);
+  CHECK(run_ground({"--dry", "--device", "cuda"}, "", false).out == card.out);  // planned without one
+
+  const auto limit = [](double mb) { return std::to_string(int(mb)) + "MB"; };
+  check_error(run_ground({"--device", "cuda", "--max-memory", limit(host + device / 2)}),
+              {"--max-memory: expected at most ", "; on the card "});
+  CHECK(run_ground({"--device", "cuda", "--max-memory", limit(host + device + 2)}).status == 0);
+}
+
+TEST_CASE("cuda: the benchmark counts what is launched, and measures it where there is a card") {
+  const std::string program = std::string(LA_BUILD_ROOT) + "/benchmarks/cuda";
+  if (!std::filesystem::exists(program)) {
+    MESSAGE("skipped: built without benchmarks");
+    return;
+  }
+  const Outcome floor = run_program({program, "--json"}, "", false);
+  CHECK(floor.status == 0);
+  // 36 layers of a 12-row pass: norm, product, two turns, keys, attention, product, norm, product, swiglu, product.
+  CHECK(floor.out.find("{\"stage\":\"pass of 12 rows (a block)\",\"weights\":\"q4_g32\",\"launches\":") !=
+        std::string::npos);
+  const Outcome measured =
+      run_program({program, "--json", "--device", "cuda", "--repetitions", "1", "--model-dir",
+                   source("tests/checkpoints/odd"), "--keys", "70", "--filter", "pass of"});
+  CHECK(measured.status == 0);
+  CHECK(measured.out.find("\"measured_us\":") != std::string::npos);
+  CHECK(run_program({program, "--device", "tpu"}).status == 2);
+  check_error(run_program({program, "--device", "cuda"}, "", false), {"libcuda.so.1"});
 }
 
 }  // namespace la::test

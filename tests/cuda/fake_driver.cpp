@@ -148,18 +148,39 @@ Result cuMemsetD8Async(Address to, unsigned char value, std::size_t bytes, void*
   if (value != 0) return kInvalid;
   return guarded([&] { card().clear(pointer(to), bytes); });
 }
-Result cuLaunchKernel(void* function, unsigned x, unsigned y, unsigned z, unsigned threads, unsigned ty,
-                      unsigned tz, unsigned shared, void*, void** parameters, void**) {
+struct LaunchAttribute {
+  int id, pad, value[16];
+};
+struct LaunchConfig {
+  unsigned x, y, z, threads, ty, tz, shared;
+  void* stream;
+  const LaunchAttribute* attributes;
+  unsigned attribute_count;
+};
+Result cuLaunchKernelEx(const LaunchConfig* l, void* function, void** parameters, void**) {
   // What every card takes without being asked for more.
-  if (x == 0 || y == 0 || z != 1 || y > 65535 || threads == 0 || threads > 1024 || ty != 1 || tz != 1 ||
-      shared > 48 << 10)
+  if (l->x == 0 || l->y == 0 || l->z != 1 || l->y > 65535 || l->threads == 0 || l->threads > 1024 ||
+      l->ty != 1 || l->tz != 1 || l->shared > 48 << 10)
     return kInvalid;
+  bool dependent = false;
+  for (unsigned i = 0; i < l->attribute_count; ++i) {
+    if (l->attributes[i].id != 6) return kInvalid;  // programmatic stream serialization
+    dependent = l->attributes[i].value[0] != 0;
+  }
+  // Kernels that were not made for it would not wait.
+  if (dependent && ptx.find("griddepcontrol.wait") == std::string::npos) return kInvalid;
   const std::string& name = *static_cast<std::string*>(function);
   ++launches;
   return guarded([&] {
-    card().launch({name.c_str(), x, y, threads, shared}, parameters[0],
-                  la::test::argument_bytes(name.c_str()));
+    const la::test::EmulatedKernel* kernel = la::test::find_kernel(name);
+    card().launch({name.c_str(), l->x, l->y, l->threads, l->shared, dependent}, parameters[0],
+                  kernel ? kernel->bytes : 0);
   });
+}
+Result cuLaunchKernel(void* function, unsigned x, unsigned y, unsigned z, unsigned threads, unsigned ty,
+                      unsigned tz, unsigned shared, void* stream, void** parameters, void**) {
+  const LaunchConfig config{x, y, z, threads, ty, tz, shared, stream, nullptr, 0};
+  return cuLaunchKernelEx(&config, function, parameters, nullptr);
 }
 Result cuGetErrorString(Result result, const char** text) {
   *text = result == kRefused ? "the provided PTX was compiled with an unsupported toolchain"

@@ -21,6 +21,23 @@ namespace {
 using Result = int;  // CUresult
 using Address = unsigned long long;
 
+/// CUlaunchAttribute, CUlaunchConfig
+struct LaunchAttribute {
+  int id;
+  char pad[4];
+  union {
+    char bytes[64];
+    int allowed;
+  } value;
+};
+struct LaunchConfig {
+  unsigned grid_x, grid_y, grid_z, block_x, block_y, block_z, shared;
+  void* stream;
+  LaunchAttribute* attributes;
+  unsigned attribute_count;
+};
+constexpr int kProgrammaticStreamSerialization = 6;  // CUlaunchAttributeID
+
 /// The few functions of the driver that are used, under its names.
 struct Api {
   Result (*cuInit)(unsigned) = nullptr;
@@ -45,6 +62,7 @@ struct Api {
   Result (*cuMemsetD8Async)(Address, unsigned char, std::size_t, void*) = nullptr;
   Result (*cuLaunchKernel)(void*, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void*,
                            void**, void**) = nullptr;
+  Result (*cuLaunchKernelEx)(const LaunchConfig*, void*, void**, void**) = nullptr;
   Result (*cuGetErrorString)(Result, const char**) = nullptr;
 };
 
@@ -85,6 +103,7 @@ Api load_api() {
   LA_FIND(cuMemcpyDtoDAsync_v2);
   LA_FIND(cuMemsetD8Async);
   LA_FIND(cuLaunchKernel);
+  LA_FIND(cuLaunchKernelEx);
   LA_FIND(cuGetErrorString);
 #undef LA_FIND
   return api;
@@ -156,9 +175,16 @@ class Card final : public Driver, public std::enable_shared_from_this<Card> {
   void launch(const Launch& l, const void* arguments, std::size_t) override {
     use();
     void* parameters[] = {const_cast<void*>(arguments)};
-    check(api_.cuLaunchKernel(function(l.kernel), l.grid_x, l.grid_y, 1, l.threads, 1, 1, unsigned(l.shared),
-                              stream_, parameters, nullptr),
-          l.kernel);
+    if (!l.dependent || !can_wait_) {
+      check(api_.cuLaunchKernel(function(l.kernel), l.grid_x, l.grid_y, 1, l.threads, 1, 1,
+                                unsigned(l.shared), stream_, parameters, nullptr),
+            l.kernel);
+      return;
+    }
+    LaunchAttribute early{kProgrammaticStreamSerialization, {}, {}};
+    early.value.allowed = 1;
+    const LaunchConfig config{l.grid_x, l.grid_y, 1, l.threads, 1, 1, unsigned(l.shared), stream_, &early, 1};
+    check(api_.cuLaunchKernelEx(&config, function(l.kernel), parameters, nullptr), l.kernel);
   }
 
  private:
@@ -172,6 +198,7 @@ class Card final : public Driver, public std::enable_shared_from_this<Card> {
       if (kPtx[i].capability <= capability) best = &kPtx[i];
     require(best, where_, ": expected compute capability ", kPtx[0].capability / 10, ".",
             kPtx[0].capability % 10, " or later, found ", major, ".", minor);
+    can_wait_ = best->capability >= 90;
     const Result result = api_.cuModuleLoadDataEx(&module_, best->text, 0, nullptr, nullptr);
     int version = 0;
     static_cast<void>(api_.cuDriverGetVersion(&version));
@@ -200,6 +227,7 @@ class Card final : public Driver, public std::enable_shared_from_this<Card> {
   std::string where_, name_;
   Api api_;
   int device_ = 0;
+  bool can_wait_ = false;  // kernels made for older cards do not know how to wait for launches beside them
   void *context_ = nullptr, *stream_ = nullptr, *module_ = nullptr;
   std::map<std::string_view, void*> functions_;
 };
@@ -208,6 +236,14 @@ class Card final : public Driver, public std::enable_shared_from_this<Card> {
 
 std::shared_ptr<Driver> open_card(int index) {
   return std::make_shared<Card>(index);
+}
+
+int card_count() {
+  const Api api = load_api();
+  int count = 0;
+  const Result result = api.cuInit(0) != 0 ? 1 : api.cuDeviceGetCount(&count);
+  require(result == 0, "device cuda: expected a driver that shows its cards, found CUDA error ", result);
+  return count;
 }
 
 }  // namespace la::inline LA_ABI::cuda

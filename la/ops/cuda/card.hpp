@@ -18,4 +18,8 @@ struct Ptx {
 /// error: there is no driver, no such card, or the driver refuses the kernels
 std::shared_ptr<Driver> open_card(int index);
 
+/// How many cards the driver shows.
+/// error: there is no driver
+int card_count();
+
 }  // namespace la::inline LA_ABI::cuda

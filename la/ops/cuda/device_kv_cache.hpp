@@ -71,8 +71,8 @@ class DeviceKvCache final : public KvCache {
     std::vector<std::uint64_t> addresses;
     for (const auto& page : pages_) addresses.push_back(reinterpret_cast<std::uintptr_t>(page.get()));
     if (addresses.size() > room_) {
+      table_ = driver_->allocate(2 * addresses.size() * sizeof(std::uint64_t));
       room_ = 2 * addresses.size();
-      table_ = driver_->allocate(room_ * sizeof(std::uint64_t));
     }
     if (!addresses.empty())
       driver_->upload(addresses.data(), table_.get(), addresses.size() * sizeof(std::uint64_t));

@@ -18,18 +18,7 @@ class DeviceWeight final : public Weight {
   /// Panels are packed, or taken from the mapped file, slice by slice: the host holds one slice, the device one more.
   DeviceWeight(Driver& driver, const detail::PanelSource& source, Team* team)
       : Weight(source.shape().outputs, source.shape().inputs) {
-    namespace device = kernels::cuda;
-    view_.format = source.format();
-    view_.outputs = std::int32_t(outputs());
-    view_.inputs = std::int32_t(inputs());
-    const i64 tiles = device::tiles_of(outputs()), groups = device::groups_of(inputs());
-    const i64 scales = tiles * groups * device::kTile * device::scales_a_group(view_.format);
-    const bool bytes8 = view_.format == PanelFormat::q8;
-    view_.codes = take(driver, std::size_t(tiles * device::tile_bytes(view_.format, inputs())));
-    if (scales > 0)
-      view_.scales = take(driver, std::size_t(scales) * (bytes8 ? sizeof(float) : sizeof(std::uint16_t)));
-    if (scales > 0 && !bytes8)
-      view_.zeros = reinterpret_cast<std::uint8_t*>(take(driver, std::size_t(scales)));
+    reserve(driver, source.format());
     repack(driver, source, team);
     if (const std::vector<float> bias = source.bias(); !bias.empty()) {
       std::byte* to = take(driver, bias.size() * sizeof(float));
@@ -39,6 +28,12 @@ class DeviceWeight final : public Weight {
     source.release();
   }
 
+  /// Zeros, without a bias: what a benchmark multiplies with.
+  DeviceWeight(Driver& driver, PanelFormat format, i64 outputs, i64 inputs) : Weight(outputs, inputs) {
+    reserve(driver, format);
+    for (std::size_t i = 0; i < memory_.size(); ++i) driver.clear(memory_[i].get(), sizes_[i]);
+  }
+
   std::size_t bytes() const noexcept override { return bytes_; }
   std::string_view format() const noexcept override { return name_of(view_.format); }
   const kernels::cuda::WeightView& view() const noexcept { return view_; }
@@ -46,8 +41,24 @@ class DeviceWeight final : public Weight {
  private:
   static constexpr std::size_t kSlice = std::size_t{16} << 20;  // bytes of panels that travel at once
 
+  void reserve(Driver& driver, PanelFormat format) {
+    namespace device = kernels::cuda;
+    view_.format = format;
+    view_.outputs = std::int32_t(outputs());
+    view_.inputs = std::int32_t(inputs());
+    const i64 tiles = device::tiles_of(outputs()), groups = device::groups_of(inputs());
+    const i64 scales = tiles * groups * device::kTile * device::scales_a_group(format);
+    const bool bytes8 = format == PanelFormat::q8;
+    view_.codes = take(driver, std::size_t(tiles * device::tile_bytes(format, inputs())));
+    if (scales > 0)
+      view_.scales = take(driver, std::size_t(scales) * (bytes8 ? sizeof(float) : sizeof(std::uint16_t)));
+    if (scales > 0 && !bytes8)
+      view_.zeros = reinterpret_cast<std::uint8_t*>(take(driver, std::size_t(scales)));
+  }
+
   std::byte* take(Driver& driver, std::size_t bytes) {
     memory_.push_back(driver.allocate(bytes));
+    sizes_.push_back(bytes);
     bytes_ += bytes;
     return memory_.back().get();
   }
@@ -82,6 +93,7 @@ class DeviceWeight final : public Weight {
 
   kernels::cuda::WeightView view_;
   std::vector<std::shared_ptr<std::byte>> memory_;
+  std::vector<std::size_t> sizes_;
   std::size_t bytes_ = 0;
 };
 

@@ -19,6 +19,9 @@ struct Launch {
   const char* kernel = nullptr;
   unsigned grid_x = 1, grid_y = 1, threads = 128;
   std::size_t shared = 0;
+  /// May start while launches before it still run, and waits for them itself (wait_for_launches). Weights and all else that
+  /// it reads before must be older than the last launch that is not dependent.
+  bool dependent = false;
 };
 
 /// What the backend asks of a card, or of what stands in for one. Everything happens in the order of the calls; upload and

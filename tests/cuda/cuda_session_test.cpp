@@ -1,0 +1,291 @@
+#include <algorithm>
+
+#include "../../la/image/load.hpp"
+#include "../../la/image/resize.hpp"
+#include "../../la/model/language.hpp"
+#include "../../la/ops/ops_reference.hpp"
+#include "../../la/session/memory.hpp"
+#include "../ops/all_ops.hpp"
+#include "../quantize/fixtures.hpp"
+#include "../session/equivalence.hpp"
+#include "emulated_ops.hpp"
+
+// Whole sessions on the emulated card: what is shared, what waits, and what happens when its memory runs out.
+namespace la::test {
+namespace {
+
+constexpr const char* kModel = "tests/checkpoints/odd";  // small, and no size of it a round number
+
+/// The emulated card with so much memory, of which some allocation may fail.
+class SmallCard final : public cuda::Driver {
+ public:
+  explicit SmallCard(std::size_t bytes = std::size_t{1} << 40) : bytes_(bytes) {}
+
+  std::string_view name() const noexcept override { return card_->name(); }
+  std::size_t free_bytes() override { return bytes_ - *used_; }
+  std::size_t used() const { return *used_; }
+  std::shared_ptr<std::byte> allocate(std::size_t bytes) override {
+    if (bytes > free_bytes() || (countdown > 0 && --countdown == 0)) throw cuda::OutOfDeviceMemory();
+    auto memory = card_->allocate(bytes);
+    *used_ += bytes;
+    peak = std::max(peak, *used_);
+    std::byte* at = memory.get();
+    return {at, [memory = std::move(memory), used = used_, bytes](std::byte*) mutable {
+              memory.reset();
+              *used -= bytes;
+            }};
+  }
+  void upload(const void* host, void* to, std::size_t bytes) override { card_->upload(host, to, bytes); }
+  void download(const void* from, void* host, std::size_t bytes) override {
+    card_->download(from, host, bytes);
+  }
+  void copy(const void* from, void* to, std::size_t bytes) override { card_->copy(from, to, bytes); }
+  void clear(void* to, std::size_t bytes) override { card_->clear(to, bytes); }
+  void launch(const cuda::Launch& launch, const void* arguments, std::size_t bytes) override {
+    card_->launch(launch, arguments, bytes);
+  }
+
+  std::size_t peak = 0;
+  long countdown = 0;  // the allocation that brings it to zero fails
+
+ private:
+  std::shared_ptr<cuda::Driver> card_ = make_emulated_driver();
+  std::size_t bytes_;
+  std::shared_ptr<std::size_t> used_ = std::make_shared<std::size_t>(0);
+};
+
+Session open_on(const std::shared_ptr<cuda::Driver>& card, const char* checkpoint,
+                ActivationFormat activations, std::size_t kv_budget = std::size_t{2} << 30) {
+  SessionOptions options;
+  options.threads = 1;
+  options.kv_budget_bytes = kv_budget;
+  options.wrap_ops = [&](std::unique_ptr<Ops>) { return make_cuda_ops({card, activations, nullptr}); };
+  return Session::open(source(checkpoint), options);
+}
+
+/// Small, so that an answer takes a moment.
+std::vector<Image> small_images() {
+  std::vector<Image> all;
+  for (const char* name : {"00", "03"})
+    all.push_back(resize_bicubic(
+        load_image(source(std::string("tests/goldens/shapes/images/") + name + ".png")), 56, 56));
+  return all;
+}
+
+std::vector<PromptText> questions() {
+  return {question(Task::detect, "green cross</c>pink ring"), question(Task::ground_multi, "red circle"),
+          question(Task::point, "black letter Y")};
+}
+
+std::vector<Request> some_requests(i64 count, i64 max_tokens) {
+  const std::vector<Image> images = small_images();
+  std::vector<Request> requests;
+  for (i64 i = 0; i < count; ++i) {
+    Request& request = requests.emplace_back();
+    request.images.push_back(images[std::size_t(i) % images.size()]);
+    request.question = questions()[std::size_t(i) % 3];
+    request.options.generation.max_new_tokens = max_tokens;
+  }
+  return requests;
+}
+
+}  // namespace
+
+TEST_CASE("cuda: five tiers give the ids and logits of each row alone, on both paths") {
+  const std::vector<Image> images = small_images();
+  const std::vector<PromptText> asked = questions();
+  for (const ActivationFormat activations : {ActivationFormat::auto_, ActivationFormat::f32}) {
+    CAPTURE(name_of(activations));
+    Session session = open_on(make_emulated_driver(), kModel, activations);
+    for (const equivalence::Tier& tier : equivalence::tiers(images, asked, 8, 1)) {
+      const auto want = equivalence::run_alone(session, tier.cases);
+      for (const equivalence::Trace& trace : want) CHECK((trace.error == "" && !trace.steps.empty()));
+      for (const std::string& difference : equivalence::differences(session, tier, want))
+        FAIL_CHECK(difference);
+    }
+    CHECK(session.statistics().shared_tokens > 0);
+    CHECK(session.statistics().max_rows >= 3);
+  }
+}
+
+TEST_CASE("cuda: 4-bit checkpoints of every packing have their very values, and their products") {
+  const auto exact = make_staged_ops(), tensor = make_staged_ops(ActivationFormat::auto_),
+             reference = make_reference_ops(1, ActivationFormat::f32);
+  for (const char* name : {"gptq", "gptq_v2", "gptq_ordered", "gptq_shuffled", "gptq_g64", "gptq_g24",
+                           "gptq_one_group", "autoround", "autoround_plain", "autoround_gptqmodel",
+                           "no_config_sevens", "no_config_eights", "awq", "autoround_awq", "awq_no_config"}) {
+    CAPTURE(name);
+    const Fixture fixture(name);
+    const StoredInt4 stored = fixture.find();
+    WeightPart part;
+    part.int4 = &stored;
+    const auto on_card = exact->make_weight(std::span(&part, 1), WeightFormat::auto_),
+               in_tensors = tensor->make_weight(std::span(&part, 1), WeightFormat::auto_),
+               on_host = reference->make_weight(std::span(&part, 1), WeightFormat::auto_);
+    std::vector<std::int32_t> every(std::size_t(fixture.outputs));
+    for (std::size_t i = 0; i < every.size(); ++i) every[i] = std::int32_t(i);
+    std::vector<float> rows(std::size_t(fixture.outputs * fixture.inputs));
+    exact->embedding(*on_card, every, view(rows, fixture.outputs, fixture.inputs));
+    const auto equal = [](float a, float b) { return a + 0.0f == b + 0.0f; };  // zero has no sign
+    const std::vector<float> expected = fixture.expected();
+    CHECK(std::equal(rows.begin(), rows.end(), expected.begin(), expected.end(), equal));
+
+    std::vector<float> x(std::size_t(5 * fixture.inputs)), y(std::size_t(5 * fixture.outputs)), want = y;
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = float(int(i * 37 % 101) - 50) / 64;  // bf16 holds them
+    const Matrix in = view(x, 5, fixture.inputs);
+    reference->linear(in, *on_host, view(want, 5, fixture.outputs), Store::overwrite);
+    exact->linear(in, *on_card, view(y, 5, fixture.outputs), Store::overwrite);
+    CHECK(relative_error(y, want) <= 5e-6);
+    tensor->linear(in, *in_tensors, view(y, 5, fixture.outputs), Store::overwrite);
+    CHECK(relative_error(y, want) <= 5e-6);
+  }
+}
+
+namespace {
+
+/// The decoder alone, fed with tokens.
+struct Decoder {
+  explicit Decoder(ActivationFormat activations)
+      : config(ModelConfig::load(source("tests/checkpoints/odd"))),
+        ops(make_emulated_ops(activations)),
+        weights(load_weights(Checkpoint::open(source("tests/checkpoints/odd")), config, *ops,
+                             WeightFormat::auto_)),
+        language(config.text, config.tokens.mask, weights.language, *ops),
+        workspace(*ops) {}
+
+  std::vector<float> logits(KvCache& cache, std::span<const std::int32_t> sequence, bool block) {
+    const SequenceInput feed{&cache, sequence, {}, block};
+    const i64 rows = LanguageModel::logit_rows(feed);
+    const Workspace::Scope scope(workspace);
+    const Matrix out = workspace.matrix(rows, config.text.vocab_size);
+    language.forward(std::span(&feed, 1), workspace, out);
+    std::vector<float> host(std::size_t(out.size()));
+    ops->download(out.data, host.data(), host.size() * sizeof(float));
+    return host;
+  }
+
+  ModelConfig config;
+  std::unique_ptr<Ops> ops;
+  ModelWeights weights;
+  LanguageModel language;
+  Workspace workspace;
+};
+
+}  // namespace
+
+TEST_CASE("cuda: a forked sequence and its source go on as if each were alone") {
+  for (const ActivationFormat activations : {ActivationFormat::f32, ActivationFormat::auto_}) {
+    Decoder d(activations);
+    std::vector<std::int32_t> ids, other;
+    for (i64 i = 0; i < 100; ++i) ids.push_back(std::int32_t((i * 71 + 13) % d.config.text.vocab_size));
+    for (i64 i = 0; i < 40; ++i) other.push_back(std::int32_t((i * 29 + 13) % d.config.text.vocab_size));
+    for (const std::ptrdiff_t shared : {63, 64, 65})
+      for (const bool block : {false, true}) {
+        CAPTURE(shared);
+        CAPTURE(block);
+        std::vector<std::int32_t> branch(ids.begin(), ids.begin() + shared), longer = ids;
+        branch.insert(branch.end(), other.begin(), other.end());
+        longer.insert(longer.end(), other.begin(), other.end());
+        const auto alone = d.language.make_cache(), whole = d.language.make_cache();
+        const auto want_branch = d.logits(*alone, branch, block),
+                   want_longer = d.logits(*whole, longer, block);
+        const auto cache = d.language.make_cache();
+        d.logits(*cache, ids, block);
+        const auto forked = cache->fork(shared);
+        CHECK(forked->length() == shared);
+        if (block) CHECK(d.logits(*cache, longer, block) == want_longer);
+        CHECK(d.logits(*forked, branch, block) == want_branch);
+        if (!block) CHECK(d.logits(*cache, longer, block) == want_longer);
+      }
+  }
+}
+
+TEST_CASE("cuda: rows wait for room in a small budget, and in a small card's memory, with the same answers") {
+  // Answers are short; room is kept for long ones.
+  const std::vector<Request> requests = some_requests(6, 1000);
+  BatchOptions together;
+  together.batch_size = 6;
+  const auto ids_of = [](const std::vector<Result>& results) {
+    std::vector<std::vector<std::int32_t>> ids;
+    for (const Result& r : results) {
+      CHECK(r.error == "");
+      ids.push_back(r.token_ids);
+    }
+    return ids;
+  };
+  const auto roomy = std::make_shared<SmallCard>();
+  Session free = open_on(roomy, "data/shapes", ActivationFormat::auto_);
+  const std::size_t weights = roomy->used();
+  const auto want = ids_of(free.batch(requests, together));
+  const std::size_t requested = free.statistics().peak_kv_bytes;
+  CHECK(free.statistics().waits == 0);
+
+  Session tight = open_on(make_emulated_driver(), "data/shapes", ActivationFormat::auto_, requested / 3);
+  CHECK(ids_of(tight.batch(requests, together)) == want);
+  CHECK(tight.statistics().waits > 0);
+  CHECK(tight.statistics().peak_kv_bytes <= requested / 3);
+
+  // Nobody says how much: the card does. Three quarters of what is left after the weights are for keys and values.
+  const auto small = std::make_shared<SmallCard>(weights + requested);
+  Session squeezed = open_on(small, "data/shapes", ActivationFormat::auto_, 0);
+  CHECK(ids_of(squeezed.batch(requests, together)) == want);
+  CHECK(squeezed.statistics().waits > 0);
+  CHECK(squeezed.statistics().peak_kv_bytes <= requested / 4 * 3);
+}
+
+TEST_CASE(
+    "cuda: memory of the card that runs out in a batch: each row has its answer or says why, and the next "
+    "has all") {
+  const auto card = std::make_shared<SmallCard>();
+  Session session = open_on(card, kModel, ActivationFormat::auto_);
+  const std::vector<Request> requests = some_requests(3, 4);
+  const std::vector<Result> want = session.batch(requests);
+  i64 failed = 0, answered = 0;
+  for (long n = 1; n < 60; n += 6) {
+    CAPTURE(n);
+    Session fresh = open_on(card, kModel, ActivationFormat::auto_);
+    card->countdown = n;
+    const std::vector<Result> got = fresh.batch(requests);
+    const bool reached = card->countdown == 0;
+    card->countdown = 0;
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      if (got[i].ok()) CHECK(got[i].token_ids == want[i].token_ids);
+      if (!got[i].ok()) CHECK(got[i].error.find("out of device memory") != std::string::npos);
+      (got[i].ok() ? answered : failed) += 1;
+    }
+    const std::vector<Result> again = fresh.batch(requests);
+    for (std::size_t i = 0; i < again.size(); ++i) {
+      CHECK(again[i].error == "");
+      CHECK(again[i].token_ids == want[i].token_ids);
+    }
+    if (!reached) break;
+  }
+  CHECK(failed > 0);
+  CHECK(answered > 0);
+}
+
+TEST_CASE("cuda: what a run takes of the card's memory is about what was estimated") {
+  for (const char* checkpoint : {"data/shapes", "tests/checkpoints/odd"}) {
+    CAPTURE(checkpoint);
+    const auto card = std::make_shared<SmallCard>();
+    Session session = open_on(card, checkpoint, ActivationFormat::auto_);
+    Request request = some_requests(1, 8)[0];
+    request.images[0] = load_image(source("tests/goldens/shapes/images/00.png"));
+    const PixelSize size{load_image(source("tests/goldens/shapes/images/00.png")).width,
+                         load_image(source("tests/goldens/shapes/images/00.png")).height};
+    CHECK(session.batch(std::span(&request, 1))[0].error == "");
+    MemoryPlan plan;
+    plan.width = size.width;
+    plan.height = size.height;
+    plan.max_new_tokens = 8;
+    plan.card = true;
+    const MemoryEstimate estimate =
+        estimate_memory(Checkpoint::open(source(checkpoint)), ModelConfig::load(source(checkpoint)), plan);
+    const double ratio = double(estimate.device.total()) / double(card->peak);
+    MESSAGE(estimate.device.total(), " bytes estimated, ", card->peak, " taken");
+    CHECK(ratio > 0.9);
+    CHECK(ratio < 2);
+  }
+}
+
+}  // namespace la::test
