@@ -75,7 +75,7 @@ class CpuOps final : public Ops {
       tiles.each(begin, end, [&](const OutputTile& part) { multiply(a, w, part, y, store, worker); });
     };
     const std::array phases{Phase(a.codes ? rows : 0, 1, quantize), tiles.phase(multiply_tiles)};
-    run_after_rows(phases, x.shape[1]);
+    run_after_rows(phases, x.shape[1], tiles.work());
   }
 
   void project(ConstMatrix x, const Norm& n, Matrix h, std::span<const Projection> projections) override {
@@ -86,7 +86,7 @@ class CpuOps final : public Ops {
       OutputTiles tiles;
     };
     std::vector<Product> products;
-    i64 items = 0, min_items = 1;
+    i64 items = 0, min_items = 1, multiplications = 0;
     for (const Projection& p : projections) {
       const auto& w = static_cast<const PackedWeight&>(p.weight);
       Operand a = operand(h, w, products.empty() ? narrow_ : broad_);
@@ -96,6 +96,7 @@ class CpuOps final : public Ops {
       products.push_back({&w, a, OutputTiles(x.shape[0], w.outputs(), w.inputs(), threads())});
       items += products.back().tiles.items();
       min_items = std::max(min_items, products.back().tiles.min_items());
+      multiplications += products.back().tiles.work();
     }
     const auto normalize = [&](i64 begin, i64 end, int) {
       for (i64 t = begin; t < end; ++t) {
@@ -118,7 +119,7 @@ class CpuOps final : public Ops {
       }
     };
     const std::array phases{Phase(x.shape[0], 1, normalize), Phase(items, min_items, multiply_all)};
-    run_after_rows(phases, x.shape[1]);
+    run_after_rows(phases, x.shape[1], multiplications);
   }
 
   void feed_forward(ConstMatrix x, const FeedForward& f, Matrix h, Matrix inner, Matrix wide, Matrix y,
@@ -266,11 +267,15 @@ class CpuOps final : public Ops {
         for (i64 first = 0; first < pairs; first += kernels::kAttentionRows)
           tasks_.push_back({&span, g, first, std::min<i64>(kernels::kAttentionRows, pairs - first)});
     }
-    // Few tasks are taken apart further: an item is then a part of a task's keys, and whoever does its last merges them.
-    const bool apart = threads() > 1 && i64(tasks_.size()) < 4 * threads();
-    i64 items = 0, floats = 0;
+    // Few tasks that do not come out even are taken apart further: an item is then a part of a task's keys, and whoever does
+    // its last merges them.
+    const i64 count = i64(tasks_.size());
+    const bool apart = count < 4 * threads() && count % threads() != 0;
+    i64 items = 0, floats = 0, multiplications = 0;
     for (AttentionTask& task : tasks_) {
-      if (apart) task.parts = kernels::attention_parts(last_key(task, heads, visible));
+      const i64 keys = last_key(task, heads, visible);
+      multiplications += 2 * task.pairs * keys * size;
+      if (apart) task.parts = kernels::attention_parts(keys);
       task.item = items;
       task.state = floats;
       items += task.parts;
@@ -289,7 +294,7 @@ class CpuOps final : public Ops {
                scratch(worker, kernels::attention_scratch(size)));
       }
     };
-    team_->run(Phase(items, 1, work), int(std::min<i64>(threads(), items)));
+    team_->run(Phase(items, 1, work), int(std::min<i64>(workers_worth(multiplications), items)));
   }
 
   void softmax(Matrix x) override {
@@ -310,11 +315,13 @@ class CpuOps final : public Ops {
           outputs_(outputs),
           panels_((outputs_ + kernels::kPanel - 1) / kernels::kPanel),
           row_parts_(std::clamp<i64>(workers / panels_, 1, std::max<i64>(rows, 1))),
-          min_items_(min_panels(rows * inputs * kernels::kPanel, workers)) {}
+          min_items_(min_panels(rows * inputs * kernels::kPanel, workers)),
+          work_(rows * inputs * outputs) {}
 
     i64 row_parts() const noexcept { return row_parts_; }
     i64 items() const noexcept { return panels_ * row_parts_; }
     i64 min_items() const noexcept { return min_items_; }
+    i64 work() const noexcept { return work_; }  // multiplications
     template <class Body>
     Phase phase(const Body& body) const noexcept {
       return Phase(items(), min_items_, body);
@@ -342,7 +349,7 @@ class CpuOps final : public Ops {
       return {m0, m1 - m0, n0, std::min(p1 * kernels::kPanel, outputs_) - n0};
     }
 
-    const i64 rows_, outputs_, panels_, row_parts_, min_items_;
+    const i64 rows_, outputs_, panels_, row_parts_, min_items_, work_;
   };
 
   /// Rows quantised for a product.
@@ -476,7 +483,7 @@ class CpuOps final : public Ops {
                      [&](const OutputTile& part) { multiply(broad, out, part, y, store, worker); });
     };
     const std::array phases{rows_of_h, widening.phase(widen), narrowing.phase(narrow_again)};
-    run_after_rows(phases, columns);
+    run_after_rows(phases, columns, widening.work() + narrowing.work());
   }
 
   void norm_row(const Norm& norm, const float* x, i64 n, float* y) const noexcept {
@@ -564,12 +571,18 @@ class CpuOps final : public Ops {
     team_->run(Phase(rows, 1, all), int(row_workers(rows, columns)));
   }
 
+  /// Below so many multiplications a thread is done before the others have begun.
+  int workers_worth(i64 multiplications) const noexcept {
+    constexpr i64 worth_a_region = 1 << 19;
+    return multiplications < worth_a_region ? 1 : threads();
+  }
+
   /// One region; its first phase, of rows, is done here before it when the others would wait longer for each other.
   template <std::size_t N>
-  void run_after_rows(const std::array<Phase, N>& phases, i64 columns) const {
+  void run_after_rows(const std::array<Phase, N>& phases, i64 columns, i64 multiplications) const {
     const bool few = row_workers(phases[0].items(), columns) <= 1;
     if (few && phases[0].items() > 0) phases[0](0, phases[0].items(), 0);
-    team_->run(std::span(phases).subspan(few ? 1 : 0), threads());
+    team_->run(std::span(phases).subspan(few ? 1 : 0), workers_worth(multiplications));
   }
 
   /// This worker's own memory; it grows on first use and is then kept.
