@@ -114,7 +114,7 @@ class Decoder {
  public:
   Decoder(Engine& engine, const Image& image, const PromptText& asked)
       : engine_(engine),
-        image_(engine.encode(image, 0, true)),
+        image_(engine.encode(image, 0, true, Interrupt())),
         prompt_(build_prompt(engine.tokenizer, engine.config.tokens, asked,
                              std::vector<i64>{image_.rows.shape[0]})),
         cache_(engine.language.make_cache()) {
