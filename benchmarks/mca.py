@@ -3,11 +3,12 @@ dot-product pipes that each loop keeps busy.
 
     python3 benchmarks/mca.py [SET...]          all sets that a compiler here makes
 
-Each set is compiled as the library is; every loop of one basic block that holds dot products is a row. Its limit is a run of
+Each set is compiled as the library is; every loop of one basic block that holds dot products is a row, and below it stands
+the loop around it, if that runs over groups and branches nowhere else: with the scales and sums of a group's end. A limit is a run of
 as many of the same instruction on registers that do not depend on each other, by the same model, so a share of 100 % says
 that nothing else costs a cycle (of few products, that their latency does). Memory and caches are outside the model: everything is a hit in L1.
 """
-import pathlib, re, shutil, subprocess, sys, tempfile
+import functools, pathlib, re, shutil, subprocess, sys, tempfile
 
 SOURCE = pathlib.Path(__file__).resolve().parent.parent
 ARM = ["cortex-a76", "cortex-a78", "neoverse-n1", "neoverse-v1", "apple-m1"]
@@ -42,22 +43,45 @@ def cycles(lines, triple, cpu, iterations=200):
     return int(re.search(r"Total Cycles:\s+(\d+)", run.stdout)[1]) / iterations
 
 
+BRANCH = re.compile(r"(?:b\.\w+|b|bne|cbnz|cbz|j\w+)\s+(?:\w+,\s*)?(\.L\w+)$")
+
+
 def loops(assembly, dots):
-    """(function, lines) of every loop of one basic block with dot products in it."""
-    function, label, block = "", None, []
+    """(function, lines of the loop, lines of a group or None) of every loop of one basic block with dot products in it."""
+    function, lines, labels = "", [], {}
     for line in assembly.splitlines():
         line = line.split("//")[0].split("#")[0].strip() if not line.strip().startswith(".") else line.strip()
         if found := re.match(r"(\.L\w+|[\w.$]+):", line):
             if not found[1].startswith(".L"):
-                function = found[1]
-            label, block = found[1], []
+                yield from loops_of(function, lines, labels, dots)
+                function, lines, labels = found[1], [], {}
+            labels[found[1]] = len(lines)
         elif line and not line.startswith("."):
-            block.append(line)
-            target = re.match(r"(?:b\.\w+|bne|cbnz|cbz|j\w+)\s+(?:\w+,\s*)?(\.L\w+)$", line)
-            if target and target[1] == label and any(dot in l for l in block for dot in dots):
-                yield function, block
-            if target or line.startswith(("b ", "ret", "jmp")):
-                label, block = None, []
+            lines.append(line)
+    yield from loops_of(function, lines, labels, dots)
+
+
+def loops_of(function, lines, labels, dots):
+    branches = {i: labels.get(found[1]) for i, line in enumerate(lines) if (found := BRANCH.match(line))}
+    def simple(begin, end, but=()):
+        """No branch in [begin, end] but its last, and those of the loops in it."""
+        return not any(begin <= i < end and i not in but for i in branches) and not any(
+            re.match("ret|jmp", line) for line in lines[begin:end])
+    for end, begin in branches.items():
+        block = lines[begin:end + 1] if begin is not None and begin <= end else []
+        if not any(dot in line for line in block for dot in dots) or not simple(begin, end):
+            continue
+        group, steps = None, steps_of(function)
+        for outer_end, outer in branches.items():
+            if outer is not None and outer < begin and outer_end > end and simple(outer, outer_end, {end}):
+                group = lines[outer:begin] + steps * block + lines[end + 1:outer_end + 1]
+                break
+        yield function, block, group
+
+
+def steps_of(function):
+    """Rounds of the inner loop of qgemm_dot.hpp: 32 bits of every column each."""
+    return {"Q8Block": 32, "Q4Block<128>": 16, "Q4Block<32>": 4}.get(format_of(function), 1)
 
 
 def alone(lines, dot):
@@ -70,6 +94,7 @@ def alone(lines, dot):
     return count, [f"{dot} v{i % 30}.4s, v30.16b, v31.16b" for i in range(count)]
 
 
+@functools.cache
 def format_of(function):
     text = subprocess.check_output(["c++filt", function], text=True)
     found = re.search(r"Q8Block|Q4Block<\d+>", text)
@@ -89,16 +114,16 @@ def main(names):
             found = list(loops(open(out).read(), dots))
         version = subprocess.check_output([MCA, "--version"], text=True)
         print(f"{name}, {compiler}, LLVM {re.search(r'version ([0-9.]+)', version)[1]}: share of the {dots[0]} pipes (multiply-adds a cycle)")
-        print(f"{'':14}{'products':>9}{'others':>7}" + "".join(f"{cpu:>16}" for cpu in processors))
+        print(f"{'':18}{'products':>9}{'others':>7}" + "".join(f"{cpu:>16}" for cpu in processors))
         rows = {}
-        for function, lines in found:
+        for function, lines, kind in [(f, l, "") for f, l, _ in found] + [(f, g, " group") for f, _, g in found if g]:
             count, ideal = alone(lines, dots[0])
             each = 32 if dots == ["smmla"] else 16 if dots == ["sdot"] else 64 if "zmm" in ideal[0] else 32
             row = ""
             for cpu in processors:
-                taken = cycles(lines, triple, cpu)
-                row += f"{cycles(ideal, triple, cpu) / taken:10.0%}{f'({count * each / taken:.0f})':>6}"
-            rows[f"{format_of(function):14}{count:9}{len(lines) - count:7}{row}"] = None
+                taken = cycles(lines, triple, cpu, 200 if len(lines) < 300 else 20)
+                row += f"{cycles(ideal, triple, cpu, 200 if len(lines) < 300 else 20) / taken:10.0%}{f'({count * each / taken:.0f})':>6}"
+            rows[f"{format_of(function) + kind:18}{count:9}{len(lines) - count:7}{row}"] = None
         print("\n".join(sorted(rows)), flush=True)
 
 

@@ -212,6 +212,7 @@ LA_KERNELS_INLINE std::vector<std::string_view> overridden_kernels(const Isa& is
   }
   compare("quantize", table.quantize, reference.quantize);
   compare("attention", table.attention, reference.attention);
+  compare("attention_merge", table.attention_merge, reference.attention_merge);
   compare("layer_norm", table.layer_norm, reference.layer_norm);
   compare("rms_norm", table.rms_norm, reference.rms_norm);
   compare("rope_interleaved", table.rope_interleaved, reference.rope_interleaved);

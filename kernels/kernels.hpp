@@ -23,6 +23,8 @@ inline constexpr int kPanel = 16;
 inline constexpr int kPageKeys = 64;
 /// Most query rows of one attention call.
 inline constexpr int kAttentionRows = 48;
+/// Keys of a part of an attention: two pages, so that the merging of parts costs 2 % at most.
+inline constexpr int kPartKeys = 128;
 
 enum class Store { overwrite, add };
 
@@ -96,6 +98,10 @@ struct KeyMask {
 /// Keys come in pages of 64. In a page, K is four panels of 16 keys, element (d, j) at [(j / 16) * D * 16 + d * 16
 /// + j % 16]; V is ceil(D / 16) panels of 16 channels, element (j, d) at [(d / 16) * 64 * 16 + j * 16 + d % 16].
 /// Slots without a key must hold finite numbers. A row that sees no key gives zeros.
+///
+/// The softmax of each part of 128 keys is computed alone, and parts are merged in order: so they can be computed apart,
+/// with the same bits. With `states` an attention kernel leaves the parts that it is asked for there, and
+/// attention_merge makes the output of all of them, from first_part 0 on.
 struct Attention {
   const float* const* q = nullptr;   ///< [rows] pointers to D values
   float* const* out = nullptr;       ///< [rows] pointers to D values; may equal q
@@ -104,16 +110,25 @@ struct Attention {
   const float* const* pages = nullptr;  ///< page p holds keys 64 p .. 64 p + 63
   i64 k_offset = 0, v_offset = 0;       ///< where K and V of this layer and head start in a page
   float scale = 1;
-  float* scratch = nullptr;  ///< attention_scratch floats, 64-byte aligned
+  float* scratch = nullptr;       ///< attention_scratch floats, 64-byte aligned
+  float* states = nullptr;        ///< null, or [all parts] attention_state floats, 64-byte aligned
+  i64 first_part = 0, parts = 0;  ///< with states: those to compute, or to merge
 };
 
-/// Floats that attention keeps for a row beside its output: the largest score and up to 16 partial sums.
-inline constexpr i64 kAttentionState = 32;
+/// Parts of the keys [0, end): as many as its length asks for, nothing else; at least one.
+constexpr i64 attention_parts(i64 end) noexcept {
+  return end <= kPartKeys ? 1 : (end + kPartKeys - 1) / kPartKeys;
+}
+
+/// Floats of what a part of the keys gives: for each row its sum of values, unnormalised, the largest score and up to 16
+/// partial sums. The reference has doubles.
+constexpr i64 attention_state(i64 rows, i64 d) noexcept {
+  return rows * (2 * ((d + 15) / 16 * 16) + 32);
+}
 
 /// Floats of Attention::scratch for head size d.
-constexpr i64 attention_scratch(i64 d) {
-  const i64 padded = (d + 15) / 16 * 16;
-  return kAttentionRows * (2 * padded + kPageKeys + kAttentionState);
+constexpr i64 attention_scratch(i64 d) noexcept {
+  return kAttentionRows * ((d + 15) / 16 * 16 + kPageKeys) + 2 * attention_state(kAttentionRows, d);
 }
 
 /// Signatures of the row kernels. n values each; x and y may be the same, and need no alignment.
@@ -146,14 +161,15 @@ struct Table {
   QuantizeKernel* quantize;     ///< a row to 8 bits, for the following
   ByFormat<QGemmKernel> qgemm;  ///< integer products; null for float formats
   AttentionKernel* attention;   ///< streaming softmax attention over key/value pages
-  LayerNormKernel* layer_norm;  ///< y = (x - mean) / sqrt(var + eps) * weight + bias
-  RmsNormKernel* rms_norm;      ///< y = x / sqrt(mean(x^2) + eps) * weight
-  RopeKernel* rope_interleaved;  ///< turns pairs (2p, 2p+1) of d values by angle p of d/2
-  RopeKernel* rope_halves;       ///< turns pairs (p, p + d/2) of d values by angle p of d/2
-  UnaryKernel* gelu_tanh;        ///< y = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
-  UnaryKernel* gelu_erf;         ///< y = x/2 (1 + erf(x / sqrt 2))
-  BinaryKernel* swiglu;          ///< y = a / (1 + exp(-a)) * b
-  InPlaceKernel* softmax;        ///< x = exp(x - max) / sum; a row of only -inf becomes zeros
+  AttentionKernel* attention_merge;  ///< its output, from parts that were computed apart
+  LayerNormKernel* layer_norm;       ///< y = (x - mean) / sqrt(var + eps) * weight + bias
+  RmsNormKernel* rms_norm;           ///< y = x / sqrt(mean(x^2) + eps) * weight
+  RopeKernel* rope_interleaved;      ///< turns pairs (2p, 2p+1) of d values by angle p of d/2
+  RopeKernel* rope_halves;           ///< turns pairs (p, p + d/2) of d values by angle p of d/2
+  UnaryKernel* gelu_tanh;            ///< y = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
+  UnaryKernel* gelu_erf;             ///< y = x/2 (1 + erf(x / sqrt 2))
+  BinaryKernel* swiglu;              ///< y = a / (1 + exp(-a)) * b
+  InPlaceKernel* softmax;            ///< x = exp(x - max) / sum; a row of only -inf becomes zeros
 };
 
 }  // namespace la::inline LA_ABI::kernels

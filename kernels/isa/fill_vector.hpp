@@ -15,6 +15,7 @@ inline void fill_vector(Table& t) noexcept {
   t.quantize = quantize;
   fill_qgemm<QMicro>(t);
   t.attention = attention_streaming<Micro>;
+  t.attention_merge = merge_streaming;
   t.layer_norm = layer_norm;
   t.rms_norm = rms_norm;
   t.rope_interleaved = rope_interleaved;

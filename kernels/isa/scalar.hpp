@@ -18,6 +18,7 @@ LA_KERNELS_INLINE void override_scalar(Table& t) noexcept {
        .qgemm = {nullptr, nullptr, scalar::qgemm_scalar<Q8Block>, scalar::qgemm_scalar<Q4Block<128>>,
                  scalar::qgemm_scalar<Q4Block<32>>},
        .attention = scalar::attention_scalar,
+       .attention_merge = scalar::attention_merge_scalar,
        .layer_norm = scalar::layer_norm_scalar,
        .rms_norm = scalar::rms_norm_scalar,
        .rope_interleaved = scalar::rope_interleaved_scalar,

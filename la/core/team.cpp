@@ -162,8 +162,7 @@ LA_INLINE void Team::work(int worker) noexcept {
     Counter& counter = counters_[p];
     i64 begin = counter.next.load(std::memory_order_relaxed), end;
     while (begin < phase.items()) {
-      end = std::min(phase.items(),
-                     begin + std::max(phase.min_items(), (phase.items() - begin) / (2 * workers_)));
+      end = piece_end(phase, begin, workers_);
       if (!counter.next.compare_exchange_weak(begin, end, std::memory_order_relaxed)) continue;
       piece(phase, begin, end, worker);
       const i64 done = counter.done.fetch_add(end - begin, std::memory_order_acq_rel) + end - begin;

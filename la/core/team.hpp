@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <exception>
@@ -17,19 +18,25 @@ namespace la::inline LA_ABI {
 /// wait long for a worker that the system holds up. It refers to its body, which must outlive it.
 class Phase {
  public:
-  /// body(begin, end, worker); only the last piece may be below `min_items`.
+  /// body(begin, end, worker); only the last piece may be below `min_items`. The first `singly` items are dealt one by one:
+  /// those that others wait for.
   template <class Body>
-  Phase(i64 n, i64 min_items, const Body& body) noexcept
-      : n_(n), min_items_(min_items), body_(&body), call_([](const void* b, i64 begin, i64 end, int worker) {
+  Phase(i64 n, i64 min_items, const Body& body, i64 singly = 0) noexcept
+      : n_(n),
+        min_items_(min_items),
+        singly_(singly),
+        body_(&body),
+        call_([](const void* b, i64 begin, i64 end, int worker) {
           (*static_cast<const Body*>(b))(begin, end, worker);
         }) {}
 
   i64 items() const noexcept { return n_; }
   i64 min_items() const noexcept { return min_items_; }
+  i64 singly() const noexcept { return singly_; }
   void operator()(i64 begin, i64 end, int worker) const { call_(body_, begin, end, worker); }
 
  private:
-  i64 n_, min_items_;
+  i64 n_, min_items_, singly_;
   const void* body_;
   void (*call_)(const void*, i64, i64, int);
 };
@@ -43,7 +50,7 @@ class Team {
   /// Makes width - 1 threads; in a child of fork() they are made anew by the first region.    width 0: default_threads()
   /// error: the system gives no more threads
   explicit Team(int width = 0);
-  ~Team();
+  virtual ~Team();
   Team(const Team&) = delete;
   Team& operator=(const Team&) = delete;
 
@@ -54,9 +61,22 @@ class Team {
   /// Runs the phases, each when all items of the one before are done, on at most `workers` workers. A caller that finds
   /// the team at work for another thread does it alone.
   /// error: the first exception of a body; what has not begun is then skipped. The constructor's, after a fork()
-  void run(std::span<const Phase> phases, int workers);
+  virtual void run(std::span<const Phase> phases, int workers);
   void run(const Phase& phase, int workers) { run(std::span(&phase, 1), workers); }
   void run(const Phase& phase) { run(phase, width_); }
+
+  /// Where the piece that starts at item `begin` ends, whoever takes it.
+  static i64 piece_end(const Phase& phase, i64 begin, int workers) noexcept {
+    if (begin < phase.singly()) return begin + 1;
+    return std::min(phase.items(),
+                    begin + std::max(phase.min_items(), (phase.items() - begin) / (2 * workers)));
+  }
+
+ protected:
+  /// One without threads, for those who run regions in their own way.
+  struct WithoutThreads {};
+  Team(int width, WithoutThreads) noexcept
+      : width_(width), spin_nanoseconds_(0), generation_(fork_generation()) {}
 
  private:
   struct alignas(64) Counter {

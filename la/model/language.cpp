@@ -126,8 +126,8 @@ LA_INLINE void LanguageModel::layer(const DecoderLayer& l, i64 index, const Batc
   {
     const Workspace::Scope norm_scope(workspace);
     const Matrix h = workspace.matrix(tokens, config_.hidden_size);  // [T, C]
-    ops_.rms_norm(x, l.input_norm.view, config_.rms_eps, h);
-    ops_.linear(h, *l.qkv, qkv, Store::overwrite);
+    const Projection to_qkv{*l.qkv, qkv};
+    ops_.project(x, {l.input_norm.view, {}, config_.rms_eps}, h, std::span(&to_qkv, 1));
   }
   const Cube k = qkv.columns(q_width, kv_width).split_heads(config_.kv_heads);             // [T, G, D]
   const Cube v = qkv.columns(q_width + kv_width, kv_width).split_heads(config_.kv_heads);  // [T, G, D]
@@ -160,18 +160,14 @@ LA_INLINE void LanguageModel::attend_and_mix(const DecoderLayer& l, i64 index, s
   for (KvRows& of_sequence : rows) of_sequence.layer = index;
   const Cube heads = q.split_heads(config_.heads);
   ops_.attention(heads, rows, visible, float(1.0 / std::sqrt(double(config_.head_dim))), heads);
-  ops_.linear(q, *l.o, x, Store::add);
 
   const i64 tokens = x.shape[0];
   const Matrix h = workspace.matrix(tokens, config_.hidden_size);                  // [T, C]
   const Matrix gate_up = workspace.matrix(tokens, 2 * config_.intermediate_size);  // [T, 2F]
   const Matrix wide = workspace.matrix(tokens, config_.intermediate_size);         // [T, F]
   check_interrupt(interrupt);
-  ops_.rms_norm(x, l.post_attention_norm.view, config_.rms_eps, h);
-  ops_.linear(h, *l.gate_up, gate_up, Store::overwrite);
-  check_interrupt(interrupt);
-  ops_.swiglu(gate_up, wide);
-  ops_.linear(wide, *l.down, x, Store::add);
+  const Norm norm{l.post_attention_norm.view, {}, config_.rms_eps};
+  ops_.mix(q, *l.o, {norm, *l.gate_up, Activation::swiglu, *l.down}, h, gate_up, wide, x);
 }
 
 }  // namespace la::inline LA_ABI

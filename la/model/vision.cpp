@@ -1,6 +1,7 @@
 #include "vision.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <vector>
 
@@ -65,15 +66,40 @@ LA_INLINE void VisionModel::block(const VisionBlock& b, const RopeTable& rope, K
   const i64 count = x.shape[0], channels = x.shape[1], heads = config_.heads;
   const float scale = float(1.0 / std::sqrt(double(channels / heads)));
 
-  // keys and values of norm0(x)
+  const Norm norm0{b.norm0.weight.view, b.norm0.bias.view, detail::kVisionEps},
+      norm1{b.norm1.weight.view, b.norm1.bias.view, detail::kVisionEps};
   kv.truncate(0);
   kv.extend(count);
+
+  // x += wo(attention(norm0(x))), x += fc1(gelu(fc0(norm1(x))))
+  const auto mix = [&](ConstMatrix attended, Matrix h, Matrix x_rows) {
+    const Matrix wide = workspace.matrix(h.shape[0], b.fc0->outputs());  // [rows, F]
+    ops_.mix(attended, *b.wo, {norm1, *b.fc0, Activation::gelu_tanh, *b.fc1}, h, wide, wide, x_rows);
+  };
+  if (count <= chunk_) {
+    check_interrupt(interrupt);
+    const Workspace::Scope chunk(workspace);
+    const Matrix h = workspace.matrix(count, channels),
+                 q = workspace.matrix(count, channels);  // [P, C], [P, H D]
+    {
+      const Workspace::Scope of_keys(workspace);
+      const Matrix both = workspace.matrix(count, 2 * channels);  // [P, 2 H D]
+      ops_.project(x, norm0, h, std::array{Projection{*b.kv, both}, Projection{*b.q, q}});
+      ops_.self_attention(kv, 0, q.split_heads(heads), both.columns(0, channels).split_heads(heads),
+                          both.columns(channels, channels).split_heads(heads), rope.cos, rope.sin,
+                          Rope::interleaved, scale);
+    }
+    check_interrupt(interrupt);
+    mix(q, h, x);
+    return;
+  }
+
+  // Of more patches than that, keys and values first.
   detail::in_chunks(count, chunk_, interrupt, [&](i64 first, i64 rows) {
     const Workspace::Scope chunk(workspace);
     const Matrix h = workspace.matrix(rows, channels);         // [rows, C]
     const Matrix both = workspace.matrix(rows, 2 * channels);  // [rows, 2 H D]
-    ops_.layer_norm(x.rows(first, rows), b.norm0.weight.view, b.norm0.bias.view, detail::kVisionEps, h);
-    ops_.linear(h, *b.kv, both, Store::overwrite);
+    ops_.project(x.rows(first, rows), norm0, h, std::array{Projection{*b.kv, both}});
     const Cube k = both.columns(0, channels).split_heads(heads),
                v = both.columns(channels, channels).split_heads(heads);
     ops_.rope(k, rope.cos.rows(first, rows), rope.sin.rows(first, rows), Rope::interleaved);
@@ -83,25 +109,15 @@ LA_INLINE void VisionModel::block(const VisionBlock& b, const RopeTable& rope, K
   detail::in_chunks(count, chunk_, interrupt, [&](i64 first, i64 rows) {
     const Workspace::Scope chunk(workspace);
     const Matrix x_rows = x.rows(first, rows), h = workspace.matrix(rows, channels);  // [rows, C]
-
-    // x += wo(attention(norm0(x))). The norm is computed a second time, so that the queries of the
-    // whole image need not be kept.
+    // The norm is computed a second time, so that the queries of the whole image need not be kept.
     const Matrix q = workspace.matrix(rows, channels);  // [rows, H D]
-    ops_.layer_norm(x_rows, b.norm0.weight.view, b.norm0.bias.view, detail::kVisionEps, h);
-    ops_.linear(h, *b.q, q, Store::overwrite);
+    ops_.project(x_rows, norm0, h, std::array{Projection{*b.q, q}});
     const Cube heads_of_q = q.split_heads(heads);  // [rows, H, D]
     ops_.rope(heads_of_q, rope.cos.rows(first, rows), rope.sin.rows(first, rows), Rope::interleaved);
     const std::vector<KeyMask> all(std::size_t(rows), KeyMask{std::int32_t(count), 0, 0});
     const KvRows sees{&kv, 0, 0, rows};
     ops_.attention(heads_of_q, std::span(&sees, 1), all, scale, heads_of_q);  // overwrites q
-    ops_.linear(q, *b.wo, x_rows, Store::add);
-
-    // x += fc1(gelu(fc0(norm1(x))))
-    const Matrix wide = workspace.matrix(rows, b.fc0->outputs());  // [rows, F]
-    ops_.layer_norm(x_rows, b.norm1.weight.view, b.norm1.bias.view, detail::kVisionEps, h);
-    ops_.linear(h, *b.fc0, wide, Store::overwrite);
-    ops_.gelu(wide, Gelu::tanh, wide);
-    ops_.linear(wide, *b.fc1, x_rows, Store::add);
+    mix(q, h, x_rows);
   });
 }
 
@@ -122,10 +138,9 @@ LA_INLINE void project(const ProjectorWeights& weights, ConstMatrix features, i6
     const Matrix merged = workspace.matrix(rows, 4 * features.shape[1]);       // [rows, 4C]
     const Matrix hidden = workspace.matrix(rows, weights.linear1->outputs());  // [rows, C text]
     merge_patches(features, grid_w, first, ops, merged);
-    ops.layer_norm(merged, weights.norm.weight.view, weights.norm.bias.view, detail::kVisionEps, merged);
-    ops.linear(merged, *weights.linear1, hidden, Store::overwrite);
-    ops.gelu(hidden, Gelu::erf, hidden);
-    ops.linear(hidden, *weights.linear2, projected.rows(first, rows), Store::overwrite);
+    const Norm norm{weights.norm.weight.view, weights.norm.bias.view, detail::kVisionEps};
+    ops.feed_forward(merged, {norm, *weights.linear1, Activation::gelu_erf, *weights.linear2}, merged, hidden,
+                     hidden, projected.rows(first, rows), Store::overwrite);
   });
 }
 

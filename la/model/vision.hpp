@@ -9,9 +9,9 @@
 
 namespace la::inline LA_ABI {
 
-/// Patches that go through a layer at a time: 1008, whole attention calls of 48 rows. Enough to
-/// fill a matrix product; and 1008 rows of the 3B's widest layer take 17 MB, whatever the size of the image.
-inline constexpr i64 kVisionChunk = 21 * kernels::kAttentionRows;
+/// Patches that go through a layer at a time: 1056, whole attention calls of 48 rows, and all of a picture of 448x448.
+/// Enough to fill a matrix product; and 1056 rows of the 3B's widest layer take 18 MB, whatever the size of the image.
+inline constexpr i64 kVisionChunk = 22 * kernels::kAttentionRows;
 
 /// MoonViT: patches of one picture to features.
 class VisionModel {

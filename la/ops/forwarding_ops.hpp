@@ -7,7 +7,8 @@
 
 namespace la::inline LA_ABI {
 
-/// Passes every call on to another backend: the base of what watches or changes some of them.
+/// Passes every call on to another backend: the base of what watches or changes some of them. What is made of several ops
+/// stays so, that none passes unseen.
 class ForwardingOps : public Ops {
  public:
   explicit ForwardingOps(std::unique_ptr<Ops> inner) : inner_(std::move(inner)) {}
@@ -63,6 +64,9 @@ class ForwardingOps : public Ops {
     inner_->attention(q, rows, visible, scale, out);
   }
   void softmax(Matrix x) override { inner_->softmax(x); }
+
+ protected:
+  Ops& inner() noexcept { return *inner_; }
 
  private:
   std::unique_ptr<Ops> inner_;

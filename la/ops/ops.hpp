@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "../../kernels/kernels.hpp"
 #include "../core/tensor.hpp"
@@ -51,6 +52,27 @@ struct KvRows {
 
 enum class Rope { interleaved, halves };
 enum class Gelu { tanh, erf };
+enum class Activation { swiglu, gelu_tanh, gelu_erf };
+
+/// layer_norm, or rms_norm where there is no bias.
+struct Norm {
+  ConstVector weight, bias{};
+  float eps = 0;
+};
+
+/// y = W x.
+struct Projection {
+  const Weight& weight;
+  Matrix y;
+};
+
+/// x -> W_out act(W_in norm(x)).    shape: in [F, C], of swiglu [2F, C]: gate, then up; out [C, F]
+struct FeedForward {
+  Norm norm;
+  const Weight& in;
+  Activation activation;
+  const Weight& out;
+};
 
 /// THE interface of a backend: memory, weights, and the ops that a forward pass is made of.
 ///
@@ -120,6 +142,47 @@ class Ops {
                          float scale, Cube out) = 0;
   /// Each row becomes exp(x - max) / sum.   shape: x [T, V]
   virtual void softmax(Matrix x) = 0;
+
+  // What a transformer layer is made of: ops above, one after the other, and their bits. A backend may do each with fewer
+  // waits than the ops take that are written here. h, inner and wide are for what lies between.
+
+  /// h = norm(x), in place.    shape: x, h [T, C]
+  void norm(ConstMatrix x, const Norm& n, Matrix h) {
+    n.bias.data ? layer_norm(x, n.weight, n.bias, n.eps, h) : rms_norm(x, n.weight, n.eps, h);
+  }
+  /// y = W norm(x) for each projection.    shape: x, h [T, C]; y [T, N], one for each
+  virtual void project(ConstMatrix x, const Norm& n, Matrix h, std::span<const Projection> projections) {
+    norm(x, n, h);
+    for (const Projection& p : projections) linear(h, p.weight, p.y, Store::overwrite);
+  }
+  /// y = W_out act(W_in norm(x)), or y += that.
+  /// shape: x, h [T, C]; inner [T, rows of W_in]; wide [T, F], may be inner when the activation is a gelu; y may be x
+  virtual void feed_forward(ConstMatrix x, const FeedForward& f, Matrix h, Matrix inner, Matrix wide,
+                            Matrix y, Store store) {
+    norm(x, f.norm, h);
+    linear(h, f.in, inner, Store::overwrite);
+    f.activation == Activation::swiglu
+        ? swiglu(inner, wide)
+        : gelu(inner, f.activation == Activation::gelu_tanh ? Gelu::tanh : Gelu::erf, wide);
+    linear(wide, f.out, y, store);
+  }
+  /// x += W_o a, then x += feed_forward(x).    shape: a [T, H D]; x [T, C]
+  virtual void mix(ConstMatrix a, const Weight& o, const FeedForward& f, Matrix h, Matrix inner, Matrix wide,
+                   Matrix x) {
+    linear(a, o, x, Store::add);
+    feed_forward(x, f, h, inner, wide, x, Store::add);
+  }
+  /// Turns q and k, writes all keys and values of a layer, from token 0 on, and lets every row of q see all of them; q
+  /// becomes the output.    shape: q, k, v [T, H, D]; cos, sin [T, D/2]
+  virtual void self_attention(KvCache& cache, i64 layer, Cube q, Cube k, ConstCube v, ConstMatrix cos,
+                              ConstMatrix sin, Rope layout, float scale) {
+    rope(k, cos, sin, layout);
+    kv_write(cache, layer, 0, k, v);
+    rope(q, cos, sin, layout);
+    const std::vector<KeyMask> all(std::size_t(q.shape[0]), KeyMask{std::int32_t(k.shape[0]), 0, 0});
+    const KvRows rows{&cache, layer, 0, q.shape[0]};
+    attention(q, std::span(&rows, 1), all, scale, q);
+  }
 };
 
 }  // namespace la::inline LA_ABI

@@ -72,6 +72,19 @@ class HostCopy {
 template <class T, std::size_t R>
 HostCopy(Ops&, const Tensor<T, R>&) -> HostCopy<std::remove_const_t<T>, R>;
 
+class HostNorm {
+ public:
+  HostNorm(Ops& ops, const Norm& norm)
+      : norm_(norm), weight_(ops, norm.weight), bias_(ops, norm.bias.data ? norm.bias : norm.weight) {}
+  Norm view() const noexcept {
+    return {weight_.view(), norm_.bias.data ? ConstVector(bias_.view()) : ConstVector(), norm_.eps};
+  }
+
+ private:
+  Norm norm_;
+  HostCopy<float, 1> weight_, bias_;
+};
+
 class CheckOps final : public Ops {
  public:
   CheckOps(std::unique_ptr<Ops> subject, std::unique_ptr<Ops> oracle, double tolerance)
@@ -182,7 +195,64 @@ class CheckOps final : public Ops {
     both("softmax", x, [](Ops& ops, Matrix out) { ops.softmax(out); });
   }
 
+  void project(ConstMatrix x, const Norm& n, Matrix h, std::span<const Projection> projections) override {
+    const HostCopy in(*subject_, x), between(*subject_, h);
+    const HostNorm norm(*subject_, n);
+    std::vector<HostCopy<float, 2>> want;
+    std::vector<Projection> of_subject, of_oracle;
+    want.reserve(projections.size());
+    for (const Projection& p : projections) {
+      const auto& weight = static_cast<const CheckedWeight&>(p.weight);
+      of_subject.push_back({*weight.subject, p.y});
+      of_oracle.push_back({*weight.oracle, want.emplace_back(*subject_, ConstMatrix(p.y)).view()});
+    }
+    subject_->project(x, n, h, of_subject);
+    oracle_->project(in.view(), norm.view(), between.view(), of_oracle);
+    for (std::size_t i = 0; i < want.size(); ++i) compare("project", projections[i].y, want[i]);
+  }
+
+  void feed_forward(ConstMatrix x, const FeedForward& f, Matrix h, Matrix inner, Matrix wide, Matrix y,
+                    Store store) override {
+    const HostCopy in(*subject_, x), want(*subject_, y);
+    const HostCopy a(*subject_, h), b(*subject_, inner), c(*subject_, wide);
+    const HostNorm norm(*subject_, f.norm);
+    subject_->feed_forward(x, of_subject(f), h, inner, wide, y, store);
+    oracle_->feed_forward(in.view(), of_oracle(f, norm), a.view(), b.view(), c.view(), want.view(), store);
+    compare("feed_forward", y, want);
+  }
+
+  void mix(ConstMatrix attended, const Weight& o, const FeedForward& f, Matrix h, Matrix inner, Matrix wide,
+           Matrix x) override {
+    const auto& weight = static_cast<const CheckedWeight&>(o);
+    const HostCopy in(*subject_, attended), want(*subject_, x);
+    const HostCopy a(*subject_, h), b(*subject_, inner), c(*subject_, wide);
+    const HostNorm norm(*subject_, f.norm);
+    subject_->mix(attended, *weight.subject, of_subject(f), h, inner, wide, x);
+    oracle_->mix(in.view(), *weight.oracle, of_oracle(f, norm), a.view(), b.view(), c.view(), want.view());
+    compare("mix", x, want);
+  }
+
+  void self_attention(KvCache& cache, i64 layer, Cube q, Cube k, ConstCube v, ConstMatrix cos,
+                      ConstMatrix sin, Rope layout, float scale) override {
+    auto& kv = static_cast<CheckedKvCache&>(cache);
+    const HostCopy want(*subject_, q), keys(*subject_, k), values(*subject_, v);
+    const HostCopy cosines(*subject_, cos), sines(*subject_, sin);
+    subject_->self_attention(*kv.subject, layer, q, k, v, cos, sin, layout, scale);
+    oracle_->self_attention(*kv.oracle, layer, want.view(), keys.view(), values.view(), cosines.view(),
+                            sines.view(), layout, scale);
+    compare("self_attention", q, want);
+  }
+
  private:
+  static FeedForward of_subject(const FeedForward& f) noexcept {
+    return {f.norm, *static_cast<const CheckedWeight&>(f.in).subject, f.activation,
+            *static_cast<const CheckedWeight&>(f.out).subject};
+  }
+  static FeedForward of_oracle(const FeedForward& f, const HostNorm& norm) noexcept {
+    return {norm.view(), *static_cast<const CheckedWeight&>(f.in).oracle, f.activation,
+            *static_cast<const CheckedWeight&>(f.out).oracle};
+  }
+
   /// Runs an op on both, given its output and its inputs.
   template <std::size_t R, class Run, class... In>
   void both(const char* op, Tensor<float, R> out, const Run& run, const In&... in) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <string>
@@ -64,11 +65,127 @@ class CpuOps final : public Ops {
   void linear(ConstMatrix x, const Weight& weight, Matrix y, Store store) override {
     const auto& w = static_cast<const PackedWeight&>(weight);
     assert(x.shape[1] == w.inputs() && y.shape[1] == w.outputs() && x.shape[0] == y.shape[0]);
-    const i64 group = group_size(w.panel_format());
-    if (group == 0 || activations_ == ActivationFormat::f32)
-      float_linear(x, w, y, store);
-    else
-      integer_linear(x, w, y, store, group);
+    const i64 rows = x.shape[0];
+    const Operand a = operand(x, w, narrow_);
+    const auto quantize = [&](i64 begin, i64 end, int) {
+      for (i64 t = begin; t < end; ++t) this->quantize(a, t);
+    };
+    const OutputTiles tiles(rows, w.outputs(), w.inputs(), threads());
+    const auto multiply_tiles = [&](i64 begin, i64 end, int worker) {
+      tiles.each(begin, end, [&](const OutputTile& part) { multiply(a, w, part, y, store, worker); });
+    };
+    const std::array phases{Phase(a.codes ? rows : 0, 1, quantize), tiles.phase(multiply_tiles)};
+    run_after_rows(phases, x.shape[1], tiles.work());
+  }
+
+  void project(ConstMatrix x, const Norm& n, Matrix h, std::span<const Projection> projections) override {
+    assert(projections.size() <= 2);
+    struct Product {
+      const PackedWeight* w;
+      Operand a;
+      OutputTiles tiles;
+    };
+    std::vector<Product> products;
+    i64 items = 0, min_items = 1, multiplications = 0;
+    for (const Projection& p : projections) {
+      const auto& w = static_cast<const PackedWeight&>(p.weight);
+      Operand a = operand(h, w, products.empty() ? narrow_ : broad_);
+      // Of the same groups, rows are quantised once.
+      if (!products.empty() && a.codes && products[0].a.codes && narrow_.group == broad_.group)
+        a = products[0].a;
+      products.push_back({&w, a, OutputTiles(x.shape[0], w.outputs(), w.inputs(), threads())});
+      items += products.back().tiles.items();
+      min_items = std::max(min_items, products.back().tiles.min_items());
+      multiplications += products.back().tiles.work();
+    }
+    const auto normalize = [&](i64 begin, i64 end, int) {
+      for (i64 t = begin; t < end; ++t) {
+        norm_row(n, x.row(t), x.shape[1], h.row(t));
+        for (std::size_t i = 0; i < products.size(); ++i)
+          if (products[i].a.codes && (i == 0 || products[i].a.codes != products[0].a.codes))
+            quantize(products[i].a, t);
+      }
+    };
+    const auto multiply_all = [&](i64 begin, i64 end, int worker) {
+      i64 before = 0;
+      for (std::size_t i = 0; i < products.size(); ++i) {
+        const Product& p = products[i];
+        const i64 first = std::max(begin - before, i64{0}), last = std::min(end - before, p.tiles.items());
+        if (first < last)
+          p.tiles.each(first, last, [&](const OutputTile& part) {
+            multiply(p.a, *p.w, part, projections[i].y, Store::overwrite, worker);
+          });
+        before += p.tiles.items();
+      }
+    };
+    const std::array phases{Phase(x.shape[0], 1, normalize), Phase(items, min_items, multiply_all)};
+    run_after_rows(phases, x.shape[1], multiplications);
+  }
+
+  void feed_forward(ConstMatrix x, const FeedForward& f, Matrix h, Matrix inner, Matrix wide, Matrix y,
+                    Store store) override {
+    if (splits_a_panel(f, wide)) return Ops::feed_forward(x, f, h, inner, wide, y, store);
+    const Operand narrow = operand(h, static_cast<const PackedWeight&>(f.in), narrow_);
+    const auto normalize = [&](i64 begin, i64 end, int) {
+      for (i64 t = begin; t < end; ++t) normalize_row(f.norm, x, t, h, narrow);
+    };
+    feed_forward_after(Phase(x.shape[0], 1, normalize), x.shape[1], f, narrow, inner, wide, y, store);
+  }
+
+  void mix(ConstMatrix attended, const Weight& weight, const FeedForward& f, Matrix h, Matrix inner,
+           Matrix wide, Matrix x) override {
+    // With many rows the first product is dealt by rows, and each piece goes on to what they feed.
+    constexpr i64 unit = 16;
+    const i64 rows = x.shape[0], units = (rows + unit - 1) / unit;
+    if (units < 4 * threads() || splits_a_panel(f, wide))
+      return Ops::mix(attended, weight, f, h, inner, wide, x);
+    const auto& o = static_cast<const PackedWeight&>(weight);
+    const Operand a = operand(attended, o, attended_);
+    const Operand narrow = operand(h, static_cast<const PackedWeight&>(f.in), narrow_);
+    const auto project_back = [&](i64 begin, i64 end, int worker) {
+      const i64 first = begin * unit, last = std::min(end * unit, rows);
+      if (a.codes)
+        for (i64 t = first; t < last; ++t) quantize(a, t);
+      multiply(a, o, {first, last - first, 0, o.outputs()}, x, Store::add, worker);
+      for (i64 t = first; t < last; ++t) normalize_row(f.norm, x, t, h, narrow);
+    };
+    feed_forward_after(Phase(units, 1, project_back), x.shape[1] * unit, f, narrow, inner, wide, x,
+                       Store::add);
+  }
+
+  void self_attention(KvCache& cache, i64 layer, Cube q, Cube k, ConstCube v, ConstMatrix cos,
+                      ConstMatrix sin, Rope layout, float scale) override {
+    auto& kv = static_cast<PagedKvCache&>(cache);
+    const i64 heads = q.shape[1], size = q.shape[2], rows = q.shape[0];
+    const i64 blocks = (rows + kernels::kAttentionRows - 1) / kernels::kAttentionRows;
+    if (kv.shape().heads != heads) return Ops::self_attention(cache, layer, q, k, v, cos, sin, layout, scale);
+    const auto turn = layout == Rope::interleaved ? kernels_.rope_interleaved : kernels_.rope_halves;
+    const std::vector<KeyMask> all(std::size_t(rows), KeyMask{std::int32_t(rows), 0, 0});
+    const KvRows span{&cache, layer, 0, rows};
+    std::vector<std::atomic<bool>> written(static_cast<std::size_t>(heads));
+    for (int worker = 0; worker < threads();
+         ++worker)  // now: who waits for a head must not wait for an error
+      scratch(worker, kernels::attention_scratch(size));
+    // An item is a head's keys and values, or then 48 rows of a head's queries, which wait for these.
+    const auto work = [&](i64 begin, i64 end, int worker) noexcept {
+      for (i64 i = begin; i < end; ++i) {
+        if (i < heads) {
+          for (i64 t = 0; t < rows; ++t) {
+            turn(&k(t, i, 0), cos.row(t), sin.row(t), size);
+            kv.write(layer, i, t, &k(t, i, 0), k.stride[2], &v(t, i, 0), v.stride[2]);
+          }
+          written[std::size_t(i)].store(true, std::memory_order_release);
+          written[std::size_t(i)].notify_all();
+          continue;
+        }
+        const i64 head = (i - heads) / blocks, first = (i - heads) % blocks * kernels::kAttentionRows;
+        const AttentionTask task{&span, head, first, std::min<i64>(kernels::kAttentionRows, rows - first)};
+        for (i64 t = first; t < first + task.pairs; ++t) turn(&q(t, head, 0), cos.row(t), sin.row(t), size);
+        written[std::size_t(head)].wait(false, std::memory_order_acquire);
+        attend(q, task, 0, heads, all, scale, q, scratch(worker, kernels::attention_scratch(size)));
+      }
+    };
+    team_->run(Phase(heads + heads * blocks, 1, work, heads), threads());
   }
 
   void embedding(const Weight& table, std::span<const std::int32_t> ids, Matrix y) override {
@@ -143,20 +260,41 @@ class CpuOps final : public Ops {
                  Cube out) override {
     const i64 heads = q.shape[1], size = q.shape[2];
     // A task is up to 48 (token, head) pairs that share a key/value head, so that its pages are read once for all.
-    std::vector<AttentionTask> tasks;
+    tasks_.clear();
     for (const KvRows& span : rows) {
       const i64 kv_heads = span.cache->shape().heads, group = heads / kv_heads, pairs = span.count * group;
       for (i64 g = 0; g < kv_heads; ++g)
         for (i64 first = 0; first < pairs; first += kernels::kAttentionRows)
-          tasks.push_back({&span, g, first, std::min<i64>(kernels::kAttentionRows, pairs - first)});
+          tasks_.push_back({&span, g, first, std::min<i64>(kernels::kAttentionRows, pairs - first)});
     }
+    // Few tasks that do not come out even are taken apart further: an item is then a part of a task's keys, and whoever does
+    // its last merges them.
+    const i64 count = i64(tasks_.size());
+    const bool apart = count < 4 * threads() && count % threads() != 0;
+    i64 items = 0, floats = 0, multiplications = 0;
+    for (AttentionTask& task : tasks_) {
+      const i64 keys = last_key(task, heads, visible);
+      multiplications += 2 * task.pairs * keys * size;
+      if (apart) task.parts = kernels::attention_parts(keys);
+      task.item = items;
+      task.state = floats;
+      items += task.parts;
+      if (task.parts > 1) floats += task.parts * kernels::attention_state(task.pairs, size);
+    }
+    grow(states_, std::size_t(floats) * sizeof(float));
+    if (missing_.size() < tasks_.size()) missing_ = std::vector<std::atomic<i64>>(tasks_.size());
+    for (std::size_t i = 0; i < tasks_.size(); ++i)
+      missing_[i].store(tasks_[i].parts, std::memory_order_relaxed);
     // Dealt one by one: causal tasks grow along the sequence, and neighbours share their pages in the last cache.
     const auto work = [&](i64 begin, i64 end, int worker) {
-      for (i64 i = begin; i < end; ++i)
-        attend(q, tasks[std::size_t(i)], heads, visible, scale, out,
+      for (i64 i = begin; i < end; ++i) {
+        const auto after = std::ranges::upper_bound(tasks_, i, {}, &AttentionTask::item);
+        const AttentionTask& task = *(after - 1);
+        attend(q, task, i - task.item, heads, visible, scale, out,
                scratch(worker, kernels::attention_scratch(size)));
+      }
     };
-    team_->run(Phase(i64(tasks.size()), 1, work), int(std::min<i64>(threads(), i64(tasks.size()))));
+    team_->run(Phase(items, 1, work), int(std::min<i64>(workers_worth(multiplications), items)));
   }
 
   void softmax(Matrix x) override {
@@ -172,16 +310,22 @@ class CpuOps final : public Ops {
   /// How y = x W^T is cut: an item is a panel; only when there are more workers than panels are rows split too.
   class OutputTiles {
    public:
-    OutputTiles(i64 rows, const PackedWeight& w, i64 workers) noexcept
+    OutputTiles(i64 rows, i64 outputs, i64 inputs, i64 workers) noexcept
         : rows_(rows),
-          outputs_(w.outputs()),
+          outputs_(outputs),
           panels_((outputs_ + kernels::kPanel - 1) / kernels::kPanel),
           row_parts_(std::clamp<i64>(workers / panels_, 1, std::max<i64>(rows, 1))),
-          min_items_(min_panels(rows * w.inputs() * kernels::kPanel, workers)) {}
+          min_items_(min_panels(rows * inputs * kernels::kPanel, workers)),
+          work_(rows * inputs * outputs) {}
 
+    i64 row_parts() const noexcept { return row_parts_; }
     i64 items() const noexcept { return panels_ * row_parts_; }
-    /// Of a piece: some 20 microseconds, below which a call costs more than waiting for it, but work for all workers.
     i64 min_items() const noexcept { return min_items_; }
+    i64 work() const noexcept { return work_; }  // multiplications
+    template <class Body>
+    Phase phase(const Body& body) const noexcept {
+      return Phase(items(), min_items_, body);
+    }
 
     template <class Multiply>
     void each(i64 begin, i64 end, const Multiply& multiply) const {
@@ -193,6 +337,7 @@ class CpuOps final : public Ops {
     }
 
    private:
+    /// Of a piece: some 20 microseconds, below which a call costs more than waiting for it, but work for all workers.
     i64 min_panels(i64 panel_work, i64 workers) const noexcept {
       constexpr i64 piece_work = 1 << 22;  // multiplications
       return std::clamp<i64>(std::min(piece_work / std::max<i64>(panel_work, 1), panels_ / (4 * workers)), 1,
@@ -204,83 +349,187 @@ class CpuOps final : public Ops {
       return {m0, m1 - m0, n0, std::min(p1 * kernels::kPanel, outputs_) - n0};
     }
 
-    const i64 rows_, outputs_, panels_, row_parts_, min_items_;
+    const i64 rows_, outputs_, panels_, row_parts_, min_items_, work_;
   };
 
-  void float_linear(ConstMatrix x, const PackedWeight& w, Matrix y, Store store) {
-    const auto kernel = kernels_.gemm[w.panel_format()];
-    const auto multiply = [&](const OutputTile& part, int worker) {
-      kernels::Gemm g;
-      g.a = x.row(part.m0);
-      g.lda = x.stride[0];
-      g.panels = w.panels(part.n0);
-      g.bias = w.bias() ? w.bias() + part.n0 : nullptr;
-      g.c = y.row(part.m0) + part.n0;
-      g.ldc = y.stride[0];
-      g.m = part.m;
-      g.n = part.n;
-      g.k = w.inputs();
-      g.store = store;
-      g.scratch = scratch(worker, kernels::kGemmScratch);
-      kernel(g);
-    };
-    const OutputTiles tiles(x.shape[0], w, threads());
-    team_->run(Phase(tiles.items(), tiles.min_items(), [&](i64 begin, i64 end, int worker) {
-      tiles.each(begin, end, [&](const OutputTile& part) { multiply(part, worker); });
-    }));
+  /// Rows quantised for a product.
+  struct Codes {
+    Storage q, scales, sums;
+    i64 group = 0, groups = 0, stride = 0;
+
+    kernels::QuantizedRows rows_from(i64 first) const noexcept {
+      return {q.as<const std::int8_t>() + first * stride, scales.as<const float>() + first * groups,
+              sums.as<const float>() + first * groups, stride, groups};
+    }
+  };
+
+  /// The left side of a product: floats, and for integer products what they are quantised to.
+  struct Operand {
+    ConstMatrix x;
+    Codes* codes = nullptr;
+  };
+
+  /// error: std::bad_alloc
+  Operand operand(ConstMatrix x, const PackedWeight& w, Codes& codes) const {
+    const i64 group = group_size(w.panel_format());
+    if (group == 0 || activations_ == ActivationFormat::f32) return {x};
+    const i64 rows = x.shape[0];
+    codes.group = group;
+    codes.groups = (w.inputs() + group - 1) / group;
+    codes.stride = kernels::quantized_stride(w.inputs());
+    grow(codes.q, std::size_t(rows * codes.stride));
+    grow(codes.scales, std::size_t(rows * codes.groups) * sizeof(float));
+    grow(codes.sums, std::size_t(rows * codes.groups) * sizeof(float));
+    return {x, &codes};
   }
 
-  /// Quantises the rows, then multiplies: two phases of one parallel region.
-  void integer_linear(ConstMatrix x, const PackedWeight& w, Matrix y, Store store, i64 group) {
-    const i64 rows = x.shape[0], groups = (w.inputs() + group - 1) / group;
-    const i64 stride = kernels::quantized_stride(w.inputs());
-    grow(codes_, std::size_t(rows * stride));
-    grow(scales_, std::size_t(rows * groups) * sizeof(float));
-    grow(sums_, std::size_t(rows * groups) * sizeof(float));
-    const auto quantize = [&](i64 begin, i64 end, int) {
-      for (i64 t = begin; t < end; ++t)
-        kernels_.quantize({x.row(t), w.inputs(), group, codes_.as<std::int8_t>() + t * stride,
-                           scales_.as<float>() + t * groups, sums_.as<float>() + t * groups});
+  void quantize(const Operand& a, i64 row) const noexcept { quantize(a, row, 0, a.x.shape[1]); }
+
+  /// Columns [first, first + count) of a row: whole groups, but at its end.
+  void quantize(const Operand& a, i64 row, i64 first, i64 count) const noexcept {
+    Codes& c = *a.codes;
+    const i64 at = row * c.groups + first / c.group;
+    kernels_.quantize({a.x.row(row) + first, count, c.group, c.q.as<std::int8_t>() + row * c.stride + first,
+                       c.scales.as<float>() + at, c.sums.as<float>() + at});
+  }
+
+  /// Each group of `group_panels` panels waits for all of them, in each part of the rows.
+  void expect(i64 columns, i64 group_panels, i64 row_parts) {
+    const i64 panels = (columns + kernels::kPanel - 1) / kernels::kPanel;
+    const i64 groups = (panels + group_panels - 1) / group_panels;
+    if (i64(missing_.size()) < groups) missing_ = std::vector<std::atomic<i64>>(std::size_t(groups));
+    for (i64 g = 0; g < groups; ++g)
+      missing_[std::size_t(g)].store(std::min(group_panels, panels - g * group_panels) * row_parts,
+                                     std::memory_order_relaxed);
+  }
+
+  /// Of all rows, the groups of columns whose last missing part this is.
+  void quantize_completed(const Operand& a, const OutputTile& part, i64 group_panels) {
+    const i64 first = part.n0 / kernels::kPanel,
+              end = first + (part.n + kernels::kPanel - 1) / kernels::kPanel;
+    for (i64 g = first / group_panels; g * group_panels < end; ++g) {
+      const i64 done = std::min(end, (g + 1) * group_panels) - std::max(first, g * group_panels);
+      if (missing_[std::size_t(g)].fetch_sub(done, std::memory_order_acq_rel) != done) continue;
+      const i64 column = g * a.codes->group, count = std::min(a.codes->group, a.x.shape[1] - column);
+      for (i64 t = 0; t < a.x.shape[0]; ++t) quantize(a, t, column, count);
+    }
+  }
+
+  /// A tile of y = x W^T, or of y += that.
+  void multiply(const Operand& a, const PackedWeight& w, const OutputTile& part, Matrix y, Store store,
+                int worker) {
+    const float* const bias = w.bias() ? w.bias() + part.n0 : nullptr;
+    float* const c = y.row(part.m0) + part.n0;
+    float* const own = scratch(worker, kernels::kGemmScratch);
+    if (a.codes)
+      kernels_.qgemm[w.panel_format()]({.a = a.codes->rows_from(part.m0),
+                                        .panels = w.panels(part.n0),
+                                        .bias = bias,
+                                        .c = c,
+                                        .ldc = y.stride[0],
+                                        .m = part.m,
+                                        .n = part.n,
+                                        .store = store,
+                                        .scratch = own});
+    else
+      kernels_.gemm[w.panel_format()]({.a = a.x.row(part.m0),
+                                       .lda = a.x.stride[0],
+                                       .panels = w.panels(part.n0),
+                                       .bias = bias,
+                                       .c = c,
+                                       .ldc = y.stride[0],
+                                       .m = part.m,
+                                       .n = part.n,
+                                       .k = w.inputs(),
+                                       .store = store,
+                                       .scratch = own});
+  }
+
+  /// The rows of up begin inside a panel.
+  static bool splits_a_panel(const FeedForward& f, ConstMatrix wide) noexcept {
+    return f.activation == Activation::swiglu && wide.shape[1] % kernels::kPanel != 0;
+  }
+
+  /// Row t of h from x, and its codes.
+  void normalize_row(const Norm& norm, ConstMatrix x, i64 t, Matrix h, const Operand& narrow) const noexcept {
+    norm_row(norm, x.row(t), x.shape[1], h.row(t));
+    if (narrow.codes) quantize(narrow, t);
+  }
+
+  /// y = W_out act(W_in h) in the region of the phase that makes h, some `columns` values an item.
+  void feed_forward_after(const Phase& rows_of_h, i64 columns, const FeedForward& f, const Operand& narrow,
+                          Matrix inner, Matrix wide, Matrix y, Store store) {
+    const auto &in = static_cast<const PackedWeight&>(f.in), &out = static_cast<const PackedWeight&>(f.out);
+    const i64 rows = wide.shape[0], width = wide.shape[1];
+    const bool gated = f.activation == Activation::swiglu;
+    const Operand broad = operand(wide, out, broad_);
+    // Panels of W_in, of swiglu two at a time. Whoever completes a group of the next product's inputs quantises it.
+    const OutputTiles widening(rows, width, in.inputs() * (gated ? 2 : 1), threads());
+    const i64 group_panels = broad.codes ? broad.codes->group / kernels::kPanel : 1;
+    if (broad.codes) expect(width, group_panels, widening.row_parts());
+    const auto widen = [&](i64 begin, i64 end, int worker) {
+      widening.each(begin, end, [&](const OutputTile& part) {
+        multiply(narrow, in, part, inner, Store::overwrite, worker);
+        if (gated)
+          multiply(narrow, in, {part.m0, part.m, part.n0 + width, part.n}, inner, Store::overwrite, worker);
+        for (i64 t = part.m0; t < part.m0 + part.m; ++t)
+          activate(f.activation, inner.row(t) + part.n0, width, part.n, wide.row(t) + part.n0);
+        if (broad.codes) quantize_completed(broad, part, group_panels);
+      });
     };
-    const auto kernel = kernels_.qgemm[w.panel_format()];
-    const auto multiply = [&](const OutputTile& part, int worker) {
-      kernels::QGemm g;
-      g.a = {codes_.as<std::int8_t>() + part.m0 * stride, scales_.as<float>() + part.m0 * groups,
-             sums_.as<float>() + part.m0 * groups, stride, groups};
-      g.panels = w.panels(part.n0);
-      g.bias = w.bias() ? w.bias() + part.n0 : nullptr;
-      g.c = y.row(part.m0) + part.n0;
-      g.ldc = y.stride[0];
-      g.m = part.m;
-      g.n = part.n;
-      g.store = store;
-      g.scratch = scratch(worker, kernels::kGemmScratch);
-      kernel(g);
+    const OutputTiles narrowing(rows, out.outputs(), width, threads());
+    const auto narrow_again = [&](i64 begin, i64 end, int worker) {
+      narrowing.each(begin, end,
+                     [&](const OutputTile& part) { multiply(broad, out, part, y, store, worker); });
     };
-    const OutputTiles tiles(rows, w, threads());
-    const auto multiply_tiles = [&](i64 begin, i64 end, int worker) {
-      tiles.each(begin, end, [&](const OutputTile& part) { multiply(part, worker); });
-    };
-    const std::array phases{Phase(rows, 1, quantize),
-                            Phase(tiles.items(), tiles.min_items(), multiply_tiles)};
-    team_->run(phases, threads());
+    const std::array phases{rows_of_h, widening.phase(widen), narrowing.phase(narrow_again)};
+    run_after_rows(phases, columns, widening.work() + narrowing.work());
+  }
+
+  void norm_row(const Norm& norm, const float* x, i64 n, float* y) const noexcept {
+    norm.bias.data ? kernels_.layer_norm(x, norm.weight.data, norm.bias.data, norm.eps, n, y)
+                   : kernels_.rms_norm(x, norm.weight.data, norm.eps, n, y);
+  }
+
+  /// y = act(x) of n values; of swiglu, x is the gate and up lies `width` behind.
+  void activate(Activation kind, const float* x, i64 width, i64 n, float* y) const noexcept {
+    if (kind == Activation::swiglu)
+      kernels_.swiglu(x, x + width, n, y);
+    else
+      (kind == Activation::gelu_tanh ? kernels_.gelu_tanh : kernels_.gelu_erf)(x, n, y);
   }
 
   struct AttentionTask {
     const KvRows* span;
     i64 kv_head, first, pairs;
+    i64 parts = 1;            // of its keys that are items of their own
+    i64 item = 0, state = 0;  // its first, and where their states begin in states_
   };
 
-  void attend(ConstCube q, const AttentionTask& task, i64 heads, std::span<const KeyMask> visible,
-              float scale, Cube out, float* scratch) const {
+  /// The token of a task's pair; its head.
+  static std::pair<i64, i64> row_of(const AttentionTask& task, i64 pair, i64 heads) noexcept {
+    const i64 group = heads / task.span->cache->shape().heads;
+    return {task.span->begin + (task.first + pair) / group,
+            task.kv_head * group + (task.first + pair) % group};
+  }
+
+  static i64 last_key(const AttentionTask& task, i64 heads, std::span<const KeyMask> visible) noexcept {
+    i64 last = 0;
+    for (i64 i = 0; i < task.pairs; ++i) {
+      const KeyMask& sees = visible[std::size_t(row_of(task, i, heads).first)];
+      last = std::max<i64>(last, std::max(sees.prefix, sees.window_end));
+    }
+    return last;
+  }
+
+  void attend(ConstCube q, const AttentionTask& task, i64 part, i64 heads, std::span<const KeyMask> visible,
+              float scale, Cube out, float* scratch) {
     const auto& kv = static_cast<const PagedKvCache&>(*task.span->cache);
-    const i64 group = heads / kv.shape().heads;
     const float* from[kernels::kAttentionRows];
     float* to[kernels::kAttentionRows];
     KeyMask sees[kernels::kAttentionRows];
     for (i64 i = 0; i < task.pairs; ++i) {
-      const i64 t = task.span->begin + (task.first + i) / group,
-                h = task.kv_head * group + (task.first + i) % group;
+      const auto [t, h] = row_of(task, i, heads);
       from[i] = q.row(t) + h * q.stride[1];
       to[i] = out.row(t) + h * out.stride[1];
       sees[i] = visible[std::size_t(t)];
@@ -296,18 +545,44 @@ class CpuOps final : public Ops {
     a.v_offset = kv.v_offset(task.span->layer, task.kv_head);
     a.scale = scale;
     a.scratch = scratch;
+    if (task.parts == 1) return kernels_.attention(a);
+    a.states = states_.as<float>() + task.state;
+    a.first_part = part;
+    a.parts = 1;
     kernels_.attention(a);
+    std::atomic<i64>& missing = missing_[std::size_t(&task - tasks_.data())];
+    if (missing.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    a.first_part = 0;
+    a.parts = task.parts;
+    kernels_.attention_merge(a);
   }
 
-  /// Rows one by one, on as many threads as the values are worth.
+  /// As many threads as the values are worth.
+  i64 row_workers(i64 rows, i64 columns) const noexcept {
+    constexpr i64 worth_a_thread = 1 << 14;
+    return std::min(std::clamp<i64>(rows * columns / worth_a_thread, 1, threads()), rows);
+  }
+
   template <class Body>
   void each_row(i64 rows, i64 columns, const Body& body) const {
-    constexpr i64 worth_a_thread = 1 << 14;
-    const i64 workers = std::clamp<i64>(rows * columns / worth_a_thread, 1, threads());
     const auto all = [&](i64 begin, i64 end, int) {
       for (i64 i = begin; i < end; ++i) body(i);
     };
-    team_->run(Phase(rows, 1, all), int(std::min(workers, rows)));
+    team_->run(Phase(rows, 1, all), int(row_workers(rows, columns)));
+  }
+
+  /// Below so many multiplications a thread is done before the others have begun.
+  int workers_worth(i64 multiplications) const noexcept {
+    constexpr i64 worth_a_region = 1 << 19;
+    return multiplications < worth_a_region ? 1 : threads();
+  }
+
+  /// One region; its first phase, of rows, is done here before it when the others would wait longer for each other.
+  template <std::size_t N>
+  void run_after_rows(const std::array<Phase, N>& phases, i64 columns, i64 multiplications) const {
+    const bool few = row_workers(phases[0].items(), columns) <= 1;
+    if (few && phases[0].items() > 0) phases[0](0, phases[0].items(), 0);
+    team_->run(std::span(phases).subspan(few ? 1 : 0), workers_worth(multiplications));
   }
 
   /// This worker's own memory; it grows on first use and is then kept.
@@ -326,7 +601,10 @@ class CpuOps final : public Ops {
   std::shared_ptr<MemoryResource> memory_;
   ActivationFormat activations_;
   std::string name_;
-  Storage codes_, scales_, sums_;  // the quantised rows of one product
+  Codes attended_, narrow_, broad_;  // what goes into W_o, W_in or any other product, W_out
+  std::vector<AttentionTask> tasks_;
+  Storage states_;                         // of tasks whose keys are taken apart
+  std::vector<std::atomic<i64>> missing_;  // parts of each group of broad_, or of each task
   std::vector<Storage> scratch_ = std::vector<Storage>(std::size_t(team_->width()));
 };
 

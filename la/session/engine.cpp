@@ -126,7 +126,7 @@ LA_INLINE void check_vocabulary(const Tokenizer& tokenizer, const ModelConfig& c
 LA_INLINE Engine::Engine(const CheckpointFiles& source, const SessionOptions& options)
     : config(ModelConfig::load(source)),
       tokenizer(Tokenizer::load(source)),
-      team(std::make_shared<Team>(options.threads)),
+      team(options.team ? options.team : std::make_shared<Team>(options.threads)),
       ops(options.wrap_ops ? options.wrap_ops(detail::make_ops(options, source, team))
                            : detail::make_ops(options, source, team)),
       weights(load(source, options)),

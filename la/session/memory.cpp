@@ -67,7 +67,7 @@ inline i64 workspace_floats(const ModelConfig& config, i64 patches, i64 prompt, 
   const TextConfig& t = config.text;
   const i64 merge = v.merge * v.merge, chunk = std::min(kVisionChunk, patches);
   const i64 block =
-      patches * v.head_dim + chunk * (2 * v.hidden_size + std::max(v.hidden_size, v.intermediate_size));
+      patches * v.head_dim + chunk * (2 * v.hidden_size + std::max(2 * v.hidden_size, v.intermediate_size));
   const i64 project = std::min(kVisionChunk, patches / merge) * (merge * v.hidden_size + t.hidden_size);
   const i64 vision = patches * v.hidden_size + std::max(block, project);
   const i64 tokens = std::min(kPrefillChunk, prompt) + logit_rows;
@@ -77,15 +77,17 @@ inline i64 workspace_floats(const ModelConfig& config, i64 patches, i64 prompt, 
   return std::max(vision, language) + logit_rows * t.vocab_size;  // the host's copy of the logits
 }
 
-/// Bytes of rows quantised to 8 bits, with a scale and a sum for each 128.
+/// Bytes of rows quantised to 8 bits, with a scale and a sum for each 128: those that go into the products of a layer after
+/// attention are there at a time.
 inline std::size_t quantized_rows(const ModelConfig& config, i64 patches, i64 prompt) noexcept {
   const VisionConfig& v = config.vision;
+  const TextConfig& t = config.text;
   const i64 merge = v.merge * v.merge;
-  const i64 widest =
-      std::max({std::min(kVisionChunk, patches) * std::max(v.hidden_size, v.intermediate_size),
-                std::min(kVisionChunk, patches / merge) * merge * v.hidden_size,
-                (std::min(kPrefillChunk, prompt) + kBlockSize) * config.text.intermediate_size});
-  return std::size_t(widest + widest / 16);
+  const i64 most = std::max(
+      {std::min(kVisionChunk, patches) * (2 * v.hidden_size + std::max(v.hidden_size, v.intermediate_size)),
+       std::min(kVisionChunk, patches / merge) * (merge * v.hidden_size + t.hidden_size),
+       (std::min(kPrefillChunk, prompt) + kBlockSize) * (2 * t.hidden_size + t.intermediate_size)});
+  return std::size_t(most + most / 16);
 }
 
 /// What moves to the card. The host keeps patches, pixels and its copy of the logits, and while weights pass by, the

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "../core/storage.hpp"
+#include "../core/team.hpp"
 #include "../model/model_weights.hpp"
 #include "../ops/ops.hpp"
 
@@ -23,8 +24,10 @@ struct SessionOptions {
   /// cpu, cuda, cuda:N, or auto: the first card whose free memory holds the model, else cpu. A card takes activations as
   /// bf16, unless they are f32.
   std::string device = "cpu";
-  std::string isa{};    ///< of the cpu backend, see kernels::select_isa
-  int threads = 0;      ///< 0: default_threads()
+  std::string isa{};  ///< of the cpu backend, see kernels::select_isa
+  int threads = 0;    ///< 0: default_threads()
+  /// Its threads are used, with whoever shares it, instead of `threads`. None: a team of its own
+  std::shared_ptr<Team> team{};
   Progress progress{};  ///< while weights are packed
   /// Where the cpu backend's large blocks come from: weights, keys and values, encoded pictures, intermediate results, each
   /// from Storage::kMapped bytes on. It lives as long as they do. None: mappings of the system

@@ -105,6 +105,16 @@ TEST_CASE("team: a worker's pieces shrink, the phases follow one another, every 
   }
 }
 
+TEST_CASE("team: items that others wait for are dealt one by one") {
+  Team team(4);
+  std::vector<std::atomic<i64>> sizes(100);
+  team.run(Phase(
+               100, 2, [&](i64 begin, i64 end, int) { sizes[std::size_t(begin)] = end - begin; }, 5),
+           4);
+  for (std::size_t i = 0; i < 5; ++i) CHECK(sizes[i] == 1);
+  CHECK(sizes[5] == 95 / 8);
+}
+
 TEST_CASE("team: regions of any width make and end no thread") {
   const i64 before = Team::threads_made(), present = threads_of_this_process();
   {

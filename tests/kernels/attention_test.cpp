@@ -26,8 +26,9 @@ struct Pages {
   std::vector<const float*> pointers;
 };
 
-std::vector<float> run(kernels::AttentionKernel* kernel, const Pages& pages,
-                       const std::vector<float>& queries, i64 d, const std::vector<KeyMask>& visible) {
+/// Whole; with `apart`, its parts one by one, the last first, and then merged.
+std::vector<float> run(const kernels::Table& table, const Pages& pages, const std::vector<float>& queries,
+                       i64 d, const std::vector<KeyMask>& visible, bool apart = false) {
   const i64 rows = i64(visible.size());
   std::vector<Guarded<float>> out;
   std::vector<const float*> q;
@@ -48,7 +49,20 @@ std::vector<float> run(kernels::AttentionKernel* kernel, const Pages& pages,
   a.v_offset = Pages::v_offset(d);
   a.scale = 1 / std::sqrt(float(d));
   a.scratch = scratch.as<float>();
-  kernel(a);
+  i64 end = 0;
+  for (const KeyMask& sees : visible) end = std::max<i64>(end, std::max(sees.prefix, sees.window_end));
+  const i64 parts = kernels::attention_parts(end);
+  Storage states(std::size_t(parts * kernels::attention_state(rows, d)) * sizeof(float));
+  if (apart) {
+    a.states = states.as<float>();
+    a.parts = 1;
+    for (a.first_part = parts - 1; a.first_part >= 0; --a.first_part) table.attention(a);
+    a.first_part = 0;
+    a.parts = parts;
+    table.attention_merge(a);
+  } else {
+    table.attention(a);
+  }
   std::vector<float> result;
   for (auto& row : out) {
     CHECK(row.intact());
@@ -83,12 +97,14 @@ void check(i64 d, i64 keys, const std::vector<KeyMask>& visible) {
   const Pages pages(keys, d, noise);
   std::vector<float> queries(visible.size() * std::size_t(d));
   noise.fill(queries, 2);
-  const auto want = run(kernels::select_isa("scalar").attention, pages, queries, d, visible);
+  const auto want = run(kernels::select_isa("scalar"), pages, queries, d, visible);
   for (const kernels::Isa* isa : runnable_isas()) {
     CAPTURE(isa->name);
-    kernels::AttentionKernel* kernel = kernels::select_isa(isa->name).attention;
+    const kernels::Table kernel = kernels::select_isa(isa->name);
     const auto got = run(kernel, pages, queries, d, visible);
     REQUIRE(relative_error(got, want) < 5e-6);
+    const auto apart = run(kernel, pages, queries, d, visible, true);
+    REQUIRE(std::memcmp(apart.data(), got.data(), got.size() * sizeof(float)) == 0);
     for (std::size_t r = 0; r < visible.size(); r += 1 + visible.size() / 5) {
       const std::vector<float> one(queries.begin() + long(r * std::size_t(d)),
                                    queries.begin() + long((r + 1) * std::size_t(d)));
@@ -112,6 +128,9 @@ TEST_CASE(
     check(d, 71, window(5, 71));
     check(d, 134, window(1, 134));
     check(d, 7, window(1, 7));
+    check(d, 129, causal(20, 129));
+    check(d, 256, full(9, 256));
+    check(d, 400, window(12, 400));
   }
 }
 
@@ -123,7 +142,7 @@ TEST_CASE("attention: hidden keys have no influence, whatever they hold") {
   const std::vector<KeyMask> sees{{60, 128, 134}};
   for (const kernels::Isa* isa : runnable_isas()) {
     CAPTURE(isa->name);
-    kernels::AttentionKernel* kernel = kernels::select_isa(isa->name).attention;
+    const kernels::Table kernel = kernels::select_isa(isa->name);
     const auto before = run(kernel, pages, queries, 24, sees);
     Pages changed = pages;
     for (i64 j = 60; j < 128; ++j)
@@ -148,7 +167,7 @@ TEST_CASE(
   const std::vector<KeyMask> sees{{0, 0, 0}, {100, 0, 0}, {100, 0, 0}, {100, 0, 0}};
   for (const kernels::Isa* isa : runnable_isas()) {
     CAPTURE(isa->name);
-    const auto got = run(kernels::select_isa(isa->name).attention, pages, queries, 16, sees);
+    const auto got = run(kernels::select_isa(isa->name), pages, queries, 16, sees);
     for (std::size_t i = 0; i < 16; ++i) {
       CHECK(got[i] == 0.0f);
       CHECK(std::isnan(got[16 + i]));

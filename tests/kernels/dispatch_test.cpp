@@ -96,8 +96,8 @@ TEST_CASE("dispatch: every entry of every table is filled, and vector sets overr
       continue;
     }
     for (const char* kernel :
-         {"gemm_f32", "gemm_bf16", "attention", "layer_norm", "rms_norm", "rope_interleaved", "rope_halves",
-          "gelu_tanh", "gelu_erf", "swiglu", "softmax"}) {
+         {"gemm_f32", "gemm_bf16", "attention", "attention_merge", "layer_norm", "rms_norm",
+          "rope_interleaved", "rope_halves", "gelu_tanh", "gelu_erf", "swiglu", "softmax"}) {
       CAPTURE(kernel);
       CHECK(contains(names, kernel));
     }
