@@ -68,6 +68,8 @@ inline bool cpuid7(unsigned leaf, bool edx, unsigned bits) noexcept {
 inline bool cpu_has_avxvnni() noexcept {
 #if defined(LA_KERNELS_SIMDE)
   return cpu_has_avx2();
+#elif defined(LA_KERNELS_DPBUSD_EVEX)
+  return cpu_has_avx512vnni();
 #else
   return cpu_has_avx2() && cpuid7(1, false, 1u << 4);
 #endif

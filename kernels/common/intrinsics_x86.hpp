@@ -42,12 +42,16 @@ static inline __m512 la_simde_cvtepi32_ps(__m512i x) {
 #define _mm512_cvtepi8_epi32 la_simde_cvtepi8_epi32
 #define _mm512_cvtph_ps la_simde_cvtph_ps
 #define _mm512_cvtepi32_ps la_simde_cvtepi32_ps
-// The same product in another encoding.
-#define _mm256_dpbusd_avx_epi32 simde_mm256_dpbusd_epi32
 #define LA_KERNELS_KEEP_512(x) ((void)0)
 
 #else
 #include <immintrin.h>
 /// x stays in the register where it is: the compiler may neither defer its sum nor copy it.
 #define LA_KERNELS_KEEP_512(x) asm("" : "+v"(x))
+/// 256-bit dpbusd in the encoding of AVX-VNNI, or in that of AVX-512 VL and VNNI, for CPUs with these alone to test it.
+#if defined(LA_KERNELS_DPBUSD_EVEX)
+#define LA_KERNELS_DPBUSD "%{evex%} vpdpbusd"
+#else
+#define LA_KERNELS_DPBUSD "%{vex%} vpdpbusd"
+#endif
 #endif

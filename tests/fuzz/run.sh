@@ -25,21 +25,17 @@ fresh_kernels() { [ -e "$1" ] && [ -z "$(find kernels -newer "$1" -name '*pp' | 
 
 # The kernels of each instruction set as the library has them, each compiled for it.
 build_kernels() {
-  objects=""
-  for isa in scalar avx2 avx512 avx512vnni; do
-    case $isa in
-      scalar) target="" ;;
-      avx2) target="-mavx2 -mfma -mf16c" ;;
-      avx512) target="-mavx512f -mavx512bw -mavx512cd -mavx512dq -mavx512vl -mfma -mf16c" ;;
-      avx512vnni) target="-mavx512f -mavx512bw -mavx512cd -mavx512dq -mavx512vl -mavx512vnni -mfma -mf16c" ;;
-    esac
+  objects="" built=""
+  rows=$(grep "^$(uname -m) " kernels/isa/flags.txt)
+  while read -r _ isa target; do
     # shellcheck disable=SC2086
     fresh_kernels $out/$isa.o || "$CXX" $flags -DLA_COMPILED $target -c kernels/isa/$isa.cpp -o $out/$isa.o
-    objects="$objects $out/$isa.o"
-  done
+    objects="$objects $out/$isa.o" built="$built -DLA_BUILT_$(echo "$isa" | tr a-z A-Z)"
+  done <<EOF
+$rows
+EOF
   # shellcheck disable=SC2086
-  "$CXX" $flags -DLA_COMPILED -DLA_BUILT_SCALAR -DLA_BUILT_AVX2 -DLA_BUILT_AVX512 -DLA_BUILT_AVX512VNNI \
-    kernels/dispatch.cpp tests/fuzz/kernels.cpp $objects -o $out/kernels
+  "$CXX" $flags -DLA_COMPILED $built kernels/dispatch.cpp tests/fuzz/kernels.cpp $objects -o $out/kernels
 }
 
 # A decoder of pictures: its macro, its library, and the format that it is given.

@@ -7,7 +7,7 @@ source=$1
 shift
 warnings="-Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Werror"
 case $(uname -m) in
-  x86_64) sets="-march=x86-64,-fopenmp -march=x86-64-v3 -march=x86-64-v4,-mavx512vnni,-fopenmp" ;;
+  x86_64) sets="-march=x86-64,-fopenmp -march=x86-64-v3 -march=alderlake -march=x86-64-v4,-mavx512vnni,-fopenmp" ;;
   *) sets="-fopenmp -O1" ;;
 esac
 

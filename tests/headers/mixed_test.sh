@@ -23,31 +23,33 @@ for compiler in "$@"; do
   command -v "$compiler" >/dev/null || continue
   file baseline -march=x86-64
   file avx2 -march=x86-64-v3
+  file avxvnni -march=alderlake
   file avx512 -march=x86-64-v4
   file fast_math -march=x86-64-v3 -ffast-math
   file with_library -DLA_COMPILED
   "$compiler" -std=c++20 -c "$source/tests/headers/mixed_main.cpp" -o "$work/main.o"
   grep -q 'march=native' "$work/baseline.log" || { echo "FAILED: $compiler did not warn of scalar kernels"; exit 1; }
-  for name in avx2 avx512 with_library; do
+  for name in avx2 avxvnni avx512 with_library; do
     [ ! -s "$work/$name.log" ] || { echo "FAILED: $compiler on $name:"; cat "$work/$name.log"; exit 1; }
   done
   file baseline -march=x86-64 -DLA_SCALAR
   [ ! -s "$work/baseline.log" ] || { echo "FAILED: $compiler warned in spite of LA_SCALAR"; exit 1; }
   # shellcheck disable=SC2046
   libraries=$(cd "$build" && echo libla.a libla_kernels_*.a)
-  for order in 'baseline avx2 avx512 fast_math' 'avx512 fast_math avx2 baseline'; do
+  for order in 'baseline avx2 avxvnni avx512 fast_math' 'avx512 fast_math avxvnni avx2 baseline'; do
     # shellcheck disable=SC2046,SC2086
     (cd "$build" && "$compiler" "$work/main.o" $(printf "$work/%s.o " $order) "$work/with_library.o" $libraries -o "$work/mixed")
     "$work/mixed" >"$work/found"
     diff - "$work/found" <<EOF || { echo "FAILED: $compiler, linked as $order"; exit 1; }
 baseline: scalar, warned
 avx2: avx2
+avxvnni: avxvnni
 avx512: avx512
 fast math: avx2
 library: amx
 EOF
   done
-  echo "$compiler: five ways to use la in one program"
+  echo "$compiler: six ways to use la in one program"
   checked=$((checked + 1))
 done
 [ "$checked" -gt 0 ] || exit 77

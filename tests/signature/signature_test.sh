@@ -39,10 +39,15 @@ header_only() {
 }
 
 check 'the library' "$compiled" "$source/data"
-best=$(head -n 1 "$here/out" | cut -d ' ' -f 2)  # they come best first
+runnable=$(cut -d ' ' -f 2 "$here/out")
+best=$(echo "$runnable" | head -n 1)  # they come best first
 header_only "$gxx" "$best" -march=native -pthread
 header_only "$clangxx" "$best" -march=native
 case $best in
   avx512*) header_only "$clangxx" avx2 -march=x86-64-v3 ;;
+esac
+case $best,$runnable in
+  avxvnni,*) ;;
+  *avxvnni*) header_only "$gxx" avxvnni -march=x86-64-v3 -mavxvnni ;;
 esac
 exit $failed
