@@ -42,8 +42,7 @@ fi
 mkdir -p "$root/la"
 (cd "$source" && tar -c --exclude=./build --exclude=./.git --exclude=./shared .) | tar -x -C "$root/la"
 
-# What is shown is that it compiles and answers right: less optimization takes half the time.
-[ -f "$root/la/build/build.ninja" ] || inside meson setup -Doptimization=1 /la/build /la >/dev/null
+[ -f "$root/la/build/build.ninja" ] || inside meson setup /la/build /la >/dev/null
 inside ninja -C /la/build examples/ground examples/batch examples/quantize examples/serve tests/signature tests/goldens >"$directory/log" 2>&1 ||
   { grep -B 2 -A 20 FAILED "$directory/log" || tail -n 40 "$directory/log"; exit 1; }
 echo "ok: $(inside g++ --version | head -n 1) builds the programs"
