@@ -11,6 +11,7 @@
 #include "../core/parallel.hpp"
 #include "../core/storage.hpp"
 #include "grid_taps.hpp"
+#include "output_tiles.hpp"
 #include "../weights/packed_weight.hpp"
 #include "paged_kv_cache.hpp"
 #include "select_isa.hpp"
@@ -35,6 +36,7 @@ class CpuOps final : public Ops {
         team_(options.team ? options.team : std::make_shared<Team>(options.threads)),
         memory_(options.memory),
         activations_(options.activations),
+        region_work_(options.region_work),
         name_(std::string("cpu ") + kernels_.isa) {}
 
   std::string_view name() const noexcept override { return name_; }
@@ -163,9 +165,8 @@ class CpuOps final : public Ops {
     const std::vector<KeyMask> all(std::size_t(rows), KeyMask{std::int32_t(rows), 0, 0});
     const KvRows span{&cache, layer, 0, rows};
     std::vector<std::atomic<bool>> written(static_cast<std::size_t>(heads));
-    for (int worker = 0; worker < threads();
-         ++worker)  // now: who waits for a head must not wait for an error
-      scratch(worker, kernels::attention_scratch(size));
+    // Memory now: who waits for a head must not wait for an error.
+    for (int worker = 0; worker < threads(); ++worker) scratch(worker, kernels::attention_scratch(size));
     // An item is a head's keys and values, or then 48 rows of a head's queries, which wait for these.
     const auto work = [&](i64 begin, i64 end, int worker) noexcept {
       for (i64 i = begin; i < end; ++i) {
@@ -302,56 +303,6 @@ class CpuOps final : public Ops {
   }
 
  private:
-  /// A part of y = x W^T.
-  struct OutputTile {
-    i64 m0, m, n0, n;
-  };
-
-  /// How y = x W^T is cut: an item is a panel; only when there are more workers than panels are rows split too.
-  class OutputTiles {
-   public:
-    OutputTiles(i64 rows, i64 outputs, i64 inputs, i64 workers) noexcept
-        : rows_(rows),
-          outputs_(outputs),
-          panels_((outputs_ + kernels::kPanel - 1) / kernels::kPanel),
-          row_parts_(std::clamp<i64>(workers / panels_, 1, std::max<i64>(rows, 1))),
-          min_items_(min_panels(rows * inputs * kernels::kPanel, workers)),
-          work_(rows * inputs * outputs) {}
-
-    i64 row_parts() const noexcept { return row_parts_; }
-    i64 items() const noexcept { return panels_ * row_parts_; }
-    i64 min_items() const noexcept { return min_items_; }
-    i64 work() const noexcept { return work_; }  // multiplications
-    template <class Body>
-    Phase phase(const Body& body) const noexcept {
-      return Phase(items(), min_items_, body);
-    }
-
-    template <class Multiply>
-    void each(i64 begin, i64 end, const Multiply& multiply) const {
-      if (row_parts_ == 1) return multiply(tile(0, rows_, begin, end));
-      for (i64 i = begin; i < end; ++i) {
-        const auto [m0, m1] = share(rows_, i % row_parts_, row_parts_);
-        multiply(tile(m0, m1, i / row_parts_, i / row_parts_ + 1));
-      }
-    }
-
-   private:
-    /// Of a piece: some 20 microseconds, below which a call costs more than waiting for it, but work for all workers.
-    i64 min_panels(i64 panel_work, i64 workers) const noexcept {
-      constexpr i64 piece_work = 1 << 22;  // multiplications
-      return std::clamp<i64>(std::min(piece_work / std::max<i64>(panel_work, 1), panels_ / (4 * workers)), 1,
-                             8);
-    }
-
-    OutputTile tile(i64 m0, i64 m1, i64 p0, i64 p1) const noexcept {
-      const i64 n0 = p0 * kernels::kPanel;
-      return {m0, m1 - m0, n0, std::min(p1 * kernels::kPanel, outputs_) - n0};
-    }
-
-    const i64 rows_, outputs_, panels_, row_parts_, min_items_, work_;
-  };
-
   /// Rows quantised for a product.
   struct Codes {
     Storage q, scales, sums;
@@ -571,10 +522,8 @@ class CpuOps final : public Ops {
     team_->run(Phase(rows, 1, all), int(row_workers(rows, columns)));
   }
 
-  /// Below so many multiplications a thread is done before the others have begun.
   int workers_worth(i64 multiplications) const noexcept {
-    constexpr i64 worth_a_region = 1 << 19;
-    return multiplications < worth_a_region ? 1 : threads();
+    return multiplications < region_work_ ? 1 : threads();
   }
 
   /// One region; its first phase, of rows, is done here before it when the others would wait longer for each other.
@@ -600,6 +549,7 @@ class CpuOps final : public Ops {
   std::shared_ptr<Team> team_;
   std::shared_ptr<MemoryResource> memory_;
   ActivationFormat activations_;
+  i64 region_work_;
   std::string name_;
   Codes attended_, narrow_, broad_;  // what goes into W_o, W_in or any other product, W_out
   std::vector<AttentionTask> tasks_;

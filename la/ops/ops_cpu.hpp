@@ -16,6 +16,8 @@ struct CpuOptions {
   ActivationFormat activations = ActivationFormat::auto_;
   std::shared_ptr<Team> team{};              ///< its threads are used; none: a team of its own
   std::shared_ptr<MemoryResource> memory{};  ///< of blocks from Storage::kMapped bytes on; none: the system's
+  /// Multiplications below which a call is one thread's: it is done before others have begun. The bits are the same.
+  i64 region_work = 1 << 19;
 };
 
 /// Threads and vector kernels.

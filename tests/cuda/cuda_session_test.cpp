@@ -2,11 +2,11 @@
 
 #include "../../la/image/load.hpp"
 #include "../../la/image/resize.hpp"
-#include "../../la/model/language.hpp"
 #include "../../la/ops/ops_reference.hpp"
 #include "../../la/session/memory.hpp"
 #include "../ops/all_ops.hpp"
 #include "../quantize/fixtures.hpp"
+#include "../session/decoder.hpp"
 #include "../session/equivalence.hpp"
 #include "emulated_ops.hpp"
 
@@ -141,62 +141,10 @@ TEST_CASE("cuda: 4-bit checkpoints of every packing have their very values, and 
   }
 }
 
-namespace {
-
-/// The decoder alone, fed with tokens.
-struct Decoder {
-  explicit Decoder(ActivationFormat activations)
-      : config(ModelConfig::load(source("tests/checkpoints/odd"))),
-        ops(make_emulated_ops(activations)),
-        weights(load_weights(Checkpoint::open(source("tests/checkpoints/odd")), config, *ops,
-                             WeightFormat::auto_)),
-        language(config.text, config.tokens.mask, weights.language, *ops),
-        workspace(*ops) {}
-
-  std::vector<float> logits(KvCache& cache, std::span<const std::int32_t> sequence, bool block) {
-    const SequenceInput feed{&cache, sequence, {}, block};
-    const i64 rows = LanguageModel::logit_rows(feed);
-    const Workspace::Scope scope(workspace);
-    const Matrix out = workspace.matrix(rows, config.text.vocab_size);
-    language.forward(std::span(&feed, 1), workspace, out);
-    std::vector<float> host(std::size_t(out.size()));
-    ops->download(out.data, host.data(), host.size() * sizeof(float));
-    return host;
-  }
-
-  ModelConfig config;
-  std::unique_ptr<Ops> ops;
-  ModelWeights weights;
-  LanguageModel language;
-  Workspace workspace;
-};
-
-}  // namespace
-
 TEST_CASE("cuda: a forked sequence and its source go on as if each were alone") {
   for (const ActivationFormat activations : {ActivationFormat::f32, ActivationFormat::auto_}) {
-    Decoder d(activations);
-    std::vector<std::int32_t> ids, other;
-    for (i64 i = 0; i < 100; ++i) ids.push_back(std::int32_t((i * 71 + 13) % d.config.text.vocab_size));
-    for (i64 i = 0; i < 40; ++i) other.push_back(std::int32_t((i * 29 + 13) % d.config.text.vocab_size));
-    for (const std::ptrdiff_t shared : {63, 64, 65})
-      for (const bool block : {false, true}) {
-        CAPTURE(shared);
-        CAPTURE(block);
-        std::vector<std::int32_t> branch(ids.begin(), ids.begin() + shared), longer = ids;
-        branch.insert(branch.end(), other.begin(), other.end());
-        longer.insert(longer.end(), other.begin(), other.end());
-        const auto alone = d.language.make_cache(), whole = d.language.make_cache();
-        const auto want_branch = d.logits(*alone, branch, block),
-                   want_longer = d.logits(*whole, longer, block);
-        const auto cache = d.language.make_cache();
-        d.logits(*cache, ids, block);
-        const auto forked = cache->fork(shared);
-        CHECK(forked->length() == shared);
-        if (block) CHECK(d.logits(*cache, longer, block) == want_longer);
-        CHECK(d.logits(*forked, branch, block) == want_branch);
-        if (!block) CHECK(d.logits(*cache, longer, block) == want_longer);
-      }
+    Decoder d(make_emulated_ops(activations));
+    check_forks(d, 100, {63, 64, 65});
   }
 }
 

@@ -121,7 +121,7 @@ TEST_CASE("layers: done at once, they have the bits of their ops") {
         const std::vector<float> want = Layer(one_by_one, sizes, format, 1).run();
         for (const int threads : {1, 2, 3, 5, 8, 16, 61}) {
           CAPTURE(threads);
-          const auto ops = make_cpu_ops({threads, isa});
+          const auto ops = make_cpu_ops({.threads = threads, .isa = isa, .region_work = 0});
           CHECK(Layer(*ops, sizes, format, 1).run() == want);
         }
       }
@@ -131,14 +131,16 @@ TEST_CASE("layers: done at once, they have the bits of their ops") {
       const std::vector<float> want = run_self_attention(one_by_one, rows, 4, 24);
       for (const int threads : {1, 2, 3, 5, 8, 16, 61}) {
         CAPTURE(threads);
-        CHECK(run_self_attention(*make_cpu_ops({threads, isa}), rows, 4, 24) == want);
+        CHECK(run_self_attention(*make_cpu_ops({.threads = threads, .isa = isa, .region_work = 0}), rows, 4,
+                                 24) == want);
       }
     }
   });
 }
 
 TEST_CASE("layers: the reference gives the same, and the check wrapper sees it") {
-  const auto checked = make_check_ops(make_cpu_ops({3}), make_reference_ops(), 1e-5);
+  const auto checked =
+      make_check_ops(make_cpu_ops({.threads = 3, .region_work = 0}), make_reference_ops(), 1e-5);
   // Weights below a page: whole ones are given back when the first of the two has packed them.
   for (const Sizes& sizes : {Sizes{1, 16, 32}, Sizes{7, 16, 24}, Sizes{130, 16, 48}, Sizes{300, 16, 20}})
     for (const WeightFormat format : {WeightFormat::f32, WeightFormat::bf16})

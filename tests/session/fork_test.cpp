@@ -1,51 +1,12 @@
-#include "../../la/model/language.hpp"
 #include "../../la/session/prefix_cache.hpp"
 #include "../../la/ops/ops_check.hpp"
 #include "../../la/ops/ops_cpu.hpp"
 #include "../../la/ops/ops_reference.hpp"
-#include "../support.hpp"
+#include "decoder.hpp"
 
 // Keys and values that several sequences share.
 namespace la::test {
 namespace {
-
-struct Decoder {
-  explicit Decoder(std::unique_ptr<Ops> o)
-      : config(ModelConfig::load(source("tests/checkpoints/odd"))),
-        ops(std::move(o)),
-        weights(load_weights(Checkpoint::open(source("tests/checkpoints/odd")), config, *ops,
-                             WeightFormat::auto_)),
-        language(config.text, config.tokens.mask, weights.language, *ops),
-        workspace(*ops) {}
-
-  std::vector<float> logits(KvCache& cache, std::span<const std::int32_t> sequence, bool block) {
-    const SequenceInput feed{&cache, sequence, {}, block};
-    std::vector<float> out(std::size_t(LanguageModel::logit_rows(feed) * config.text.vocab_size));
-    language.forward(std::span(&feed, 1), workspace,
-                     Matrix(out.data(), {LanguageModel::logit_rows(feed), config.text.vocab_size}));
-    return out;
-  }
-
-  std::vector<std::int32_t> tokens(i64 count, i64 step) const {
-    std::vector<std::int32_t> ids;
-    for (i64 i = 0; i < count; ++i) ids.push_back(std::int32_t((i * step + 13) % config.text.vocab_size));
-    return ids;
-  }
-
-  ModelConfig config;
-  std::unique_ptr<Ops> ops;
-  ModelWeights weights;
-  LanguageModel language;
-  Workspace workspace;
-};
-
-/// `a` up to `shared`, then `b`.
-std::vector<std::int32_t> joined(std::span<const std::int32_t> a, i64 shared,
-                                 std::span<const std::int32_t> b) {
-  std::vector<std::int32_t> ids(a.begin(), a.begin() + shared);
-  ids.insert(ids.end(), b.begin(), b.end());
-  return ids;
-}
 
 template <class Body>
 void on_every_backend(const Body& body) {
@@ -59,27 +20,7 @@ void on_every_backend(const Body& body) {
 TEST_CASE("fork: a forked sequence and its source go on as if each were alone") {
   on_every_backend([](std::unique_ptr<Ops> ops) {
     Decoder d(std::move(ops));
-    const auto ids = d.tokens(150, 71), other = d.tokens(70, 29);
-    for (const i64 shared : {1, 63, 64, 65, 128, 149}) {
-      for (const bool block : {false, true}) {
-        CAPTURE(shared);
-        CAPTURE(block);
-        const auto branch = joined(ids, shared, other), longer = joined(ids, 150, other);
-        const auto alone = d.language.make_cache(), whole = d.language.make_cache();
-        const auto want_branch = d.logits(*alone, branch, block),
-                   want_longer = d.logits(*whole, longer, block);
-
-        const auto cache = d.language.make_cache();
-        d.logits(*cache, ids, block);
-        const auto forked = cache->fork(shared);
-        CHECK(forked->length() == shared);
-        CHECK(cache->length() == 150);
-        // Either may write first.
-        if (block) CHECK(d.logits(*cache, longer, block) == want_longer);
-        CHECK(d.logits(*forked, branch, block) == want_branch);
-        if (!block) CHECK(d.logits(*cache, longer, block) == want_longer);
-      }
-    }
+    check_forks(d, 150, {1, 63, 64, 65, 128, 149});
   });
 }
 

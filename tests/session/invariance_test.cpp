@@ -66,7 +66,9 @@ void on_every_isa(const Body& body) {
       CAPTURE(checkpoint);
       for (const WeightFormat format : {WeightFormat::auto_, WeightFormat::q8, WeightFormat::q4}) {
         CAPTURE(name_of(format));
-        body([&](int threads) { return Model(source(checkpoint), {threads, isa.name}, format); });
+        body([&](int threads) {
+          return Model(source(checkpoint), {.threads = threads, .isa = isa.name, .region_work = 0}, format);
+        });
       }
     }
   }

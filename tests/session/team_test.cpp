@@ -63,7 +63,7 @@ TEST_CASE("session: a decoder layer has at most five barriers while it decodes")
       CAPTURE(checkpoint);
       CAPTURE(name_of(format));
       const auto team = std::make_shared<CountingTeam>(8);
-      const std::unique_ptr<Ops> ops = make_cpu_ops({.team = team});
+      const std::unique_ptr<Ops> ops = make_cpu_ops({.team = team, .region_work = 0});
       const ModelConfig config = ModelConfig::load(source(checkpoint));
       const Checkpoint files = Checkpoint::open(source(checkpoint));
       const ModelWeights weights = load_weights(files, config, *ops, format);
@@ -87,7 +87,7 @@ TEST_CASE("session: a layer of the vision tower has at most six barriers") {
   for (const WeightFormat format : {WeightFormat::auto_, WeightFormat::q8, WeightFormat::q4}) {
     CAPTURE(name_of(format));
     const auto team = std::make_shared<CountingTeam>(16);
-    const std::unique_ptr<Ops> ops = make_cpu_ops({.team = team});
+    const std::unique_ptr<Ops> ops = make_cpu_ops({.team = team, .region_work = 0});
     const ModelConfig config = ModelConfig::load(source("data/shapes"));
     const Checkpoint files = Checkpoint::open(source("data/shapes"));
     const ModelWeights weights = load_weights(files, config, *ops, format);
