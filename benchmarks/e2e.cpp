@@ -2,6 +2,7 @@
 //
 //   e2e --model-dir DIR                                 all sizes, weights as stored
 //   e2e --model-dir DIR --weights bf16,q4 --isa avx2,best --sizes 640x360
+//   e2e --model-dir DIR --weights bf16,q4 --device cuda
 
 #include <simdjson.h>
 #include <sys/wait.h>
@@ -21,7 +22,7 @@ namespace {
 
 struct Options {
   std::string model_dir, weights = "auto", isa = "best", sizes = "224x224,448x448,640x360,1024x1024",
-                         mode = "hybrid";
+                         mode = "hybrid", device = "cpu", activations = "auto";
   int tokens = 16, threads = 0, repetitions = 1;
   bool json = false, help = false;
 };
@@ -116,6 +117,8 @@ int run(int argc, char** argv) {
   flags.text("--model-dir", "DIR", "checkpoint, e.g. one of random weights and the real size", o.model_dir);
   flags.text("--weights", "A,B", "formats, see ground --weights [auto]", o.weights);
   flags.text("--isa", "A,B", "instruction sets, see ground --isa [best]", o.isa);
+  flags.text("--device", "NAME", "see ground --device [cpu]", o.device);
+  flags.text("--activations", "NAME", "see ground --activations [auto]", o.activations);
   flags.text("--sizes", "WxH,WxH", "pictures [224x224,448x448,640x360,1024x1024]", o.sizes);
   flags.text("--generation-mode", "NAME", "slow: one token a pass, fast and hybrid: blocks [hybrid]", o.mode);
   flags.number<int>("--max-tokens", "[16]", o.tokens, 1, 100000);
@@ -145,10 +148,23 @@ int run(int argc, char** argv) {
     for (const std::string& weights : split(o.weights))
       for (const std::string& isa : split(o.isa))
         for (int r = 0; r < o.repetitions; ++r) {
-          std::vector<std::string> arguments{
-              "--model-dir",           o.model_dir, "--image", image,      "--weights", weights,
-              "--generation-mode",     o.mode,      "--stop",  "official", "--json",    "--max-tokens",
-              std::to_string(o.tokens)};
+          std::vector<std::string> arguments{"--model-dir",
+                                             o.model_dir,
+                                             "--image",
+                                             image,
+                                             "--weights",
+                                             weights,
+                                             "--generation-mode",
+                                             o.mode,
+                                             "--stop",
+                                             "official",
+                                             "--json",
+                                             "--max-tokens",
+                                             std::to_string(o.tokens),
+                                             "--device",
+                                             o.device,
+                                             "--activations",
+                                             o.activations};
           if (isa != "best") arguments.insert(arguments.end(), {"--isa", isa});
           if (o.threads > 0) arguments.insert(arguments.end(), {"--threads", std::to_string(o.threads)});
           print_row(o, size, weights, isa, run_ground(argv[0], arguments, folder));
