@@ -31,6 +31,7 @@ void override_amx(Table&) noexcept;
 void override_neon(Table&) noexcept;
 void override_neondot(Table&) noexcept;
 void override_neoni8mm(Table&) noexcept;
+void override_wasm(Table&) noexcept;
 
 namespace detail {
 
@@ -154,6 +155,9 @@ LA_KERNELS_INLINE std::span<const Isa> built_in_isas() noexcept {
 #endif
 #if defined(LA_BUILT_NEON)
     {"neon", "NEON", detail::always, override_neon},
+#endif
+#if defined(LA_BUILT_WASM)
+    {"wasm", "WebAssembly with simd128", detail::always, override_wasm},
 #endif
     {"scalar", "nothing", detail::always, override_scalar},
   };

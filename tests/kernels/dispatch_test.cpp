@@ -40,7 +40,7 @@ std::string failure(std::string_view isa) {
 
 TEST_CASE("dispatch: instruction sets are listed best first, scalar last") {
   const std::string_view order[] = {"amx",      "avx512vnni", "avx512", "avxvnni", "avx2",
-                                    "neoni8mm", "neondot",    "neon",   "scalar"};
+                                    "neoni8mm", "neondot",    "neon",   "wasm",    "scalar"};
   std::size_t at = 0;
   for (const kernels::Isa& isa : kernels::built_in_isas()) {
     CAPTURE(isa.name);
