@@ -38,8 +38,7 @@ template <class Float>
 string shortest(Float value, Float (*parse)(const char*, char**)) {
   string scientific;
   int digits = 0;
-  do
-    scientific = print("%.*e", digits, double(value));
+  do scientific = print("%.*e", digits, double(value));
   while (parse(scientific.c_str(), nullptr) != value && ++digits < 17);
   const int exponent = atoi(scientific.c_str() + scientific.find('e') + 1);
   const string plain = print("%.*f", digits > exponent ? digits - exponent : 0, double(value));
@@ -63,12 +62,14 @@ namespace la_numbers {
 
 /// Without leading space, plus or hexadecimals, which the C function takes.
 template <class Float>
-from_chars_result read(const char* first, const char* last, Float& value, Float (*parse)(const char*, char**)) {
+from_chars_result read(const char* first, const char* last, Float& value,
+                       Float (*parse)(const char*, char**)) {
   const string text(first, last);
   const char* digits = text.c_str() + (text[0] == '-' ? 1 : 0);
   char* end = nullptr;
   const Float number = parse(text.c_str(), &end);
-  if (end == text.c_str() || *digits == '+' || strchr(" \t\n\v\f\r", *digits)) return {first, errc::invalid_argument};
+  if (end == text.c_str() || *digits == '+' || strchr(" \t\n\v\f\r", *digits))
+    return {first, errc::invalid_argument};
   const bool hexadecimal = digits[0] == '0' && (digits[1] | 32) == 'x';
   value = hexadecimal ? 0 : number;
   return {first + ((hexadecimal ? digits + 1 : end) - text.c_str()), errc()};

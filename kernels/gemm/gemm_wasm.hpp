@@ -32,7 +32,8 @@ struct Micro {
       for (int p = 0; p < P; ++p)
 #pragma GCC unroll 4
         for (int v = 0; v < 4; ++v)
-          sum[r][p][v] = t.load ? wasm_v128_load(t.c + r * t.ldc + p * t.c_stride + 4 * v) : wasm_f32x4_splat(0);
+          sum[r][p][v] =
+              t.load ? wasm_v128_load(t.c + r * t.ldc + p * t.c_stride + 4 * v) : wasm_f32x4_splat(0);
     const float* a = t.a;
     const W* b = t.b;
     const std::size_t lda = std::size_t(t.lda), b_stride = std::size_t(t.b_stride);
@@ -44,8 +45,8 @@ struct Micro {
           const v128_t w = load4(b + std::size_t(p) * b_stride + 4 * v);
 #pragma GCC unroll 4
           for (int r = 0; r < R; ++r)
-            sum[r][p][v] = wasm_f32x4_add(sum[r][p][v],
-                                          wasm_f32x4_mul(wasm_v128_load32_splat(a + std::size_t(r) * lda), w));
+            sum[r][p][v] = wasm_f32x4_add(
+                sum[r][p][v], wasm_f32x4_mul(wasm_v128_load32_splat(a + std::size_t(r) * lda), w));
         }
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r)

@@ -36,7 +36,8 @@ struct QMicro {
       // Up to ten or twelve sums are in registers beside weights, activations and their product.
       constexpr int vectors = R <= 3 ? 4 : 2;
 #pragma GCC unroll 2
-      for (int v = 0; v < 4; v += vectors) add_vectors<R, vectors>(b, v, a, std::size_t(t.a_stride), dots.dot[0]);
+      for (int v = 0; v < 4; v += vectors)
+        add_vectors<R, vectors>(b, v, a, std::size_t(t.a_stride), dots.dot[0]);
       dots.add_to_sums(t, group);
     }
   }
@@ -44,7 +45,8 @@ struct QMicro {
  private:
   /// `V` vectors of columns from `v` on, over a group.
   template <int R, int V, class Block>
-  [[gnu::always_inline]] static void add_vectors(const Block& b, int v, const std::int8_t* a, std::size_t stride,
+  [[gnu::always_inline]] static void add_vectors(const Block& b, int v, const std::int8_t* a,
+                                                 std::size_t stride,
                                                  v128_t (&dots)[4][std::size_t(R)]) noexcept {
     v128_t sum[V][R];
 #pragma GCC unroll 4
