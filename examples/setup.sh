@@ -11,7 +11,7 @@ if [ "${1:-}" = tests ]; then
   # scripts, numbers are written under other languages' locales, CUDA
   # kernels run on an emulated card and are compiled to PTX, and WebAssembly is run by node.
   packages="$packages g++-aarch64-linux-gnu qemu-user cmake debootstrap ffmpeg libopenmpi-dev openmpi-bin"
-  packages="$packages fonts-dejavu-core fonts-droid-fallback locales libboost-context-dev clang emscripten"
+  packages="$packages fonts-dejavu-core fonts-droid-fallback locales libboost-context-dev clang emscripten clang-19 lld-19"
 fi
 
 missing=""

@@ -22,19 +22,22 @@ inline double round_to_odd(double product, double c, double sum) noexcept {
   return sum;
 }
 
-/// Two lanes of fused(): their doubles, which lie no half way between floats.
+/// Apart, since it is rare: inlined, it would be most of the code.
+[[gnu::noinline]] inline v128_t two_to_odd(v128_t product, v128_t c, v128_t sum) noexcept {
+  return wasm_f64x2_make(round_to_odd(wasm_f64x2_extract_lane(product, 0), wasm_f64x2_extract_lane(c, 0),
+                                      wasm_f64x2_extract_lane(sum, 0)),
+                         round_to_odd(wasm_f64x2_extract_lane(product, 1), wasm_f64x2_extract_lane(c, 1),
+                                      wasm_f64x2_extract_lane(sum, 1)));
+}
+
+/// Two lanes of fused4(): their doubles, which lie no half way between floats.
 [[gnu::always_inline]] inline v128_t fused_half(v128_t a, v128_t b, v128_t c) noexcept {
   const v128_t product = wasm_f64x2_mul(a, b);  // 24 + 24 bits fit 53
   const v128_t sum = wasm_f64x2_add(product, c);
   // Half way between two floats, subnormal ones too, these bits are zero; else the second rounding is as good as one.
   const v128_t half_way =
       wasm_i64x2_eq(wasm_v128_and(sum, wasm_i64x2_const(0x0fffffff, 0x0fffffff)), wasm_i64x2_const(0, 0));
-  if (__builtin_expect(wasm_v128_any_true(half_way), 0))
-    return wasm_f64x2_make(round_to_odd(wasm_f64x2_extract_lane(product, 0), wasm_f64x2_extract_lane(c, 0),
-                                        wasm_f64x2_extract_lane(sum, 0)),
-                           round_to_odd(wasm_f64x2_extract_lane(product, 1), wasm_f64x2_extract_lane(c, 1),
-                                        wasm_f64x2_extract_lane(sum, 1)));
-  return sum;
+  return __builtin_expect(wasm_v128_any_true(half_way), 0) ? two_to_odd(product, c, sum) : sum;
 }
 
 /// a b + c of four floats, rounded once.
