@@ -41,7 +41,8 @@ int first_function() noexcept {
   constexpr std::size_t kStack = 64 << 10;
   thread_local int first = -1;
   if (first < 0) {
-    auto* const stack = static_cast<std::uint8_t*>(std::aligned_alloc(64, kStack));  // for as long as the thread
+    auto* const stack =
+        static_cast<std::uint8_t*>(std::aligned_alloc(64, kStack));  // for as long as the thread
     first = stack ? la_start_relaxed(la_relaxed_module, int(la_relaxed_module_size), stack + kStack) : 0;
   }
   return first;
