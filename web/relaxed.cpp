@@ -24,8 +24,8 @@ EM_JS(int, la_start_relaxed, (const std::uint8_t* code, int size, std::uint8_t* 
     __memory_base: number(0, false), __table_base: number(0, false)}});
   if (!exports['is_right'](-128, 127, 1000) || !exports['is_right'](127, 127, -7)) return 0;
   const first = wasmTable.length;
-  wasmTable.grow(3);
-  ['q8', 'q4_g128', 'q4_g32'].forEach((name, i) => wasmTable.set(first + i, exports[name]));
+  wasmTable.grow(4);
+  ['q8', 'q4_g128', 'q4_g32', 'probe'].forEach((name, i) => wasmTable.set(first + i, exports[name]));
   return first;
 });
 // clang-format on
@@ -72,3 +72,7 @@ void override_wasmrelaxed(Table& t) noexcept {
 }
 
 }  // namespace la::inline LA_ABI::kernels
+
+extern "C" double la_relaxed_probe(std::int64_t rounds) {
+  return reinterpret_cast<double (*)(std::int64_t)>(la::kernels::first_function() + 3)(rounds);
+}
