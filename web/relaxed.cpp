@@ -24,8 +24,8 @@ EM_JS(int, la_start_relaxed, (const std::uint8_t* code, int size, std::uint8_t* 
     __memory_base: number(0, false), __table_base: number(0, false)}});
   if (!exports['is_right'](-128, 127, 1000) || !exports['is_right'](127, 127, -7)) return 0;
   const first = wasmTable.length;
-  wasmTable.grow(4);
-  ['q8', 'q4_g128', 'q4_g32', 'probe'].forEach((name, i) => wasmTable.set(first + i, exports[name]));
+  wasmTable.grow(3);
+  ['q4_g128', 'q4_g32', 'probe'].forEach((name, i) => wasmTable.set(first + i, exports[name]));
   return first;
 });
 // clang-format on
@@ -66,13 +66,12 @@ bool cpu_has_wasmrelaxed() noexcept {
 void override_wasmrelaxed(Table& t) noexcept {
   override_wasm(t);
   t.isa = "wasmrelaxed";
-  t.qgemm[PanelFormat::q8] = call<0>;
-  t.qgemm[PanelFormat::q4_g128] = call<1>;
-  t.qgemm[PanelFormat::q4_g32] = call<2>;
+  t.qgemm[PanelFormat::q4_g128] = call<0>;
+  t.qgemm[PanelFormat::q4_g32] = call<1>;
 }
 
 }  // namespace la::inline LA_ABI::kernels
 
 extern "C" double la_relaxed_probe(std::int64_t rounds) {
-  return reinterpret_cast<double (*)(std::int64_t)>(la::kernels::first_function() + 3)(rounds);
+  return reinterpret_cast<double (*)(std::int64_t)>(la::kernels::first_function() + 2)(rounds);
 }

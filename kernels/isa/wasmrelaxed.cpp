@@ -33,9 +33,6 @@ extern "C" {
                                                  wasm_v128_xor(wasm_v128_xor(i, j), wasm_v128_xor(k, l))));
   return double(rounds) * 12 * 2 * 16 + (wasm_v128_any_true(all) ? 0.0 : 0.5);
 }
-[[gnu::used, clang::export_name("q8")]] void la_relaxed_q8(const QGemm& g) noexcept {
-  wasmrelaxed::qgemm_blocked<wasmrelaxed::QMicro, Q8Block>(g);
-}
 [[gnu::used, clang::export_name("q4_g128")]] void la_relaxed_q4_g128(const QGemm& g) noexcept {
   wasmrelaxed::qgemm_blocked<wasmrelaxed::QMicro, Q4Block<128>>(g);
 }

@@ -62,7 +62,7 @@ template <class L>
 concept VectorLanes = requires(typename L::Int i, typename L::Float f, const void* bits, const float* in,
                                float* out, const std::uint16_t* half, const std::uint8_t* bytes) {
   requires kPanel % L::kLanes == 0;
-  requires L::kQ8Zero >= 0 && L::kQ8Zero <= 128;  // what the product of 8-bit weights adds to them
+  requires L::kQ8Zero == 0 || L::kQ8Zero == 128;  // what the product of 8-bit weights adds to them
   { L::load(in) } -> std::same_as<typename L::Float>;
   L::store(out, f);
   { L::splat(1.0f) } -> std::same_as<typename L::Float>;

@@ -7,7 +7,7 @@ namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
 /// Register tiles on i32x4.dot_i16x8, the only product of pairs there is: weights and activations are split into even and
 /// odd inputs, the two s16 of a lane that it wants. Engines on x86-64 have 15 registers to give.
-struct QMicro {
+struct WideMicro {
   template <class Block>
   static constexpr int MR = 5;
   static constexpr int NR(int) { return kPanel; }
@@ -98,5 +98,9 @@ struct QMicro {
     }
   }
 };
+
+#if !defined(LA_QGEMM_WASMRELAXED)
+using QMicro = WideMicro;
+#endif
 
 }  // namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE
