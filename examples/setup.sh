@@ -30,8 +30,8 @@ if [ -n "$missing" ]; then
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 fi
 
-if [ "${1:-}" = tests ] && [ ! -f build/web/packages/unpacked ]; then
-  sh web/packages.sh build/web/packages && missing="$missing sources" ||
+if [ "${1:-}" = tests ] && [ ! -f build/wasm_packages/unpacked ]; then
+  sh examples/wasm/packages.sh build/wasm_packages && missing="$missing sources" ||
     echo "the sources of simdjson and utf8proc could not be fetched: WebAssembly will not be built" >&2
 fi
 if [ ! -f build/build.ninja ]; then

@@ -121,7 +121,7 @@ inline bool cpu_has_neoni8mm() noexcept {
 #endif
 
 #if defined(LA_BUILT_WASMRELAXED) && defined(LA_COMPILED)
-bool cpu_has_wasmrelaxed() noexcept;  // of web/relaxed.cpp: whether the engine takes its module
+bool cpu_has_wasmrelaxed() noexcept;  // of examples/wasm/relaxed.cpp: whether the engine takes its module
 #elif defined(LA_BUILT_WASMRELAXED)
 /// An engine without these instructions would not have taken this module.
 inline bool cpu_has_wasmrelaxed() noexcept {

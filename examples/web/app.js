@@ -1,4 +1,4 @@
-// The page: a picture and words go to la's server, or to la in this browser (web/local.js), boxes come back one by one. No
+// The page: a picture and words go to la's server, or to la in this browser (wasm/local.js), boxes come back one by one. No
 // framework, no build step.
 
 const at = id => document.getElementById(id);

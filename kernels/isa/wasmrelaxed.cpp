@@ -3,7 +3,7 @@
 #include "wasmrelaxed.hpp"
 
 // An engine refuses a module with instructions that it does not know. So these products are a module of their own, which
-// web/relaxed.cpp starts beside the program's where the engine takes it.
+// examples/wasm/relaxed.cpp starts beside the program's where the engine takes it.
 namespace {
 
 using namespace la::kernels;

@@ -10,7 +10,7 @@ case $("${formatter:-false}" --version 2>/dev/null || true) in
 esac
 list=$(mktemp)
 trap 'rm -f "$list"' EXIT
-find la kernels examples tests benchmarks web \( -name '*.cpp' -o -name '*.hpp' -o -name '*.h' -o -name '*.cu' \) >"$list"
+find la kernels examples tests benchmarks \( -name '*.cpp' -o -name '*.hpp' -o -name '*.h' -o -name '*.cu' \) >"$list"
 # Not with --dry-run, which finds fault with comments behind `namespace a::inline B` that it leaves as they are.
 export formatter
 # shellcheck disable=SC2016
