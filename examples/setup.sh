@@ -9,9 +9,9 @@ if [ "${1:-}" = tests ]; then
   # For the tests alone: the NEON kernels are cross-built and run under an emulator, the packaging is tried with CMake,
   # Debian 13 in a folder of its own, videos are drawn and read, batch runs over ranks of MPI, labels are drawn in many
   # scripts, numbers are written under other languages' locales, CUDA
-  # kernels run on an emulated card and are compiled to PTX.
+  # kernels run on an emulated card and are compiled to PTX, and WebAssembly is run by node.
   packages="$packages g++-aarch64-linux-gnu qemu-user cmake debootstrap ffmpeg libopenmpi-dev openmpi-bin"
-  packages="$packages fonts-dejavu-core fonts-droid-fallback locales libboost-context-dev clang"
+  packages="$packages fonts-dejavu-core fonts-droid-fallback locales libboost-context-dev clang emscripten clang-19 lld-19"
 fi
 
 missing=""
@@ -30,6 +30,10 @@ if [ -n "$missing" ]; then
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 fi
 
+if [ "${1:-}" = tests ] && [ ! -f build/wasm_packages/unpacked ]; then
+  sh examples/wasm/packages.sh build/wasm_packages && missing="$missing sources" ||
+    echo "the sources of simdjson and utf8proc could not be fetched: WebAssembly will not be built" >&2
+fi
 if [ ! -f build/build.ninja ]; then
   meson setup build
 elif [ -n "$missing" ]; then

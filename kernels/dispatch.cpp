@@ -31,6 +31,8 @@ void override_amx(Table&) noexcept;
 void override_neon(Table&) noexcept;
 void override_neondot(Table&) noexcept;
 void override_neoni8mm(Table&) noexcept;
+void override_wasm(Table&) noexcept;
+void override_wasmrelaxed(Table&) noexcept;
 
 namespace detail {
 
@@ -118,6 +120,15 @@ inline bool cpu_has_neoni8mm() noexcept {
 }
 #endif
 
+#if defined(LA_BUILT_WASMRELAXED) && defined(LA_COMPILED)
+bool cpu_has_wasmrelaxed() noexcept;  // of examples/wasm/relaxed.cpp: whether the engine takes its module
+#elif defined(LA_BUILT_WASMRELAXED)
+/// An engine without these instructions would not have taken this module.
+inline bool cpu_has_wasmrelaxed() noexcept {
+  return true;
+}
+#endif
+
 inline bool always() noexcept {
   return true;
 }
@@ -154,6 +165,12 @@ LA_KERNELS_INLINE std::span<const Isa> built_in_isas() noexcept {
 #endif
 #if defined(LA_BUILT_NEON)
     {"neon", "NEON", detail::always, override_neon},
+#endif
+#if defined(LA_BUILT_WASMRELAXED)
+    {"wasmrelaxed", "WebAssembly with relaxed-simd", detail::cpu_has_wasmrelaxed, override_wasmrelaxed},
+#endif
+#if defined(LA_BUILT_WASM)
+    {"wasm", "WebAssembly with simd128", detail::always, override_wasm},
 #endif
     {"scalar", "nothing", detail::always, override_scalar},
   };

@@ -42,7 +42,8 @@ case $kind in
   thread)
     configure clang++ -Db_sanitize=thread
     ninja -C "$build" tests/unit
-    for files in core/parallel core/team session/session session/batch session/fork session/live_queue; do unit "$files" env; done
+    for files in core/parallel core/team ops/ops ops/layers session/session session/batch session/fork session/live_queue \
+      session/interrupt session/team session/threads; do unit "$files" env; done
     ;;
   valgrind)
     configure g++ '-Dcpp_args=-D_GLIBCXX_ASSERTIONS'

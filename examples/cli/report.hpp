@@ -14,9 +14,13 @@
 namespace la::cli {
 
 inline double peak_rss_mb() {
+#if defined(__wasm__)
+  return double(__builtin_wasm_memory_size(0)) * 65536 / 1e6;  // it never shrinks
+#else
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return double(usage.ru_maxrss) * 1024 / 1e6;  // Linux counts in KiB
+#endif
 }
 
 template <class Range>

@@ -1,4 +1,5 @@
-// The page: a picture and words go to la's server, boxes come back one by one. No framework, no build step.
+// The page: a picture and words go to la's server, or to la in this browser (wasm/local.js), boxes come back one by one. No
+// framework, no build step.
 
 const at = id => document.getElementById(id);
 const kShownPixels = 2400;    // the longer side of what is drawn: more than screens show, and quick to draw
@@ -10,6 +11,12 @@ let picture = null;
 /** What came back: items, and in the end the whole answer. */
 let found = {items: [], answer: null};
 let running = null;  // AbortController of the question under way
+/** Who answers: ask(fields, picture, signal, told), which calls told(kind, value) with kind `item` or `answer`. */
+let engine = {ask: askServer};
+export function useEngine(other) {
+  stop();
+  engine = other || {ask: askServer};
+}
 
 // What people read
 
@@ -128,18 +135,12 @@ async function ask() {
   const mine = running = new AbortController();
   busy(true);
   say('Looking …');
-  const body = new FormData();
-  for (const [name, value] of Object.entries(asked)) body.append(name, value);
-  body.append('image', picture.sent, 'picture');
-  const headers = {Accept: 'text/event-stream'};
-  if (at('key').value) headers.Authorization = `Bearer ${at('key').value}`;
   try {
-    const response = await fetch(`${base()}/v1/ground`, {method: 'POST', body, headers, signal: mine.signal});
-    if (!response.ok) {
-      const told = await response.json().catch(() => ({}));
-      throw new Error(words(response.status, typeof told.error === 'string' ? told.error : ''));
-    }
-    await readEvents(response.body, mine);
+    await engine.ask(asked, picture.sent, mine.signal, (kind, told) => {
+      if (running !== mine) return;
+      if (kind === 'item') add(told);
+      if (kind === 'answer') finish(told);
+    });
     if (!found.answer) throw new Error('The server ended before it had answered.');
   } catch (error) {
     if (mine.signal.aborted) return;
@@ -153,7 +154,21 @@ async function ask() {
   }
 }
 
-async function readEvents(stream, mine) {
+async function askServer(asked, image, signal, told) {
+  const body = new FormData();
+  for (const [name, value] of Object.entries(asked)) body.append(name, value);
+  body.append('image', image, 'picture');
+  const headers = {Accept: 'text/event-stream'};
+  if (at('key').value) headers.Authorization = `Bearer ${at('key').value}`;
+  const response = await fetch(`${base()}/v1/ground`, {method: 'POST', body, headers, signal});
+  if (!response.ok) {
+    const said = await response.json().catch(() => ({}));
+    throw new Error(words(response.status, typeof said.error === 'string' ? said.error : ''));
+  }
+  await readEvents(response.body, told);
+}
+
+async function readEvents(stream, told) {
   const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
   let text = '';
   for (;;) {
@@ -162,11 +177,10 @@ async function readEvents(stream, mine) {
     text += value;
     for (let end; (end = text.indexOf('\n\n')) >= 0; text = text.slice(end + 2)) {
       const [, kind, data] = /^event: (\w+)\ndata: (.*)/.exec(text.slice(0, end)) || [];
-      if (!kind || running !== mine) continue;
-      const told = JSON.parse(data);
-      if (kind === 'item') add(told);
-      if (kind === 'answer') finish(told);
-      if (kind === 'error') throw new Error(words(503, told.error));
+      if (!kind) continue;
+      const value = JSON.parse(data);
+      if (kind === 'error') throw new Error(words(503, value.error));
+      told(kind, value);
     }
   }
 }

@@ -11,6 +11,10 @@
 #endif
 #include <xsimd/xsimd.hpp>
 
+#if defined(__wasm_simd128__)
+#include "fused_wasm.hpp"
+#endif
+
 namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
 using V = xsimd::batch<float>;
@@ -35,12 +39,22 @@ inline void store(float* p, V v) noexcept {
   v.store_unaligned(p);
 }
 
-/// a * b + c, rounded once. xsimd 9 has none for AVX-512 and leaves it to the compiler: clang then rounds twice.
+/// a * b + c, rounded once, but not in WebAssembly, see fused(). xsimd 9 has none for AVX-512 and leaves it to the compiler: clang then rounds twice.
 inline V fma(V a, V b, V c) noexcept {
 #if defined(__AVX512F__)
   return _mm512_fmadd_ps(a, b, c);
 #else
   return xsimd::fma(a, b, c);
+#endif
+}
+
+/// a * b + c, rounded once, whatever it costs.
+inline V fused(V a, V b, V c) noexcept {
+#if defined(__wasm_simd128__)
+  const auto bits = [](V v) { return v128_t(typename V::register_type(v)); };
+  return V(typename V::register_type(fused4(bits(a), bits(b), bits(c))));
+#else
+  return fma(a, b, c);
 #endif
 }
 

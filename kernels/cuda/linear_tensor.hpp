@@ -2,8 +2,8 @@
 
 #include "tensor_group.hpp"
 
-// Y = X W^T in tensor cores: activations rounded to bf16, or as sums of two bf16 where the weight asks for it, sums in f32. The sum over K is cut into ranges by K alone
-// (ranges_of), added in their order: few rows and many give the same bits.
+// Y = X W^T in tensor cores: activations rounded to bf16, or as sums of two bf16 where the weight asks for it, sums in
+// f32. The sum over K is cut into ranges by K alone (ranges_of), added in their order: few rows and many give the same bits.
 namespace la::inline LA_ABI::kernels::cuda {
 
 /// Inputs k .. k + 7 of a row; zeros beyond the row's end, and for a row that is not there.

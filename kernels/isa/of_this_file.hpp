@@ -33,6 +33,12 @@
 #elif defined(__aarch64__)
 #define LA_BUILT_NEON
 #include "neon.hpp"
+#elif defined(__wasm_simd128__) && defined(__SSE4_1__) && defined(__wasm_relaxed_simd__)
+#define LA_BUILT_WASMRELAXED
+#include "wasmrelaxed.hpp"
+#elif defined(__wasm_simd128__) && defined(__SSE4_1__)
+#define LA_BUILT_WASM
+#include "wasm.hpp"
 #elif defined(__x86_64__) && !defined(LA_SCALAR)
 #pragma message( \
     "la: only the scalar kernels, some 15 times slower: compile with -march=native or define LA_SCALAR")

@@ -36,7 +36,7 @@ inline void quantize_group(const float* x, i64 n, i64 group, std::int8_t* q, flo
   Int total(0);
   for (i64 i = 0; i < group; i += kLanes) {
     const V v = i + kLanes <= n ? load(x + i) : load_tail(x + i, n > i ? n - i : 0, 0);
-    const Int rounded = as_lanes<Int>(fma(v, inverse, shift)) - Int(0x4b400000);
+    const Int rounded = as_lanes<Int>(fused(v, inverse, shift)) - Int(0x4b400000);
     total += rounded;
     rounded.store_unaligned(lane);
     for (i64 j = 0; j < kLanes; ++j) q[i + j] = std::int8_t(lane[j]);

@@ -68,10 +68,13 @@ class Storage {
     else
       data_ = resource ? Owner(resource->allocate(bytes), {bytes, resource}) : map(bytes);
     if (!data_) throw std::bad_alloc();
+    zeroed_ = bytes >= kMapped && !resource;
   }
 
   std::byte* data() const noexcept { return data_.get(); }
   std::size_t size() const noexcept { return size_; }
+  /// Fresh from the system: zeros, in pages that whoever writes them first will touch.
+  bool zeroed() const noexcept { return zeroed_; }
 
   template <class T>
   T* as() const noexcept {
@@ -107,6 +110,7 @@ class Storage {
 
   Owner data_;
   std::size_t size_ = 0;
+  bool zeroed_ = false;
 };
 
 }  // namespace la::inline LA_ABI

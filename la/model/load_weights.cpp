@@ -200,14 +200,12 @@ inline void read_head(WeightReader& read, const Checkpoint& checkpoint, const Te
                       ModelWeights& w) {
   using Bias = WeightReader::Bias;
   const std::string head = "language_model.lm_head", embedding = "language_model.model.embed_tokens";
-  w.language.embedding =
-      read.linear(embedding, ModelPart::head, {{embedding, c.vocab_size, Bias::none}}, c.hidden_size,
-                  Precision::high);
+  w.language.embedding = read.linear(embedding, ModelPart::head, {{embedding, c.vocab_size, Bias::none}},
+                                     c.hidden_size, Precision::high);
   const StoredTensor* stored = checkpoint.find(head + ".weight");
   if (!c.tie_word_embeddings) {
-    w.language.untied_head =
-        read.linear(head, ModelPart::head, {{head, c.vocab_size, Bias::none}}, c.hidden_size,
-                    Precision::high);
+    w.language.untied_head = read.linear(head, ModelPart::head, {{head, c.vocab_size, Bias::none}},
+                                         c.hidden_size, Precision::high);
   } else if (stored && read.reads() && checkpoint.find(embedding + ".weight")) {
     const StoredTensor& table = read.floats(embedding + ".weight", {c.vocab_size, c.hidden_size});
     if (!same_bytes(*stored, table))

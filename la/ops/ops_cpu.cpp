@@ -289,7 +289,8 @@ class CpuOps final : public Ops {
     // Dealt one by one: causal tasks grow along the sequence, and neighbours share their pages in the last cache.
     const auto work = [&](i64 begin, i64 end, int worker) {
       for (i64 i = begin; i < end; ++i) {
-        const auto after = std::ranges::upper_bound(tasks_, i, {}, &AttentionTask::item);
+        const auto after = std::upper_bound(tasks_.begin(), tasks_.end(), i,
+                                            [](i64 item, const AttentionTask& t) { return item < t.item; });
         const AttentionTask& task = *(after - 1);
         attend(q, task, i - task.item, heads, visible, scale, out,
                scratch(worker, kernels::attention_scratch(size)));

@@ -27,7 +27,8 @@ LA_INLINE void PagedKvCache::own_page(std::size_t index) {
   if (index < pages_.size()) {
     std::memcpy(page->data(), pages_[index]->data(), page->size());
   } else {
-    std::memset(page->data(), 0, page->size());  // slots without a key must hold finite numbers
+    // Slots without a key must hold finite numbers.
+    if (!page->zeroed()) std::memset(page->data(), 0, page->size());
     pointers_.resize(index + 1);  // first: if there is no memory for the other, nobody sees one too many
     pages_.resize(index + 1);
   }

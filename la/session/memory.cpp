@@ -6,6 +6,7 @@
 #include "../core/default_threads.hpp"
 #include "../image/patches.hpp"
 #include "../image/resize.hpp"
+#include "../ops/cuda/driver.hpp"
 #include "../weights/packed_weight.hpp"
 #include "../ops/paged_kv_cache.hpp"
 #include "../weights/weight_rows.hpp"
@@ -25,9 +26,6 @@ inline std::size_t stored_bytes(const WeightPart& part) noexcept {
       if (t) bytes += t->bytes.size();
   return bytes;
 }
-
-/// Weights pass the host in slices of so many bytes (cuda::DeviceWeight), one on each side.
-inline constexpr std::size_t kDeviceSlice = std::size_t{16} << 20;
 
 /// weights and loading; bytes of the largest stored weight.
 inline std::size_t estimate_weights(const Checkpoint& checkpoint, const ModelConfig& config,
@@ -57,7 +55,7 @@ inline std::size_t estimate_weights(const Checkpoint& checkpoint, const ModelCon
   const std::size_t vectors = std::size_t(v.grid_h * v.grid_w * v.hidden_size + norms) * sizeof(float);
   estimate.weights += vectors;
   estimate.loading += vectors;
-  estimate.device.weights += vectors + std::min(kDeviceSlice, estimate.device.weights);
+  estimate.device.weights += vectors + std::min(cuda::kWeightSlice, estimate.device.weights);
   return largest;
 }
 
@@ -97,7 +95,7 @@ inline void move_to_card(const ModelConfig& config, i64 patches, i64 prompt, i64
   const std::size_t logits = std::size_t(logit_rows * config.text.vocab_size) * sizeof(float);
   estimate.device.workspace =
       std::size_t(workspace_floats(config, patches, prompt, logit_rows)) * sizeof(float) - logits;
-  estimate.loading = largest_weight + kDeviceSlice;
+  estimate.loading = largest_weight + cuda::kWeightSlice;
   estimate.weights = 0;
   estimate.encoding = patch_bytes;
   estimate.kv_cache = 0;

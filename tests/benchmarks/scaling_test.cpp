@@ -35,6 +35,14 @@ TEST_CASE("scaling: a region costs its phases, a barrier each, and what memory g
   CHECK(worst_loss(stage, {}, 2).seconds == 2);
 }
 
+TEST_CASE("scaling: of two rehearsals the lesser time of each piece counts") {
+  Stage stage{{{"linear", 2, 0, {{1, 5}, {2}}}}, 10};
+  stage.keep_least({{{"linear", 2, 0, {{3, 1}, {4}}}}, 9});
+  CHECK(stage.regions[0].phases == std::vector<Pieces>{{1, 1}, {2}});
+  CHECK(stage.serial() == 1);
+  CHECK(stage.seconds == 5);
+}
+
 TEST_CASE("scaling: a rehearsal has the pieces of the team that it stands for") {
   const auto pieces_of = [](Team& team, int workers) {
     std::vector<std::pair<i64, i64>> pieces;

@@ -39,8 +39,8 @@ std::string failure(std::string_view isa) {
 }  // namespace
 
 TEST_CASE("dispatch: instruction sets are listed best first, scalar last") {
-  const std::string_view order[] = {"amx",      "avx512vnni", "avx512", "avxvnni", "avx2",
-                                    "neoni8mm", "neondot",    "neon",   "scalar"};
+  const std::string_view order[] = {"amx",     "avx512vnni", "avx512",      "avxvnni", "avx2",  "neoni8mm",
+                                    "neondot", "neon",       "wasmrelaxed", "wasm",    "scalar"};
   std::size_t at = 0;
   for (const kernels::Isa& isa : kernels::built_in_isas()) {
     CAPTURE(isa.name);

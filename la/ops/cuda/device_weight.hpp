@@ -42,8 +42,6 @@ class DeviceWeight final : public Weight {
   const kernels::cuda::WeightView& view() const noexcept { return view_; }
 
  private:
-  static constexpr std::size_t kSlice = std::size_t{16} << 20;  // bytes of panels that travel at once
-
   static int parts_of(Precision precision) noexcept { return precision == Precision::high ? 2 : 1; }
 
   void reserve(Driver& driver, PanelFormat format) {
@@ -71,7 +69,7 @@ class DeviceWeight final : public Weight {
   void repack(Driver& driver, const detail::PanelSource& source, Team* team) {
     const i64 panels = panel_count(outputs());
     const std::size_t stride = panel_bytes(view_.format, inputs());
-    const i64 slice = std::clamp<i64>(i64(kSlice / stride), 1, panels);
+    const i64 slice = std::clamp<i64>(i64(kWeightSlice / stride), 1, panels);
     const std::shared_ptr<std::byte> staged = driver.allocate(std::size_t(slice) * stride);
     const StoredPanels* mapped = source.mapped();
     Storage host(mapped ? 0 : std::size_t(slice) * stride);

@@ -14,6 +14,9 @@ struct OutOfDeviceMemory final : std::bad_alloc {
   const char* what() const noexcept override { return "out of device memory"; }
 };
 
+/// Bytes of a weight that travel to a card at once: the host holds one such slice of it, the card one more.
+inline constexpr std::size_t kWeightSlice = std::size_t{16} << 20;
+
 /// A kernel's name, its grid and block, and the bytes of shared memory it asks for.
 struct Launch {
   const char* kernel = nullptr;

@@ -1,0 +1,140 @@
+// The worker that runs la: takes a model, file by file, straight to its place in memory, and answers questions.
+/* global createLa */
+
+importScripts('la.js');
+
+let la = null;  // the program, once started
+const place = pointer => pointer >>> 0;  // addresses above 2 GB come as negative numbers
+const tell = (kind, told) => postMessage({kind, ...told});
+self.tellItem = json => tell('item', {item: JSON.parse(json)});
+self.tellLoaded = share => tell('progress', {stage: 'opening', share});
+
+/** A text in the program's memory while `work` runs. */
+function withText(text, work) {
+  const bytes = new TextEncoder().encode(text + '\0'), pointer = place(la._malloc(bytes.length));
+  if (!pointer) throw new Error('out of memory');
+  la.HEAPU8.set(bytes, pointer);
+  try {
+    return work(pointer);
+  } finally {
+    la._free(pointer);
+  }
+}
+
+function answerOf(pointer) {
+  const answer = JSON.parse(la.UTF8ToString(place(pointer)));
+  if (answer.error) throw new Error(answer.error);
+  return answer;
+}
+
+/** Where a file of the model comes from: {size, fill(put)}; put(bytes) takes them in order. */
+async function sourceOf(file) {
+  if (file.blob) return {size: file.blob.size, stream: () => file.blob.stream()};
+  const response = await fetch(file.url);
+  if (!response.ok) throw new Error(`${file.url}: expected a file, the server says ${response.status}`);
+  const size = Number(response.headers.get('Content-Length'));
+  if (!(size >= 0) || response.headers.get('Content-Encoding'))
+    throw new Error(`${file.url}: expected its size before its bytes`);
+  return {size, stream: () => response.body};
+}
+
+/** The file of the browser's own storage that keeps `name`; null where there is none, or no room. */
+async function keep(cache, name, size) {
+  if (!cache) return null;
+  const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle(cache, {create: true});
+  const access = await (await folder.getFileHandle(name, {create: true})).createSyncAccessHandle();
+  try {
+    access.truncate(size);
+    return access;
+  } catch {  // the page works without, it only loads again next time
+    access.close();
+    return null;
+  }
+}
+
+const kPiece = 16 << 20;
+
+async function load(file, cache, progress) {
+  let at = 0, size, access = null;
+  const room = () => {
+    const pointer = withText(file.name, name => place(la._la_web_file(name, size)));
+    if (!pointer) throw new Error(`${file.name}: there is no memory for ${size} bytes`);
+    return pointer;
+  };
+  if (file.kept) {  // from OPFS, straight to its place
+    access = await file.kept.createSyncAccessHandle();
+    try {
+      size = access.getSize();
+      const pointer = room();
+      while (at < size) {
+        const now = access.read(la.HEAPU8.subarray(pointer + at, pointer + Math.min(size, at + kPiece)), {at});
+        if (!now) throw new Error(`${file.name}: ended after ${at} of ${size} bytes`);
+        progress(now);
+        at += now;
+      }
+    } finally {
+      access.close();
+    }
+    return;
+  }
+  const source = await sourceOf(file);
+  size = source.size;
+  const pointer = room();
+  access = await keep(cache, file.name, size);
+  try {
+    const reader = source.stream().getReader();
+    for (;;) {
+      const {value, done} = await reader.read();
+      if (done) break;
+      if (at + value.length > size) throw new Error(`${file.name}: expected ${size} bytes, found more`);
+      la.HEAPU8.set(value, pointer + at);
+      if (access) access.write(value, {at});
+      at += value.length;
+      progress(value.length);
+    }
+    if (at !== size) throw new Error(`${file.name}: expected ${size} bytes, found ${at}`);
+    if (access) access.flush();
+  } finally {
+    if (access) access.close();
+  }
+}
+
+const hands = {
+  async open({files, name, isa, cache, total}) {
+    la = await createLa();
+    let done = 0, said = 0;
+    for (const file of files)
+      await load(file, cache, bytes => {
+        done += bytes;
+        if (done - said < kPiece && done < total) return;
+        said = done;
+        tell('progress', {stage: 'loading', share: total ? done / total : 0, bytes: done});
+      });
+    if (cache) {  // complete from here on
+      const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle(cache);
+      const access = await (await folder.getFileHandle('complete', {create: true})).createSyncAccessHandle();
+      access.close();
+    }
+    tell('open', answerOf(withText(name, n => withText(isa || '', i => la._la_web_open(n, i)))));
+  },
+
+  async ask({fields, image}) {
+    const bytes = new Uint8Array(await image.arrayBuffer()), pointer = place(la._malloc(bytes.length));
+    if (!pointer) throw new Error('out of memory');
+    la.HEAPU8.set(bytes, pointer);
+    try {
+      const answer = answerOf(withText(JSON.stringify({image: '', ...fields}), f => la._la_web_ask(pointer, bytes.length, f)));
+      tell('answer', {answer: {...answer, memory: la._la_web_memory()}});
+    } finally {
+      la._free(pointer);
+    }
+  },
+};
+
+onmessage = async ({data}) => {
+  try {
+    await hands[data.kind](data);
+  } catch (error) {
+    tell('failed', {text: error.message});
+  }
+};

@@ -1,0 +1,100 @@
+"""ground in WebAssembly takes the flags of ground and answers as it does: the same tokens, the same texts, the same errors.
+
+usage: ground_test.py NODE GROUND_MJS GROUND SOURCE
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+NODE, MODULE, NATIVE, SOURCE = sys.argv[1:5]
+SHAPES = os.path.join(SOURCE, "data/pictures/shapes.png")
+ENVIRONMENT = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+
+
+def run(program, *flags, stdin=None, environment=None):
+    done = subprocess.run([*program, *flags], input=stdin, capture_output=True, env={**ENVIRONMENT, **(environment or {})})
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def web(*flags, **settings):
+    return run([NODE, MODULE], *flags, **settings)
+
+
+def native(*flags, **settings):
+    return run([NATIVE, "--threads", "1"], *flags, **settings)
+
+
+def answers(text):
+    """What must be the same of each line of JSON; scores are compared apart, as float sums differ between instruction sets."""
+    lines = []
+    for line in text.splitlines():
+        answer = json.loads(line)
+        items = [{k: v for k, v in item.items() if "score" not in k} for item in answer["items"]]
+        lines.append({k: answer[k] for k in ("width", "height", "query", "answer", "token_ids", "stop")} | {"items": items})
+    return lines
+
+
+def same_answers(*flags, count=1, **settings):
+    code, found, err = web(*flags, "--json", **settings)
+    assert code == 0, (flags, code, err)
+    expected = native(*flags, "--json", **settings)[1]
+    assert len(found.splitlines()) == count, (flags, found)
+    assert answers(found) == answers(expected), (flags, found, expected)
+    for ours, theirs in zip(found.splitlines(), expected.splitlines()):
+        for one, other in zip(json.loads(ours)["items"], json.loads(theirs)["items"]):
+            assert abs(one["score"] - other["score"]) < 0.01, (flags, one, other)
+
+
+def same_text(*flags, **settings):
+    ours, theirs = web(*flags, **settings), native(*flags, **settings)
+    assert ours[:2] == theirs[:2], (flags, ours, theirs)
+    return ours
+
+
+# Pictures from a file and from stdin, tasks, modes, weights and tiles.
+same_answers("--image", SHAPES, "--phrase", "red circle", "--phrase", "blue ring", count=2)
+with open(SHAPES, "rb") as file:
+    same_answers("--image", "-", "--task", "detect", "--categories", "green star, blue ring", stdin=file.read())
+for mode in ("slow", "fast"):
+    same_answers("--image", SHAPES, "--generation-mode", mode)
+for weights in ("q8", "q4", "f32"):
+    same_answers("--image", SHAPES, "--phrase", "green star", "--weights", weights)
+same_answers("--image", SHAPES, "--tile", "112:0.25", "--phrase", "green star")
+same_answers("--query", "Locate a single instance that matches the following description: red circle.",
+             environment={"LA_IMAGE": SHAPES})
+
+# Every number that a flag takes: this build parses them by itself.
+same_answers("--image", SHAPES, "--temperature", "0.7", "--seed", "3", "--top-p", "9e-1")
+for wrong in (("--temperature", "+1"), ("--temperature", " 1"), ("--temperature", "0x1"), ("--temperature", "1x"), ("--temperature", ""),
+              ("--min-score", "-0.5"), ("--min-score", "."), ("--seed", "1.5"), ("--frob",), ("--weights", "q5")):
+    code, out, err = web("--image", SHAPES, *wrong)
+    assert (code, out) == (2, ""), (wrong, code, out, err)
+    assert err == native("--image", SHAPES, *wrong)[2], (wrong, err)
+
+# Failures have the native message and exit code.
+for flags in (("--image", "/nonexistent.png"), ("--model-dir", "/nonexistent"), ("--image", SOURCE)):
+    ours, theirs = web(*flags), native(*flags)
+    assert ours[0] == theirs[0] == 1 and ours[1] == "" and ours[2].splitlines()[-1] == theirs[2].splitlines()[-1], (flags, ours, theirs)
+
+code, out, _ = web("--isa", "list")
+assert code == 0 and re.search(r"^wasm \(WebAssembly with simd128\): runs here$", out, re.M), out
+assert web("--isa", "avx2")[0] == 2
+code, _, err = web("--image", SHAPES, "--threads", "2")
+assert code == 1 and "threads: expected 1 more" in err, (code, err)
+
+same_text("--version")
+helps = [re.sub("JPEG, PNG[^;]*;", "", text) for text in (web("--help")[1], native("--help")[1])]
+assert helps[0] == helps[1] and "--image" in helps[0], helps
+
+# A picture is drawn into a file; nothing that only a terminal wants is on stderr.
+with tempfile.TemporaryDirectory() as folder:
+    drawn = os.path.join(folder, "out.png")
+    code, _, err = web("--image", SHAPES, "--annotate", drawn)
+    assert code == 0 and f"wrote {drawn}" in err and "\r" not in err, (code, err)
+    with open(drawn, "rb") as file:
+        assert file.read(8) == b"\x89PNG\r\n\x1a\n"
+    assert int(re.search(r"peak (\d+) MB", err)[1]) > 10, err

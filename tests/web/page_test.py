@@ -1,0 +1,181 @@
+"""The page as static files alone answers in the browser: a picture is dropped, asked about, and its box is seen; other models
+come from a folder or an address and are kept for the next visit.
+
+usage: page_test.py PAGE SOURCE GROUND QUANTIZE; skipped without chromium and chromedriver
+"""
+
+import functools
+import http.server
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+PAGE, SOURCE, GROUND, QUANTIZE = sys.argv[1:5]
+sys.path.insert(0, os.path.join(SOURCE, "tests/cli"))
+
+from browser import CHROMIUM, DONE, DRIVER, DROP, READY, Browser, base64_of
+
+SHAPES = os.path.join(SOURCE, "data/pictures/shapes.png")
+
+
+class Files(http.server.SimpleHTTPRequestHandler):
+    """Static files, with the headers of the server, if it has any; it counts what was asked of it."""
+
+    protocol_version = "HTTP/1.1"
+    extensions_map = {"": "application/octet-stream", ".html": "text/html", ".js": "text/javascript", ".css": "text/css",
+                      ".wasm": "application/wasm", ".json": "application/json"}
+
+    def end_headers(self):
+        for name, value in self.server.headers:
+            self.send_header(name, value)
+        super().end_headers()
+
+    def log_request(self, code="-", size="-"):
+        if self.command == "GET":
+            self.server.asked.append(self.path)
+
+    def log_error(self, *_):
+        pass
+
+
+class Server:
+    def __init__(self, folder, headers=()):
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Files, directory=folder))
+        self.server.headers, self.server.asked = headers, []
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.address = f"http://127.0.0.1:{self.server.server_port}/"
+
+    def asked(self):
+        return self.server.asked
+
+    def end(self):
+        self.server.shutdown()
+
+
+def opened(browser, name, seconds=60):
+    browser.wait(f"document.documentElement.dataset.model === {json.dumps(name)}", seconds)
+
+
+def ask(browser, phrase, seconds=60):
+    browser.run(DROP, base64_of(SHAPES), "shapes.png")
+    browser.wait(READY)
+    browser.run("document.querySelector('#phrase').value = ''")
+    browser.type("#phrase", phrase + "\ue007")
+    browser.wait(DONE, seconds)
+
+
+def box(browser):
+    return browser.run("const r = document.querySelector('#marks rect.edge'); return ['x', 'y', 'width', 'height'].map(n => Number(r.getAttribute(n)))")
+
+
+def test_drop_ask_and_see_the_box(browser, server):
+    browser.open(server.address)
+    opened(browser, "shapes and letters")
+    assert "in this browser" in browser.text("#status")
+    ask(browser, "red circle")
+    assert "1 found" in browser.text("#count"), browser.text("#count")
+    told = subprocess.run([GROUND, "--image", SHAPES, "--task", "ground-multi", "--phrase", "red circle", "--json", "--threads", "1"],
+                          capture_output=True, check=True).stdout
+    x1, y1, x2, y2 = json.loads(told)["items"][0]["box"]
+    for got, want in zip(box(browser), (x1, y1, x2 - x1, y2 - y1)):
+        assert abs(got - want) < 0.5, box(browser)
+    assert "Ran on wasm" in browser.text("#facts").replace("\n", " "), browser.text("#facts")
+    assert not any("/v1/" in path for path in server.asked())
+
+
+def test_every_set_finds_the_same(browser, server):
+    boxes = {}
+    for isa in ("scalar", "wasm", "wasmrelaxed"):
+        browser.open(server.address + f"?isa={isa}")
+        opened(browser, "shapes and letters")
+        ask(browser, "green star")
+        assert f"Ran on {isa}," in browser.text("#facts").replace("\n", " "), browser.text("#facts")
+        boxes[isa] = box(browser)
+    assert boxes["scalar"] == boxes["wasm"] == boxes["wasmrelaxed"], boxes
+
+
+def test_stop_and_ask_again(browser, server):
+    browser.open(server.address)
+    opened(browser, "shapes and letters")
+    browser.run(DROP, base64_of(SHAPES), "shapes.png")
+    browser.wait(READY)
+    browser.run("document.querySelector('#task').value = 'detect'")
+    browser.run("document.querySelector('#phrase').value = Array.from({length: 4000}, (_, i) => `thing ${i}`).join(',')")
+    browser.click("#find")
+    browser.wait("!document.querySelector('#stop').hidden")
+    browser.click("#stop")
+    browser.run("document.querySelector('#task').value = 'ground-multi'")
+    opened(browser, "shapes and letters")
+    ask(browser, "red circle")
+    assert "1 found" in browser.text("#count")
+
+
+def test_errors_are_said(browser, server):
+    browser.open(server.address)
+    opened(browser, "shapes and letters")
+    browser.run("document.querySelector('#settings').open = true; document.querySelector('#address').value = arguments[0]",
+                server.address + "nothing")
+    browser.click("#fetch")
+    browser.wait("document.querySelector('#error').textContent.includes('expected config.json')")
+    browser.open(server.address + "?isa=avx2")
+    browser.wait("document.querySelector('#error').textContent.includes(\"expected one of\")")
+
+
+def test_a_model_from_an_address_is_kept(browser, server):
+    browser.open(server.address)
+    opened(browser, "shapes and letters")
+    browser.run("document.querySelector('#settings').open = true; document.querySelector('#address').value = arguments[0]",
+                server.address + "packed")
+    browser.click("#fetch")
+    opened(browser, "packed")
+    ask(browser, "red circle")
+    assert "weights q8" in browser.text("#facts"), browser.text("#facts")
+    expected = box(browser)
+    assert "/packed/model.safetensors" in server.asked()
+    server.asked().clear()
+    browser.open(server.address)  # another visit
+    opened(browser, "shapes and letters")
+    assert browser.run("return [...document.querySelector('#model').options].map(o => o.textContent)") == [
+        "shapes and letters", "packed", "a server, see below"]
+    browser.run("const m = document.querySelector('#model'); m.value = 1; m.dispatchEvent(new Event('change'))")
+    opened(browser, "packed")
+    ask(browser, "red circle")
+    assert box(browser) == expected and "weights q8" in browser.text("#facts")
+    assert not any(path.startswith("/packed/") for path in server.asked()), server.asked()
+
+
+def main():
+    if not CHROMIUM or not DRIVER:
+        print("skipped: chromium and chromedriver were not found (apt-get install chromium chromium-driver)")
+        sys.exit(77)
+    folder = tempfile.mkdtemp()
+    site = os.path.join(folder, "site")
+    shutil.copytree(PAGE, site, ignore=lambda _, names: [n for n in names if n.endswith((".o", ".d", ".cpp")) or n == "packages"])
+    subprocess.run([QUANTIZE, "--model-dir", f"{SOURCE}/data/shapes", "--out", f"{site}/packed", "--format", "q8", "--method", "rtn"],
+                   capture_output=True, check=True)
+    browser = None
+    try:
+        browser = Browser(folder)
+        browser.size(1300, 900)
+        for headers in ((), (("Cross-Origin-Opener-Policy", "same-origin"), ("Cross-Origin-Embedder-Policy", "require-corp"))):
+            server = Server(site, headers)
+            for name, test in list(globals().items()):
+                if name.startswith("test_") and (not headers or name == "test_drop_ask_and_see_the_box"):
+                    start = time.monotonic()
+                    test(browser, server)
+                    print(f"ok: {name}{', isolated' if headers else ''} {time.monotonic() - start:.1f} s", flush=True)
+            server.end()
+        complaints = [text for text in browser.complaints() if "404" not in text]
+        assert complaints == [], complaints
+    finally:
+        if browser:
+            browser.end()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+main()
