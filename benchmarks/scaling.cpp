@@ -7,8 +7,8 @@
 // would allow (linear), barriers a pass and a layer, threads made, and the share of time in which a worker of a region had
 // no piece in hand. Replayed: one thread runs the pieces that a team of so many would deal, and each goes to the virtual
 // worker that is free first; a barrier costs what it was measured to, in proportion to the workers, since each changes the
-// same counter in turn; weights are read no faster than --bandwidth. The replay of the threads that are here is set beside
-// what they take.
+// same counter in turn; weights are read no faster than --bandwidth; what one thread does between the regions is said apart.
+// The replay of the threads that are here is set beside what they take.
 
 #include <algorithm>
 #include <array>

@@ -11,8 +11,8 @@
 
 #include "examples/cli/report.hpp"
 #include "examples/cli/request_lines.hpp"
-#include "la/core/lasting_memory.hpp"
 #include "la/la.hpp"
+#include "lasting_memory.hpp"
 
 // la for the worker of a page, engine.js: a checkpoint out of memory, and questions as `serve` takes them.
 
@@ -99,7 +99,7 @@ extern "C" {
 
 /// Room for a file of the checkpoint, which the caller fills and which stays; null when there is none.
 EMSCRIPTEN_KEEPALIVE std::byte* la_web_file(const char* name, double size) {
-  std::byte* bytes = la::detail::lasting_memory(std::size_t(size));
+  std::byte* bytes = la::cli::lasting_memory(std::size_t(size));
   if (bytes) la::cli::engine().files[name] = {bytes, std::size_t(size)};
   return bytes;
 }

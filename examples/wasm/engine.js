@@ -27,7 +27,7 @@ function answerOf(pointer) {
   return answer;
 }
 
-/** Where a file of the model comes from: {size, fill(put)}; put(bytes) takes them in order. */
+/** Where a file of the model comes from: {size, stream()}. */
 async function sourceOf(file) {
   if (file.blob) return {size: file.blob.size, stream: () => file.blob.stream()};
   const response = await fetch(file.url);
@@ -38,22 +38,24 @@ async function sourceOf(file) {
   return {size, stream: () => response.body};
 }
 
-/** The file of the browser's own storage that keeps `name`; null where there is none, or no room. */
+/** The file of the browser's own storage that keeps `name`; null where there is none, no room, or another page at it. */
 async function keep(cache, name, size) {
   if (!cache) return null;
-  const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle(cache, {create: true});
-  const access = await (await folder.getFileHandle(name, {create: true})).createSyncAccessHandle();
+  let access = null;
   try {
+    const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle(cache, {create: true});
+    access = await (await folder.getFileHandle(name, {create: true})).createSyncAccessHandle();
     access.truncate(size);
     return access;
   } catch {  // the page works without, it only loads again next time
-    access.close();
+    if (access) access.close();
     return null;
   }
 }
 
 const kPiece = 16 << 20;
 
+/** Takes a file to its place. Whether the next visit will find it in this browser's storage. */
 async function load(file, cache, progress) {
   let at = 0, size, access = null;
   const room = () => {
@@ -75,12 +77,20 @@ async function load(file, cache, progress) {
     } finally {
       access.close();
     }
-    return;
+    return true;
   }
   const source = await sourceOf(file);
   size = source.size;
   const pointer = room();
   access = await keep(cache, file.name, size);
+  const attempt = work => {
+    try {
+      if (access) work();
+    } catch {  // no room in the storage, while there is in memory
+      access.close();
+      access = null;
+    }
+  };
   try {
     const reader = source.stream().getReader();
     for (;;) {
@@ -88,12 +98,13 @@ async function load(file, cache, progress) {
       if (done) break;
       if (at + value.length > size) throw new Error(`${file.name}: expected ${size} bytes, found more`);
       la.HEAPU8.set(value, pointer + at);
-      if (access) access.write(value, {at});
+      attempt(() => { if (access.write(value, {at}) !== value.length) throw new Error('no room'); });
       at += value.length;
       progress(value.length);
     }
     if (at !== size) throw new Error(`${file.name}: expected ${size} bytes, found ${at}`);
-    if (access) access.flush();
+    attempt(() => access.flush());
+    return access !== null;
   } finally {
     if (access) access.close();
   }
@@ -102,15 +113,17 @@ async function load(file, cache, progress) {
 const hands = {
   async open({files, name, isa, cache, total}) {
     la = await createLa();
-    let done = 0, said = 0;
+    let done = 0, said = 0, kept = cache !== null;
     for (const file of files)
-      await load(file, cache, bytes => {
+      kept = await load(file, kept ? cache : null, bytes => {
         done += bytes;
         if (done - said < kPiece && done < total) return;
         said = done;
         tell('progress', {stage: 'loading', share: total ? done / total : 0, bytes: done});
       });
-    if (cache) {  // complete from here on
+    if (cache && !kept)  // what there was room for is of no use
+      await (await navigator.storage.getDirectory()).removeEntry(cache, {recursive: true}).catch(() => {});
+    if (cache && kept) {  // complete from here on
       const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle(cache);
       const access = await (await folder.getFileHandle('complete', {create: true})).createSyncAccessHandle();
       access.close();

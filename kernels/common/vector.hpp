@@ -39,7 +39,8 @@ inline void store(float* p, V v) noexcept {
   v.store_unaligned(p);
 }
 
-/// a * b + c, rounded once, but not in WebAssembly, see fused(). xsimd 9 has none for AVX-512 and leaves it to the compiler: clang then rounds twice.
+/// a * b + c, rounded once, but not in WebAssembly, see fused(). xsimd 9 has none for AVX-512 and leaves it to the
+/// compiler: clang then rounds twice.
 inline V fma(V a, V b, V c) noexcept {
 #if defined(__AVX512F__)
   return _mm512_fmadd_ps(a, b, c);
@@ -126,8 +127,13 @@ inline float sum(const float* x, i64 n, float fill, F f) noexcept {
 /// source: Cephes expf: 2^n * P(r), r = x - n ln 2 in two parts
 inline V exp_fast(V unbounded) noexcept {
   const V low(-87.33654f),
-      round(12582912.0f);                  // adding 1.5 * 2^23 leaves the nearest integer in the lowest bits
-  const V x = xsimd::max(low, unbounded);  // -inf would make inf - inf, a trap in programs that ask for them
+      round(12582912.0f);  // adding 1.5 * 2^23 leaves the nearest integer in the lowest bits
+  // -inf would make inf - inf, a trap in programs that ask for them.
+#if defined(__wasm_simd128__)
+  const V x = xsimd::select(unbounded < low, low, unbounded);  // its max gives the other of a NaN
+#else
+  const V x = xsimd::max(low, unbounded);
+#endif
   const V shifted = fma(x, V(1.44269504f), round);
   const V n = shifted - round;
   const V r = fma(n, V(2.12194440e-4f), fma(n, V(-0.693359375f), x));

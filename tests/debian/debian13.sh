@@ -49,6 +49,7 @@ inside ninja -C /la/build examples/ground examples/batch examples/quantize examp
 echo "ok: $(inside g++ --version | head -n 1) builds the programs"
 inside /la/build/examples/ground --json | grep -q '"kind":"box"'
 inside /la/build/tests/goldens --no-intro
+# With clang++ it is made below, of libc++.
 inside sh /la/tests/signature/signature_test.sh /la /la/build/tests/signature g++ none
 inside sh /la/tests/headers/headers_test.sh /la g++ clang++
 inside clang++ -std=c++20 -stdlib=libc++ -O1 -march=native -I /la /la/tests/signature/signature.cpp -o /tmp/signature \

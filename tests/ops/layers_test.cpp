@@ -33,8 +33,8 @@ class Layer {
 
   /// All results, one after the other.
   std::vector<float> run() {
+    // No structured bindings: clang 14 does not let lambdas capture them.
     const i64 rows = sizes_.rows, channels = sizes_.channels, wide = sizes_.wide;
-    // clang 14 captures no bindings
     std::vector<float> results;
     const auto keep = [&](const std::vector<float>& values) {
       results.insert(results.end(), values.begin(), values.end());

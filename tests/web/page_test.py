@@ -149,15 +149,35 @@ def test_a_model_from_an_address_is_kept(browser, server):
     assert not any(path.startswith("/packed/") for path in server.asked()), server.asked()
 
 
+def test_without_room_to_keep_it_a_model_answers(browser, server):
+    browser.open(server.address)
+    opened(browser, "shapes and letters")
+    browser.cdp("Storage.overrideQuotaForOrigin", {"origin": server.address.rstrip("/"), "quotaSize": 100000})
+    browser.run("document.querySelector('#settings').open = true; document.querySelector('#address').value = arguments[0]",
+                server.address + "roomless")
+    browser.click("#fetch")
+    opened(browser, "roomless")
+    ask(browser, "red circle")
+    assert "weights q8" in browser.text("#facts"), browser.text("#facts")
+    browser.cdp("Storage.overrideQuotaForOrigin", {"origin": server.address.rstrip("/")})
+    browser.open(server.address)  # another visit: what was kept in part is no model
+    opened(browser, "shapes and letters")
+    assert "roomless" not in browser.run("return [...document.querySelector('#model').options].map(o => o.textContent)")
+    left = browser.run_async("const done = arguments[0]; (async () => { const names = []; for await (const name of "
+                             "(await navigator.storage.getDirectory()).keys()) names.push(name); done(names); })()")
+    assert "roomless" not in left, left
+
+
 def main():
     if not CHROMIUM or not DRIVER:
         print("skipped: chromium and chromedriver were not found (apt-get install chromium chromium-driver)")
         sys.exit(77)
     folder = tempfile.mkdtemp()
     site = os.path.join(folder, "site")
-    shutil.copytree(PAGE, site, ignore=lambda _, names: [n for n in names if n.endswith((".o", ".d", ".cpp")) or n == "packages"])
+    shutil.copytree(PAGE, site, ignore=lambda _, names: [n for n in names if n.endswith((".o", ".d", ".cpp"))])
     subprocess.run([QUANTIZE, "--model-dir", f"{SOURCE}/data/shapes", "--out", f"{site}/packed", "--format", "q8", "--method", "rtn"],
                    capture_output=True, check=True)
+    shutil.copytree(f"{site}/packed", f"{site}/roomless")
     browser = None
     try:
         browser = Browser(folder)

@@ -1,15 +1,12 @@
 #pragma once
 
-#if defined(__EMSCRIPTEN__)
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
-#include "inline.hpp"
-
-namespace la::inline LA_ABI::detail {
+namespace la::cli {
 
 /// Zeros that are never given back, 64-byte aligned; null when there are not so many. malloc of 32 bits gives no 2 GB, and
 /// is none the worse for what others take.
@@ -27,5 +24,4 @@ inline std::byte* lasting_memory(std::size_t size) noexcept {
   return top + lead;
 }
 
-}  // namespace la::inline LA_ABI::detail
-#endif
+}  // namespace la::cli

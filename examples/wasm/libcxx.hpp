@@ -1,11 +1,11 @@
 #pragma once
 
-// Included before everything, by the compiler's command line: what la uses of C++20 and the libc++ of Debian 12's
-// emscripten (13) lacks. Newer ones have it all.
+// Included before everything, by the compiler's command line: what la uses of C++20 and the libc++ of emscripten lacks, that
+// of Debian 12 (13) most of it, that of Debian 13 (19) from_chars of floats.
 #if defined(__cplusplus)
 #include <version>
 
-#if defined(_LIBCPP_VERSION) && _LIBCPP_VERSION < 14000
+#if defined(_LIBCPP_VERSION) && _LIBCPP_VERSION < 200000
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
@@ -13,6 +13,7 @@
 #include <string>
 
 namespace std {
+#if _LIBCPP_VERSION < 14000
 
 template <class To, class From>
 constexpr To bit_cast(const From& from) noexcept {
@@ -57,6 +58,8 @@ inline to_chars_result to_chars(char* first, char* last, float value) {
 inline to_chars_result to_chars(char* first, char* last, double value, chars_format, int precision) {
   return la_numbers::put(first, last, la_numbers::print("%.*f", precision, value));
 }
+
+#endif
 
 namespace la_numbers {
 
