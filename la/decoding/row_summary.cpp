@@ -1,7 +1,5 @@
 #include "row_summary.hpp"
 
-#include <algorithm>
-
 #include "../core/error.hpp"
 
 namespace la::inline LA_ABI {
@@ -33,8 +31,8 @@ LA_INLINE RowSummary summarize(std::span<const float> probabilities, const Speci
   RowSummary row;
   row.best = most_probable<RowSummary::kBest>(probabilities);
   std::array<float, 6> named;
-  std::ranges::transform(detail::named_ids(special), named.begin(),
-                         [&](std::int32_t id) { return probabilities[std::size_t(id)]; });
+  auto out = named.begin();
+  for (const std::int32_t id : detail::named_ids(special)) *out++ = probabilities[std::size_t(id)];
   detail::name(named, row);
   row.coordinates = probabilities.subspan(std::size_t(special.coord_first),
                                           std::size_t(special.coord_last - special.coord_first) + 1);
