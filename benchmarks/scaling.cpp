@@ -127,7 +127,9 @@ RehearsedStages rehearse(const Options& o, int workers) {
     const double start = seconds_now();
     body();
     const double taken = seconds_now() - start;
-    Stage once{std::move(team->regions), taken};
+    Stage once;
+    once.regions = std::move(team->regions);
+    once.seconds = taken;
     if (all[index].regions.empty())
       all[index] = std::move(once);
     else
@@ -164,7 +166,7 @@ void print_replayed(int workers, const Workplace& place, const RehearsedStages& 
     const double seconds = stages[s].replayed(place), floor = stages[s].bytes() / place.bandwidth;
     const Loss worst = worst_loss(stages[s], place, workers);
     std::printf("%7d  %-11s %9.5f %7.0f %% %9.0f %% %9.5f  %s %.5f s", workers, kStages[s], seconds,
-                100 * one[s].seconds / (seconds * workers), 100 * floor / seconds, stages[s].serial(),
+                100 * one[s].pace() * one[s].seconds / (seconds * workers), 100 * floor / seconds, stages[s].serial(),
                 worst.op.c_str(), worst.seconds);
     if (measured)
       std::printf("; measured %.5f s, replay %+.1f %%", (*measured)[s].seconds,

@@ -49,14 +49,16 @@ inline double makespan(const Pieces& pieces, int workers) {
   return last;
 }
 
-/// Seconds of the region. Each phase reads its share of the weights, by its work, no faster than memory gives them.
-inline double replay(const Region& region, const Workplace& place) {
+/// Seconds of the region, whose pieces take `pace` times theirs. Each phase reads its share of the weights, by its work,
+/// no faster than memory gives them.
+inline double replay(const Region& region, const Workplace& place, double pace = 1) {
   const double all = region.work();
   double seconds = region.barriers() * place.barrier;
   for (const Pieces& phase : region.phases) {
     const double work = std::accumulate(phase.begin(), phase.end(), 0.0);
     if (work > 0)
-      seconds += std::max(makespan(phase, region.workers), region.bytes * (work / all) / place.bandwidth);
+      seconds +=
+          std::max(pace * makespan(phase, region.workers), region.bytes * (work / all) / place.bandwidth);
   }
   return seconds;
 }
@@ -65,6 +67,7 @@ inline double replay(const Region& region, const Workplace& place) {
 struct Stage {
   std::vector<Region> regions{};
   double seconds = 0;  ///< measured, of all
+  double whole = 0;    ///< the least that one of several repetitions took
 
   double serial() const {
     double inside = 0;
@@ -76,10 +79,13 @@ struct Stage {
     for (const Region& region : regions) sum += region.bytes;
     return sum;
   }
+  /// No repetition has the least time of every piece: what the fastest one took, against the sum of those.
+  double pace() const { return whole > 0 ? whole / seconds : 1; }
   /// Of each piece, and of what was done between the regions, the lesser time: a machine that others disturb does not
   /// disturb the same piece each time. `other`: the same calls once more.
   void keep_least(const Stage& other) {
     const double least_serial = std::min(serial(), other.serial());
+    whole = std::min(whole > 0 ? whole : seconds, other.seconds);
     seconds = least_serial;
     for (std::size_t r = 0; r < regions.size(); ++r) {
       for (std::size_t p = 0; p < regions[r].phases.size(); ++p) {
@@ -90,8 +96,8 @@ struct Stage {
     }
   }
   double replayed(const Workplace& place) const {
-    double sum = serial();
-    for (const Region& region : regions) sum += replay(region, place);
+    double sum = pace() * serial();
+    for (const Region& region : regions) sum += replay(region, place, pace());
     return sum;
   }
 };
@@ -105,10 +111,11 @@ struct Loss {
 inline Loss worst_loss(const Stage& stage, const Workplace& place, int workers) {
   std::vector<Loss> losses;
   for (const Region& region : stage.regions) {
-    const double ideal = std::max(region.work() / workers, region.bytes / place.bandwidth);
+    const double ideal =
+        std::max(stage.pace() * region.work() / workers, region.bytes / place.bandwidth);
     auto found = std::ranges::find(losses, region.op, &Loss::op);
     if (found == losses.end()) found = losses.insert(losses.end(), Loss{region.op});
-    found->seconds += replay(region, place) - ideal;
+    found->seconds += replay(region, place, stage.pace()) - ideal;
   }
   return losses.empty() ? Loss{} : *std::ranges::max_element(losses, {}, &Loss::seconds);
 }
