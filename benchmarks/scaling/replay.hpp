@@ -33,6 +33,7 @@ struct Region {
 struct Workplace {
   double barrier = 0;        ///< seconds that a phase takes beside its pieces
   double bandwidth = 1e300;  ///< bytes a second that all workers read together
+  double pace = 1;           ///< of a piece there to what was noted of it
 };
 
 /// Seconds until the last piece is done: each goes to the worker that is free first.
@@ -49,16 +50,15 @@ inline double makespan(const Pieces& pieces, int workers) {
   return last;
 }
 
-/// Seconds of the region, whose pieces take `pace` times theirs. Each phase reads its share of the weights, by its work,
-/// no faster than memory gives them.
-inline double replay(const Region& region, const Workplace& place, double pace = 1) {
+/// Seconds of the region. Each phase reads its share of the weights, by its work, no faster than memory gives them.
+inline double replay(const Region& region, const Workplace& place) {
   const double all = region.work();
   double seconds = region.barriers() * place.barrier;
   for (const Pieces& phase : region.phases) {
     const double work = std::accumulate(phase.begin(), phase.end(), 0.0);
     if (work > 0)
-      seconds +=
-          std::max(pace * makespan(phase, region.workers), region.bytes * (work / all) / place.bandwidth);
+      seconds += std::max(place.pace * makespan(phase, region.workers),
+                          region.bytes * (work / all) / place.bandwidth);
   }
   return seconds;
 }
@@ -67,7 +67,6 @@ inline double replay(const Region& region, const Workplace& place, double pace =
 struct Stage {
   std::vector<Region> regions{};
   double seconds = 0;  ///< measured, of all
-  double whole = 0;    ///< the least that one of several repetitions took
 
   double serial() const {
     double inside = 0;
@@ -79,13 +78,10 @@ struct Stage {
     for (const Region& region : regions) sum += region.bytes;
     return sum;
   }
-  /// No repetition has the least time of every piece: what the fastest one took, against the sum of those.
-  double pace() const { return whole > 0 ? whole / seconds : 1; }
   /// Of each piece, and of what was done between the regions, the lesser time: a machine that others disturb does not
   /// disturb the same piece each time. `other`: the same calls once more.
   void keep_least(const Stage& other) {
     const double least_serial = std::min(serial(), other.serial());
-    whole = std::min(whole > 0 ? whole : seconds, other.seconds);
     seconds = least_serial;
     for (std::size_t r = 0; r < regions.size(); ++r) {
       for (std::size_t p = 0; p < regions[r].phases.size(); ++p) {
@@ -96,8 +92,8 @@ struct Stage {
     }
   }
   double replayed(const Workplace& place) const {
-    double sum = pace() * serial();
-    for (const Region& region : regions) sum += replay(region, place, pace());
+    double sum = place.pace * serial();
+    for (const Region& region : regions) sum += replay(region, place);
     return sum;
   }
 };
@@ -111,11 +107,10 @@ struct Loss {
 inline Loss worst_loss(const Stage& stage, const Workplace& place, int workers) {
   std::vector<Loss> losses;
   for (const Region& region : stage.regions) {
-    const double ideal =
-        std::max(stage.pace() * region.work() / workers, region.bytes / place.bandwidth);
+    const double ideal = std::max(place.pace * region.work() / workers, region.bytes / place.bandwidth);
     auto found = std::ranges::find(losses, region.op, &Loss::op);
     if (found == losses.end()) found = losses.insert(losses.end(), Loss{region.op});
-    found->seconds += replay(region, place, stage.pace()) - ideal;
+    found->seconds += replay(region, place) - ideal;
   }
   return losses.empty() ? Loss{} : *std::ranges::max_element(losses, {}, &Loss::seconds);
 }
