@@ -91,7 +91,11 @@ class Storage {
   static Owner map(std::size_t bytes) noexcept {
     constexpr std::size_t kLargestPage = std::size_t{64} << 10;  // of any CPU this runs on
     // Weights are read as long streams: huge pages halve the cost of first touching them and spare the TLB.
+#if defined(__wasm__)  // has none, and unmaps only what was mapped at once
+    const bool huge = false;
+#else
     const bool huge = bytes >= 2 * kHugePage;
+#endif
     const std::size_t size = round_up(bytes, kLargestPage), spare = huge ? kHugePage : 0;
     void* const p = ::mmap(nullptr, size + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED) return Owner(nullptr, {});

@@ -6,6 +6,8 @@ usage: ground_test.py NODE GROUND_MJS GROUND SOURCE
 import json
 import os
 import re
+import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -55,6 +57,22 @@ def same_text(*flags, **settings):
     return ours
 
 
+def pad_weights(path, padding):
+    """Puts a tensor of `padding` zeros, a hole in the file, before the others."""
+    with open(path, "rb") as file:
+        header, data = json.loads(file.read(struct.unpack("<Q", file.read(8))[0])), file.read()
+    for name, tensor in header.items():
+        if name != "__metadata__":
+            tensor["data_offsets"] = [padding + at for at in tensor["data_offsets"]]
+    header["padding"] = {"dtype": "U8", "shape": [padding], "data_offsets": [0, padding]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 64)
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        file.seek(padding, os.SEEK_CUR)
+        file.write(data)
+
+
 # Pictures from a file and from stdin, tasks, modes, weights and tiles.
 same_answers("--image", SHAPES, "--phrase", "red circle", "--phrase", "blue ring", count=2)
 with open(SHAPES, "rb") as file:
@@ -74,6 +92,16 @@ for wrong in (("--temperature", "+1"), ("--temperature", " 1"), ("--temperature"
     code, out, err = web("--image", SHAPES, *wrong)
     assert (code, out) == (2, ""), (wrong, code, out, err)
     assert err == native("--image", SHAPES, *wrong)[2], (wrong, err)
+
+# A checkpoint of more than 2 GB, whose weights lie above 2 GB in the file and in memory.
+with tempfile.TemporaryDirectory() as folder:
+    room = int(re.search(r"MemAvailable: *(\d+)", open("/proc/meminfo").read())[1]) * 1024
+    if room < 4 << 30:
+        print("skipped: a large checkpoint needs 4 GB of memory")
+    else:
+        shutil.copytree(os.path.join(SOURCE, "data/shapes"), folder, dirs_exist_ok=True)
+        pad_weights(os.path.join(folder, "model.safetensors"), 2200 << 20)
+        same_answers("--model-dir", folder, "--image", SHAPES, "--phrase", "red circle")
 
 # Failures have the native message and exit code.
 for flags in (("--image", "/nonexistent.png"), ("--model-dir", "/nonexistent"), ("--image", SOURCE)):

@@ -4,57 +4,21 @@ come from a folder or an address and are kept for the next visit.
 usage: page_test.py PAGE SOURCE GROUND QUANTIZE; skipped without chromium and chromedriver
 """
 
-import functools
-import http.server
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 PAGE, SOURCE, GROUND, QUANTIZE = sys.argv[1:5]
 sys.path.insert(0, os.path.join(SOURCE, "tests/cli"))
 
 from browser import CHROMIUM, DONE, DRIVER, DROP, READY, Browser, base64_of
+from static_files import ISOLATED, Server
 
 SHAPES = os.path.join(SOURCE, "data/pictures/shapes.png")
-
-
-class Files(http.server.SimpleHTTPRequestHandler):
-    """Static files, with the headers of the server, if it has any; it counts what was asked of it."""
-
-    protocol_version = "HTTP/1.1"
-    extensions_map = {"": "application/octet-stream", ".html": "text/html", ".js": "text/javascript", ".css": "text/css",
-                      ".wasm": "application/wasm", ".json": "application/json"}
-
-    def end_headers(self):
-        for name, value in self.server.headers:
-            self.send_header(name, value)
-        super().end_headers()
-
-    def log_request(self, code="-", size="-"):
-        if self.command == "GET":
-            self.server.asked.append(self.path)
-
-    def log_error(self, *_):
-        pass
-
-
-class Server:
-    def __init__(self, folder, headers=()):
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Files, directory=folder))
-        self.server.headers, self.server.asked = headers, []
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.address = f"http://127.0.0.1:{self.server.server_port}/"
-
-    def asked(self):
-        return self.server.asked
-
-    def end(self):
-        self.server.shutdown()
 
 
 def opened(browser, name, seconds=60):
@@ -182,7 +146,7 @@ def main():
     try:
         browser = Browser(folder)
         browser.size(1300, 900)
-        for headers in ((), (("Cross-Origin-Opener-Policy", "same-origin"), ("Cross-Origin-Embedder-Policy", "require-corp"))):
+        for headers in ((), ISOLATED):
             server = Server(site, headers)
             for name, test in list(globals().items()):
                 if name.startswith("test_") and (not headers or name == "test_drop_ask_and_see_the_box"):
