@@ -95,7 +95,7 @@ class PaperCard final : public cuda::Driver {
       const auto& a = *static_cast<const device::Linear*>(arguments);
       const double m = a.rows, n = a.weight.outputs, k = a.weight.inputs;
       return {0, double(device::weight_bytes(a.weight.format, i64(n), i64(k))),
-              size * m * (k + n * (1 + a.add)), 2 * m * n * k, 0};
+              size * m * (k + n * (1 + a.add)), 2 * m * n * k * a.weight.activation_parts, 0};
     }
     if (name == "attention_exact") return attention(l, *static_cast<const device::AttentionRows*>(arguments));
     if (name == "attention_merge") {
@@ -111,8 +111,8 @@ class PaperCard final : public cuda::Driver {
       return {0, 0, 2 * size * rows * static_cast<const device::Gather*>(arguments)->columns, 0, 0};
     if (name == "layer_norm" || name == "rms_norm")
       return {0, 0, 2 * size * rows * static_cast<const device::Norm*>(arguments)->columns, 0, 0};
-    if (name == "softmax")
-      return {0, 0, 2 * size * rows * static_cast<const device::Softmax*>(arguments)->columns, 0, 0};
+    if (name == "summarize")
+      return {0, 0, 2 * size * rows * static_cast<const device::Summarize*>(arguments)->columns, 0, 0};
     if (name == "rope") {
       const auto& a = *static_cast<const device::RopeTurn*>(arguments);
       return {0, 0, size * rows * a.size * (2 * a.heads + 1), 0, 0};
@@ -238,8 +238,8 @@ class EmptyModel {
   std::size_t weight_bytes() const { return weights.bytes; }
 
  private:
-  std::unique_ptr<Weight> zeros(i64 outputs, i64 inputs) {
-    auto weight = std::make_unique<cuda::DeviceWeight>(*driver_, format_, outputs, inputs);
+  std::unique_ptr<Weight> zeros(i64 outputs, i64 inputs, Precision precision = Precision::usual) {
+    auto weight = std::make_unique<cuda::DeviceWeight>(*driver_, format_, outputs, inputs, precision);
     bytes_ += weight->bytes();
     return weight;
   }
@@ -276,7 +276,7 @@ class EmptyModel {
     for (i64 i = 0; i < t.layers; ++i) {
       DecoderLayer& l = w.language.layers.emplace_back();
       l.input_norm = vector(h);
-      l.qkv = zeros((t.heads + 2 * t.kv_heads) * t.head_dim, h);
+      l.qkv = zeros((t.heads + 2 * t.kv_heads) * t.head_dim, h, Precision::high);
       l.o = zeros(h, t.heads * t.head_dim);
       l.post_attention_norm = vector(h);
       l.gate_up = zeros(2 * t.intermediate_size, h);

@@ -15,8 +15,9 @@ namespace la::equivalence {
 namespace {
 
 struct Options {
-  std::string model_dir, weights = "auto", isa, threads = "1,2,3", gate = "on", throughput = "on",
-                         sharing = "on", batches = "1,2,4,8,16", modes = "slow,fast";
+  std::string model_dir, weights = "auto", activations = "auto", device = "cpu", isa, threads = "1,2,3",
+                         gate = "on", throughput = "on", sharing = "on", batches = "1,2,4,8,16",
+                         modes = "slow,fast";
   std::vector<std::string> images;
   i64 tokens = 16, width = 640, height = 360;
   int measured_threads = 0;
@@ -29,6 +30,8 @@ struct Options {
     flags.number<i64>("--width", "of the drawn pictures [640]", width, 28, 4096);
     flags.number<i64>("--height", "of the drawn pictures [360]", height, 28, 4096);
     flags.text("--weights", "NAME", "as of ground [auto]", weights);
+    flags.text("--activations", "NAME", "as of ground [auto]", activations);
+    flags.text("--device", "NAME", "as of ground [cpu]", device);
     flags.text("--isa", "NAME", "as of ground [best]", isa);
     flags.text("--gate", "on|off", "check answers and logits [on]", gate);
     flags.text("--threads", "LIST", "numbers of threads that the gate runs with [1,2,3]", threads);
@@ -84,6 +87,8 @@ std::vector<PromptText> questions() {
 Session open(const Options& options, int threads) {
   SessionOptions session;
   session.weights = parse_weight_format(options.weights);
+  session.activations = parse_activation_format(options.activations);
+  session.device = options.device;
   session.isa = options.isa;
   session.threads = threads;
   session.kept_prefixes = 64;

@@ -8,6 +8,7 @@
 // no piece in hand. Replayed: one thread runs the pieces that a team of so many would deal, and each goes to the virtual
 // worker that is free first; a barrier costs what it was measured to, in proportion to the workers, since each changes the
 // same counter in turn; weights are read no faster than --bandwidth; what one thread does between the regions is said apart.
+// Each piece has its least time of all repetitions, and all of a stage together the time that one thread was measured to take.
 // The replay of the threads that are here is set beside what they take.
 
 #include <algorithm>
@@ -158,13 +159,15 @@ void print_measured(int threads, i64 made, const MeasuredStages& now, const Meas
   std::fflush(stdout);
 }
 
-void print_replayed(int workers, const Workplace& place, const RehearsedStages& stages,
-                    const RehearsedStages& one, const MeasuredStages* measured) {
+/// No repetition has the least time of every piece: `alone` tells what they take together.
+void print_replayed(int workers, Workplace place, const RehearsedStages& stages, const RehearsedStages& one,
+                    const MeasuredStages& alone, const MeasuredStages* measured) {
   for (std::size_t s = 0; s < kStages.size(); ++s) {
+    place.pace = alone[s].seconds / one[s].seconds;
     const double seconds = stages[s].replayed(place), floor = stages[s].bytes() / place.bandwidth;
     const Loss worst = worst_loss(stages[s], place, workers);
     std::printf("%7d  %-11s %9.5f %7.0f %% %9.0f %% %9.5f  %s %.5f s", workers, kStages[s], seconds,
-                100 * one[s].seconds / (seconds * workers), 100 * floor / seconds, stages[s].serial(),
+                100 * alone[s].seconds / (seconds * workers), 100 * floor / seconds, stages[s].serial(),
                 worst.op.c_str(), worst.seconds);
     if (measured)
       std::printf("; measured %.5f s, replay %+.1f %%", (*measured)[s].seconds,
@@ -223,7 +226,8 @@ int run(int argc, char** argv) {
   for (std::size_t i = 0; i < widths.size(); ++i) {
     const bool is_here = i == 0 && here > 1;
     const Workplace place{is_here ? barrier : a_worker * widths[i], is_here ? read : o.bandwidth * 1e9};
-    print_replayed(widths[i], place, rehearse(o, widths[i]), one, is_here ? &measured.back() : nullptr);
+    print_replayed(widths[i], place, rehearse(o, widths[i]), one, measured.front(),
+                   is_here ? &measured.back() : nullptr);
   }
   return 0;
 }

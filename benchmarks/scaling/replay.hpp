@@ -33,6 +33,7 @@ struct Region {
 struct Workplace {
   double barrier = 0;        ///< seconds that a phase takes beside its pieces
   double bandwidth = 1e300;  ///< bytes a second that all workers read together
+  double pace = 1;           ///< of a piece there to what was noted of it
 };
 
 /// Seconds until the last piece is done: each goes to the worker that is free first.
@@ -56,7 +57,8 @@ inline double replay(const Region& region, const Workplace& place) {
   for (const Pieces& phase : region.phases) {
     const double work = std::accumulate(phase.begin(), phase.end(), 0.0);
     if (work > 0)
-      seconds += std::max(makespan(phase, region.workers), region.bytes * (work / all) / place.bandwidth);
+      seconds += std::max(place.pace * makespan(phase, region.workers),
+                          region.bytes * (work / all) / place.bandwidth);
   }
   return seconds;
 }
@@ -90,7 +92,7 @@ struct Stage {
     }
   }
   double replayed(const Workplace& place) const {
-    double sum = serial();
+    double sum = place.pace * serial();
     for (const Region& region : regions) sum += replay(region, place);
     return sum;
   }
@@ -105,7 +107,7 @@ struct Loss {
 inline Loss worst_loss(const Stage& stage, const Workplace& place, int workers) {
   std::vector<Loss> losses;
   for (const Region& region : stage.regions) {
-    const double ideal = std::max(region.work() / workers, region.bytes / place.bandwidth);
+    const double ideal = std::max(place.pace * region.work() / workers, region.bytes / place.bandwidth);
     auto found = std::ranges::find(losses, region.op, &Loss::op);
     if (found == losses.end()) found = losses.insert(losses.end(), Loss{region.op});
     found->seconds += replay(region, place) - ideal;

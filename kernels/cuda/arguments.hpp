@@ -29,6 +29,8 @@ struct WeightView {
   const void* scales = nullptr;
   const std::uint8_t* zeros = nullptr;
   const float* bias = nullptr;  ///< [N] or null
+  /// bf16 numbers that an activation is the sum of in tensor cores: 1, or 2, which leaves an error of 2^-17.
+  std::int32_t activation_parts = 1;
 };
 
 inline constexpr int kTile = 8, kStep = 32, kLanes = 32, kGroup = 128;
@@ -155,12 +157,22 @@ struct Elementwise {
   Activation activation = Activation::gelu_tanh;
 };
 
-/// x = exp(x - max) / sum; a row of only -inf becomes zeros; a block a row.
-struct Softmax {
+/// x = exp(x - max) / sum; a row of only -inf becomes zeros. y: the ids of the largest, falling, the lower first among equals,
+/// as floats, their values, and those at `ids`. A block a row, of a multiple of 32 threads.
+struct Summarize {
   float* x = nullptr;
   i64 x_stride = 0;
   std::int32_t columns = 0;
+  const std::int32_t* ids = nullptr;
+  std::int32_t count = 0;  ///< of ids
+  float* y = nullptr;
+  i64 y_stride = 0;
 };
+inline constexpr int kSummaryBest = 5;
+/// Floats of its shared memory: the largest of each thread, and their ids.
+constexpr int summarize_floats(int threads) noexcept {
+  return 2 * kSummaryBest * threads;
+}
 
 /// Four sources and weights of an output position along one axis.
 struct Taps {
@@ -206,11 +218,9 @@ constexpr int exact_linear_floats(int mt) noexcept {
 }
 /// Rows and outputs of a block of linear_many, four warps of 16 outputs.
 inline constexpr int kManyRows = 64, kManyOutputs = 64;
-/// Halves of a row of activations in its shared memory, 128 of them used: two rows 64 bytes apart in the banks.
-inline constexpr int kManyStride = 160;
-/// Floats of shared memory: sums of the ranges before, and activations.
-constexpr int many_tensor_floats() noexcept {
-  return kManyRows * kManyOutputs + kManyRows * kManyStride / 2;
+/// Floats of its shared memory: sums of the ranges before, and parts of activations, as bf16.
+constexpr int many_tensor_floats(int activation_parts) noexcept {
+  return kManyRows * kManyOutputs + activation_parts * kManyRows * kGroup / 2;
 }
 /// The same of linear_few with `warps` ranges: their sums of 16 rows x 16 outputs.
 constexpr int few_tensor_floats(int warps) noexcept {

@@ -229,6 +229,13 @@ LA_DEVICE inline int warp() {
   return thread_index() / 32;
 }
 
+LA_DEVICE inline float low_value(std::uint32_t bf16_pair) {
+  return __builtin_bit_cast(float, bf16_pair << 16);
+}
+LA_DEVICE inline float high_value(std::uint32_t bf16_pair) {
+  return __builtin_bit_cast(float, bf16_pair & 0xffff0000u);
+}
+
 /// e^x, within two units in the last place; the same bits on every machine.
 /// x = n ln 2 + r, e^r by its series to r^7 on |r| <= ln 2 / 2
 LA_DEVICE inline float exponential(float x) {

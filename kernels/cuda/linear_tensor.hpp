@@ -2,25 +2,39 @@
 
 #include "tensor_group.hpp"
 
-// Y = X W^T in tensor cores: activations rounded to bf16, sums in f32. The sum over K is cut into ranges by K alone
-// (ranges_of), added in their order: few rows and many give the same bits.
+// Y = X W^T in tensor cores: activations rounded to bf16, or as sums of two bf16 where the weight asks for it, sums in
+// f32. The sum over K is cut into ranges by K alone (ranges_of), added in their order: few rows and many give the same bits.
 namespace la::inline LA_ABI::kernels::cuda {
 
-/// Inputs k .. k + 7 of a row as bf16; zeros beyond the row's end, and for a row that is not there.
-LA_DEVICE inline Words4 eight_inputs(const float* row, i64 k, i64 inputs, bool there) {
-  float v[8] = {};
+/// Inputs k .. k + 7 of a row; zeros beyond the row's end, and for a row that is not there.
+struct EightInputs {
+  float v[8];
+};
+LA_DEVICE inline EightInputs eight_inputs(const float* row, int k, int inputs, bool there) {
+  EightInputs x = {};
   if (there) {
     if (k + 8 <= inputs) {
       LA_UNROLL
-      for (int i = 0; i < 8; ++i) v[i] = row[k + i];
+      for (int i = 0; i < 8; ++i) x.v[i] = row[k + i];
     } else {
       LA_UNROLL
       for (int i = 0; i < 8; ++i)
-        if (k + i < inputs) v[i] = row[k + i];
+        if (k + i < inputs) x.v[i] = row[k + i];
     }
   }
-  return {to_bf16_pair(v[0], v[1]), to_bf16_pair(v[2], v[3]), to_bf16_pair(v[4], v[5]),
-          to_bf16_pair(v[6], v[7])};
+  return x;
+}
+
+/// The inputs rounded to bf16; they become what rounding took from them, the second part of each.
+LA_DEVICE inline Words4 take_part(EightInputs& x) {
+  std::uint32_t pair[4];
+  LA_UNROLL
+  for (int p = 0; p < 4; ++p) {
+    pair[p] = to_bf16_pair(x.v[2 * p], x.v[2 * p + 1]);
+    x.v[2 * p] -= low_value(pair[p]);
+    x.v[2 * p + 1] -= high_value(pair[p]);
+  }
+  return {pair[0], pair[1], pair[2], pair[3]};
 }
 
 LA_DEVICE inline void store_sum(const Linear& a, i64 m, i64 n, float sum) {
@@ -36,8 +50,8 @@ LA_DEVICE inline void linear_few(const Linear& a, float* shared) {
   const int l = lane(), g = l / 4, t = l % 4;
   const i64 tile = i64(block_index_x()) * 2, tiles = tiles_of(a.weight.outputs),
             m0 = i64(block_index_y()) * 16;
-  const i64 per = groups_a_range(a.weight.inputs), groups = groups_of(a.weight.inputs);
-  const i64 first = warp() * per, last = first + per < groups ? first + per : groups;
+  const int per = int(groups_a_range(a.weight.inputs)), groups = int(groups_of(a.weight.inputs));
+  const int first = warp() * per, last = first + per < groups ? first + per : groups;
   const bool second = tile + 1 < tiles;
   const float* low = a.x + (m0 + g) * a.x_stride;
   const float* high = low + 8 * a.x_stride;
@@ -50,7 +64,7 @@ LA_DEVICE inline void linear_few(const Linear& a, float* shared) {
   for (int n = 0; n < 2; ++n)
     if (n == 0 || second) load_group(a.weight, tile + n, first, l, next[n]);
   wait_for_launches();  // weights are nobody's result
-  for (i64 group = first; group < last; ++group) {
+  for (int group = first; group < last; ++group) {
     RawGroup<F> raw[2] = {next[0], next[1]};
     if (group + 1 < last) LA_UNROLL
     for (int n = 0; n < 2; ++n)
@@ -58,15 +72,27 @@ LA_DEVICE inline void linear_few(const Linear& a, float* shared) {
     float own[2][4] = {};
     LA_UNROLL
     for (int s = 0; s < 4; ++s) {
-      const i64 k = group * kGroup + s * kStep + 8 * t;
-      const RowsOfStep x = {eight_inputs(low, k, a.weight.inputs, low_there),
-                            eight_inputs(high, k, a.weight.inputs, high_there)};
+      const int k = group * kGroup + s * kStep + 8 * t;
+      EightInputs x = eight_inputs(low, k, a.weight.inputs, low_there),
+                  x8 = eight_inputs(high, k, a.weight.inputs, high_there);
+      const RowsOfStep first_part = {take_part(x), take_part(x8)};
       LA_UNROLL
       for (int n = 0; n < 2; ++n) {
         std::uint32_t b[4];
         operands(raw[n], s, b);
-        multiply_step<F>(x, raw[n], s, b, own[n], sums[n]);
+        multiply_step<F>(first_part, b, own[n], sums[n]);
       }
+      if (a.weight.activation_parts > 1) {
+        const RowsOfStep second_part = {take_part(x), take_part(x8)};
+        LA_UNROLL
+        for (int n = 0; n < 2; ++n) {
+          std::uint32_t b[4];
+          operands(raw[n], s, b);
+          multiply_step<F>(second_part, b, own[n], sums[n]);
+        }
+      }
+      LA_UNROLL
+      for (int n = 0; n < 2; ++n) scale_step<F>(raw[n], s, own[n], sums[n]);
     }
   }
   LA_UNROLL
@@ -81,13 +107,25 @@ LA_DEVICE inline void linear_few(const Linear& a, float* shared) {
   }
 }
 
-/// A group's activations of a block's rows to shared memory.
-LA_DEVICE inline void stage_rows(const Linear& a, i64 m0, i64 group, std::uint16_t* x) {
+/// Where inputs k .. k + 7 of a group of row m lie in shared memory: rows that are read together share no bank.
+LA_DEVICE inline int staged_at(int m, int k) {
+  return m * kGroup + (k ^ (m & 1) * kStep);
+}
+
+/// A group's activations of a block's rows to shared memory, part by part.
+LA_DEVICE inline void stage_rows(const Linear& a, i64 m0, int group, std::uint16_t* x) {
   for (int e = thread_index(); e < kManyRows * (kGroup / 8); e += block_size()) {
-    const i64 m = e / (kGroup / 8), k = e % (kGroup / 8) * 8;
-    *reinterpret_cast<Words4*>(x + m * kManyStride + k) =
+    const int m = e / (kGroup / 8), k = e % (kGroup / 8) * 8;
+    EightInputs values =
         eight_inputs(a.x + (m0 + m) * a.x_stride, group * kGroup + k, a.weight.inputs, m0 + m < a.rows);
+    *reinterpret_cast<Words4*>(x + staged_at(m, k)) = take_part(values);
+    if (a.weight.activation_parts > 1)
+      *reinterpret_cast<Words4*>(x + kManyRows * kGroup + staged_at(m, k)) = take_part(values);
   }
+}
+LA_DEVICE inline RowsOfStep staged_rows(const std::uint16_t* x, int m, int k) {
+  return {*reinterpret_cast<const Words4*>(x + staged_at(m, k)),
+          *reinterpret_cast<const Words4*>(x + staged_at(m + 8, k))};
 }
 
 /// 64 rows x 64 outputs a block; a warp takes 16 outputs and all inputs, range after range.
@@ -98,14 +136,14 @@ LA_DEVICE inline void linear_many(const Linear& a, float* shared) {
   const i64 tile = i64(block_index_x()) * (kManyOutputs / kTile) + warp() * 2,
             tiles = tiles_of(a.weight.outputs);
   const i64 m0 = i64(block_index_y()) * kManyRows;
-  const i64 per = groups_a_range(a.weight.inputs), groups = groups_of(a.weight.inputs);
+  const int per = int(groups_a_range(a.weight.inputs)), groups = int(groups_of(a.weight.inputs));
   float* totals =
       shared + warp() * (kManyRows * 16) + l;  // sums of whole ranges, which few registers would hold
   auto* x = reinterpret_cast<std::uint16_t*>(shared + kManyRows * kManyOutputs);
 
   float sums[kRowTiles][2][4] = {};
   wait_for_launches();
-  for (i64 group = 0; group < groups; ++group) {
+  for (int group = 0; group < groups; ++group) {
     stage_rows(a, m0, group, x);
     std::uint32_t b[2][4][4] = {};
     RawGroup<F> raw[2] = {};
@@ -122,11 +160,16 @@ LA_DEVICE inline void linear_many(const Linear& a, float* shared) {
       float own[2][4] = {};
       LA_UNROLL
       for (int s = 0; s < 4; ++s) {
-        const auto* from = x + (r * 16 + g) * kManyStride + s * kStep + 8 * t;
-        const RowsOfStep rows = {*reinterpret_cast<const Words4*>(from),
-                                 *reinterpret_cast<const Words4*>(from + 8 * kManyStride)};
+        const RowsOfStep first_part = staged_rows(x, r * 16 + g, s * kStep + 8 * t);
         LA_UNROLL
-        for (int n = 0; n < 2; ++n) multiply_step<F>(rows, raw[n], s, b[n][s], own[n], sums[r][n]);
+        for (int n = 0; n < 2; ++n) multiply_step<F>(first_part, b[n][s], own[n], sums[r][n]);
+        if (a.weight.activation_parts > 1) {
+          const RowsOfStep second_part = staged_rows(x + kManyRows * kGroup, r * 16 + g, s * kStep + 8 * t);
+          LA_UNROLL
+          for (int n = 0; n < 2; ++n) multiply_step<F>(second_part, b[n][s], own[n], sums[r][n]);
+        }
+        LA_UNROLL
+        for (int n = 0; n < 2; ++n) scale_step<F>(raw[n], s, own[n], sums[r][n]);
       }
     }
     sync_block();

@@ -25,7 +25,7 @@
   KERNEL(rms_norm, Norm)                 \
   KERNEL(rope, RopeTurn)                 \
   KERNEL(elementwise, Elementwise)       \
-  KERNEL(softmax, Softmax)               \
+  KERNEL(summarize, Summarize)           \
   KERNEL(bicubic, Bicubic)               \
   KERNEL(kv_write, KvWrite)              \
   KERNEL(attention_exact, AttentionRows) \

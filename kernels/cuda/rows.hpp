@@ -118,8 +118,45 @@ LA_KERNEL void elementwise(Elementwise a) {
   if (a.activation == Activation::swiglu) to = swiglu_of(from[c], a.up[block_index_x() * a.x_stride + c]);
 }
 
+/// The largest so far, falling, the lower id first among equals.
+struct Largest {
+  float value[kSummaryBest];
+  int id[kSummaryBest];
+
+  LA_DEVICE void clear() {
+    LA_UNROLL
+    for (int i = 0; i < kSummaryBest; ++i) {
+      value[i] = -1.0f;  // below every probability
+      id[i] = -1;
+    }
+  }
+  /// Takes a value in, if it is one of them.
+  LA_DEVICE void take(float v, int from) {
+    LA_UNROLL
+    for (int i = 0; i < kSummaryBest; ++i) {
+      if (!(v > value[i] || (v == value[i] && from < id[i]))) continue;
+      const float old_value = value[i];
+      const int old_id = id[i];
+      value[i] = v;
+      id[i] = from;
+      v = old_value;
+      from = old_id;
+    }
+  }
+  LA_DEVICE void store(float* values, int* ids, int at) const {
+    LA_UNROLL
+    for (int i = 0; i < kSummaryBest; ++i) {
+      values[at * kSummaryBest + i] = value[i];
+      ids[at * kSummaryBest + i] = id[i];
+    }
+  }
+  LA_DEVICE void take_stored(const float* values, const int* ids, int at) {
+    for (int i = 0; i < kSummaryBest; ++i) take(values[at * kSummaryBest + i], ids[at * kSummaryBest + i]);
+  }
+};
+
 /// grid: rows
-LA_KERNEL void softmax(Softmax a) {
+LA_KERNEL void summarize(Summarize a) {
   wait_for_launches();
   float* shared = shared_memory<float>();
   float* x = a.x + block_index_x() * a.x_stride;
@@ -129,7 +166,35 @@ LA_KERNEL void softmax(Softmax a) {
   if (max == -__builtin_inff()) max = 0;
   for (int c = thread_index(); c < a.columns; c += block_size()) sum += x[c] = exponential(x[c] - max);
   sum = block_sum(sum, shared);
-  for (int c = thread_index(); c < a.columns; c += block_size()) x[c] = sum == 0 ? 0.0f : x[c] / sum;
+  Largest best;
+  best.clear();
+  for (int c = thread_index(); c < a.columns; c += block_size()) {
+    const float p = sum == 0 ? 0.0f : x[c] / sum;
+    x[c] = p;
+    best.take(p, c);
+  }
+  // Lists of all threads become 32, and these one.
+  float* values = shared;
+  int* ids = reinterpret_cast<int*>(shared + kSummaryBest * block_size());
+  sync_block();  // the sum is read
+  best.store(values, ids, thread_index());
+  sync_block();
+  const int lists = block_size() / kLanes;
+  if (thread_index() < kLanes)
+    for (int i = 1; i < lists; ++i) best.take_stored(values, ids, thread_index() + i * kLanes);
+  sync_block();
+  if (thread_index() < kLanes) best.store(values, ids, thread_index());
+  sync_block();
+  float* y = a.y + block_index_x() * a.y_stride;
+  if (thread_index() == 0) {
+    for (int i = 1; i < kLanes; ++i) best.take_stored(values, ids, i);
+    LA_UNROLL
+    for (int i = 0; i < kSummaryBest; ++i) {
+      y[i] = float(best.id[i]);
+      y[kSummaryBest + i] = best.value[i];
+    }
+  }
+  for (int i = thread_index(); i < a.count; i += block_size()) y[2 * kSummaryBest + i] = x[a.ids[i]];
 }
 
 /// grid: (rows x columns of Y, blocks of channels)

@@ -115,18 +115,21 @@ struct RowsOfStep {
 template <PanelFormat F>
 inline constexpr int kStepsAScale = F == PanelFormat::q4_g32 ? 1 : 4;
 
-/// sums += rows times step s of a group, of one tile. Codes are summed by themselves, in `own`, until their scale is known.
+/// sums += rows times a step of a group, of one tile. Codes are summed by themselves, in `own`, until their scale is known.
 template <PanelFormat F>
-LA_DEVICE inline void multiply_step(const RowsOfStep& x, const RawGroup<F>& raw, int s,
-                                    const std::uint32_t (&b)[4], float (&own)[4], float (&sums)[4]) {
+LA_DEVICE inline void multiply_step(const RowsOfStep& x, const std::uint32_t (&b)[4], float (&own)[4],
+                                    float (&sums)[4]) {
   const std::uint32_t first[4] = {x.low.x, x.high.x, x.low.y, x.high.y};
   const std::uint32_t second[4] = {x.low.z, x.high.z, x.low.w, x.high.w};
-  if constexpr (F == PanelFormat::bf16) {
-    mma_bf16(sums, first, b[0], b[1]);
-    mma_bf16(sums, second, b[2], b[3]);
-  } else {
-    mma_bf16(own, first, b[0], b[1]);
-    mma_bf16(own, second, b[2], b[3]);
+  float(&to)[4] = F == PanelFormat::bf16 ? sums : own;
+  mma_bf16(to, first, b[0], b[1]);
+  mma_bf16(to, second, b[2], b[3]);
+}
+
+/// Where step s ends what shares a scale, its sums are done.
+template <PanelFormat F>
+LA_DEVICE inline void scale_step(const RawGroup<F>& raw, int s, float (&own)[4], float (&sums)[4]) {
+  if constexpr (F != PanelFormat::bf16) {
     if (s % kStepsAScale<F> != kStepsAScale<F> - 1) return;
     LA_UNROLL
     for (int i = 0; i < 4; ++i) {

@@ -14,12 +14,6 @@ inline constexpr float kSureCoordinate = 0.9f;         // below it a coordinate 
 inline constexpr std::int32_t kCoordinateSpread = 60;  // ... if the candidates lie further apart than this
 inline constexpr std::int32_t kDoubtfulCoordinate = 0;
 
-inline float probability_of(std::span<const float> probabilities, std::int32_t id) {
-  require(id >= 0 && std::size_t(id) < probabilities.size(), "token id ", id, ": outside the vocabulary of ",
-          probabilities.size());
-  return probabilities[std::size_t(id)];
-}
-
 inline bool reads_as_empty_box(const BlockRows& rows) {
   return rows[0].box_start >= kEmptyBoxStart && rows[1].none > kEmptyBoxNone &&
          rows[2].box_end > kEmptyBoxEnd && rows[3].null > kEmptyBoxNull && rows[4].null > kEmptyBoxNull;
@@ -88,20 +82,6 @@ inline BlockOutput text_output(const BlockTokens& tokens, const SpecialTokens& s
 }
 
 }  // namespace detail
-
-LA_INLINE BlockRow summarize_row(std::span<const float> probabilities, const SpecialTokens& special,
-                                 const Sampling& sampling, Random& random) {
-  BlockRow row;
-  row.best = most_probable<5>(probabilities);
-  row.token = sampling.temperature > 0 ? draw(probabilities, random) : row.best[0];
-  row.box_start = detail::probability_of(probabilities, special.box_start);
-  row.box_end = detail::probability_of(probabilities, special.box_end);
-  row.ref_start = detail::probability_of(probabilities, special.ref_start);
-  row.none = detail::probability_of(probabilities, special.none);
-  row.null = detail::probability_of(probabilities, special.null);
-  row.end = detail::probability_of(probabilities, special.end);
-  return row;
-}
 
 LA_INLINE std::optional<BlockTokens> read_block(const BlockRows& rows, const SpecialTokens& special,
                                                 Mode mode) {

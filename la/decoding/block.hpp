@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../core/inline.hpp"
+#include "row_summary.hpp"
 #include "sampling.hpp"
 #include "../text/special_tokens.hpp"
 
@@ -17,16 +18,10 @@ namespace la::inline LA_ABI {
 enum class Mode { slow, fast, hybrid };
 
 /// All that reading a block needs to know of one row of probabilities.
-struct BlockRow {
-  Candidate token;                ///< drawn, or the most probable when greedy
-  std::array<Candidate, 5> best;  ///< falling, the lower id first among equals
-  float box_start = 0, box_end = 0, ref_start = 0, none = 0, null = 0, end = 0;  ///< of these special tokens
+struct BlockRow : RowSummary {
+  Candidate token;  ///< drawn, or the most probable when greedy
 };
 using BlockRows = std::array<BlockRow, kBlockSize>;
-
-/// error: a special token is outside the vocabulary
-BlockRow summarize_row(std::span<const float> probabilities, const SpecialTokens& special,
-                       const Sampling& sampling, Random& random);
 
 using BlockTokens = std::array<Candidate, kBlockSize>;
 

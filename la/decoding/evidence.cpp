@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "../core/error.hpp"
-
 namespace la::inline LA_ABI {
 namespace detail {
 
@@ -58,24 +56,18 @@ inline std::size_t drawn_sides(
 
 }  // namespace detail
 
-LA_INLINE Evidence evidence_of(std::span<const float> probabilities, std::int32_t id, float probability,
+LA_INLINE Evidence evidence_of(const RowSummary& summary, std::int32_t id, float probability,
                                const SpecialTokens& special) {
-  const auto p = [&](std::int32_t token) {
-    require(token >= 0 && std::size_t(token) < probabilities.size(), "token id ", token,
-            ": outside the vocabulary of ", probabilities.size());
-    return probabilities[std::size_t(token)];
-  };
   Evidence evidence{probability, 1, {}};
-  if (id == special.box_start) evidence.object = detail::share_of(p(id), p(special.end) + p(special.null));
+  if (id == special.box_start)
+    evidence.object = detail::share_of(summary.box_start, summary.end + summary.null);
   if (!special.is_coord(id)) return evidence;
 
-  static_cast<void>(p(special.coord_last));
-  const auto row = probabilities.subspan(std::size_t(special.coord_first),
-                                         std::size_t(special.coord_last - special.coord_first) + 1);
+  const std::span<const float> row = summary.coordinates;
   float total = 0;
   for (const float x : row) total += x;
   const std::size_t chosen = std::size_t(id - special.coord_first), middle = CoordinateSpread::kPoints / 2;
-  evidence.object = detail::share_of(total, p(special.none));
+  evidence.object = detail::share_of(total, summary.none);
   CoordinateSpread& spread = evidence.spread;
   spread.at.fill(float(chosen));
   spread.weight[middle] = total > 0 ? row[chosen] / total : 1;

@@ -6,6 +6,7 @@
 
 #include "../core/inline.hpp"
 #include "../text/special_tokens.hpp"
+#include "row_summary.hpp"
 
 // What the model's distributions say of an answer, beside the tokens themselves.
 namespace la::inline LA_ABI {
@@ -27,9 +28,7 @@ struct Evidence {
 };
 
 /// The evidence of a token that was chosen from a row of probabilities.
-/// error: a special token is outside the vocabulary
-Evidence evidence_of(std::span<const float> probabilities, std::int32_t id, float probability,
-                     const SpecialTokens& special);
+Evidence evidence_of(const RowSummary& row, std::int32_t id, float probability, const SpecialTokens& special);
 
 /// Expected intersection over union of a box with a box whose four coordinates are drawn independently: the sum over all
 /// combinations of the points. Corners may come unordered. cost: 7^4 terms at most

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "../../kernels/common/float_bits.hpp"
 #include "../core/error.hpp"
 #include "../core/parallel.hpp"
 
@@ -40,26 +39,26 @@ LA_INLINE StopReason Generation::stop_reason() const {
 
 LA_INLINE void Generation::accept(Matrix logits, Team* team) {
   check_rows(logits);
-  const auto row = [&](i64 i) { return std::span(logits.row(i), std::size_t(logits.shape[1])); };
+  const auto values = [&](i64 i) { return std::span(logits.row(i), std::size_t(logits.shape[1])); };
+  const auto row = [&](i64 i) { return Row{summarize(values(i), special_), values(i)}; };
   if (step_ == Step::draft)  // a row is sampled after what the rows before it gave
     return accept_step([&](i64 i) {
-      to_probabilities(row(i), options_.sampling, seen_.ids());
-      return std::span<const float>(row(i));
+      to_probabilities(values(i), options_.sampling, seen_.ids());
+      return row(i);
     });
   parallel_for(logits.shape[0], team, [&](i64 begin, i64 end, int) {
-    for (i64 i = begin; i < end; ++i) to_probabilities(row(i), options_.sampling, seen_.ids());
+    for (i64 i = begin; i < end; ++i) to_probabilities(values(i), options_.sampling, seen_.ids());
   });
-  accept_probabilities(logits);
+  accept_step(row);
 }
 
-LA_INLINE void Generation::accept_probabilities(ConstMatrix probabilities) {
-  check_rows(probabilities);
+LA_INLINE void Generation::accept_summaries(ConstMatrix summaries) {
+  check_rows(summaries);
   const auto row = [&](i64 i) {
-    return std::span(probabilities.row(i), std::size_t(probabilities.shape[1]));
+    return Row{read_summary(std::span(summaries.row(i), std::size_t(summaries.shape[1])))};
   };
-  for (i64 i = 0; i < probabilities.shape[0]; ++i)
-    require(!is_nan(row(i)[0]), "logits: row ", i,
-            " has a value that is not finite");  // softmax spreads it
+  for (i64 i = 0; i < summaries.shape[0]; ++i)  // softmax spreads it, and no probability is the largest
+    require(row(i).summary.best[0].id >= 0, "logits: row ", i, " has a value that is not finite");
   accept_step(row);
 }
 
@@ -97,9 +96,13 @@ LA_INLINE void Generation::check_rows(ConstMatrix rows) const {
           rows.stride[1]);
 }
 
-LA_INLINE void Generation::accept_token(std::span<const float> probabilities) {
-  const Candidate token = choose(probabilities, options_.sampling, random_);
-  append(token, probabilities);
+LA_INLINE Candidate Generation::choose(const Row& row) {
+  return options_.sampling.temperature > 0 ? draw(row.probabilities, random_) : row.summary.best[0];
+}
+
+LA_INLINE void Generation::accept_token(const Row& row) {
+  const Candidate token = choose(row);
+  append(token, row.summary);
   if (finished()) return;
   if (options_.mode == Mode::slow) {
     if (token.id == special_.end) stop_ = StopReason::eos;
@@ -112,15 +115,17 @@ LA_INLINE void Generation::accept_token(std::span<const float> probabilities) {
 
 LA_INLINE void Generation::accept_block(const RowOf& row) {
   BlockRows rows;
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    rows[i] = summarize_row(row(i64(i)), special_, options_.sampling, random_);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const Row read = row(i64(i));
+    rows[i] = {read.summary, choose(read)};
+  }
   const Candidate& first = rows[0].best[0];
   const bool wants_to_end = first.id == special_.end || first.id == special_.null;
   const BlockOutput output = options_.stop == StopPolicy::guarded && wants_to_end
                                  ? BlockOutput{BlockType::end, {{special_.end, first.probability}}}
                                  : decode_block(rows, special_, options_.mode);
   for (std::size_t i = 0; i < output.tokens.size(); ++i) {  // the first rows' tokens, in their order
-    append(output.tokens[i], row(i64(i)));
+    append(output.tokens[i], rows[i]);
     if (finished()) return;
   }
   if (output.ends()) stop_ = StopReason::eos;
@@ -150,7 +155,7 @@ LA_INLINE void Generation::accept_drafted(const RowOf& row) {
 LA_INLINE void Generation::draft_from_window(const RowOf& row, i64 first) {
   std::vector<std::int32_t> tokens;
   for (i64 j = 0; j < kBlockSize; ++j) {
-    const std::int32_t token = most_probable<1>(row(first + j))[0].id;
+    const std::int32_t token = row(first + j).summary.best[0].id;
     if (token == special_.null || (j == 0 && token != sequence_.back())) break;
     if (j > 0) tokens.push_back(token);
   }
@@ -166,9 +171,9 @@ LA_INLINE void Generation::draft(std::span<const std::int32_t> tokens) {
   drafts_ = i64(tokens.size());
 }
 
-LA_INLINE void Generation::append(Candidate token, std::span<const float> probabilities) {
+LA_INLINE void Generation::append(Candidate token, const RowSummary& row) {
   sequence_.push_back(token.id);
-  evidence_.push_back(evidence_of(probabilities, token.id, token.probability, special_));
+  evidence_.push_back(evidence_of(row, token.id, token.probability, special_));
   seen_.add(token.id);
   const auto item = scanner_.feed(token.id, evidence_.back());
   if (options_.stop == StopPolicy::guarded && item) stop_if_looping(*item);

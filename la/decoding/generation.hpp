@@ -14,6 +14,7 @@
 #include "draft_policy.hpp"
 #include "evidence.hpp"
 #include "loop_guard.hpp"
+#include "row_summary.hpp"
 #include "sampling.hpp"
 #include "../text/special_tokens.hpp"
 
@@ -70,9 +71,9 @@ class Generation {
   /// shape: [1, V] for Step::ar, [6, V] for Step::block, [drafts() + 7, V] for Step::draft
   /// error: another shape, logits that are not finite, a token outside the vocabulary, already finished
   void accept(Matrix logits, Team* team = nullptr);
-  /// The same with the softmax already taken, for a backend that does it where the logits are; only when the sampling
-  /// leaves the logits alone (leaves_logits).
-  void accept_probabilities(ConstMatrix probabilities);
+  /// The same from summaries of the rows' probabilities, for a backend that makes them where the logits are; only when the
+  /// sampling leaves the logits alone (leaves_logits).    shape: rows as above, of summary_floats
+  void accept_summaries(ConstMatrix summaries);
 
   /// Prompt and output. Up to max_new_tokens + 5 tokens come out: a step is never cut. It only ever grows,
   /// but for the boxes withdrawn by StopReason::loop.
@@ -95,18 +96,24 @@ class Generation {
   i64 rows_used() const noexcept { return rows_used_; }
 
  private:
-  /// The probabilities of a row, after the tokens that stand before it.
-  using RowOf = std::function<std::span<const float>(i64)>;
+  /// What the probabilities of a row say, and all of them where tokens are drawn.
+  struct Row {
+    RowSummary summary;
+    std::span<const float> probabilities{};
+  };
+  /// A row, after the tokens that stand before it.
+  using RowOf = std::function<Row(i64)>;
 
   i64 rows_of_step() const noexcept;
   void check_rows(ConstMatrix rows) const;
   void accept_step(const RowOf& row);
-  void accept_token(std::span<const float> probabilities);
+  Candidate choose(const Row& row);
+  void accept_token(const Row& row);
   void accept_block(const RowOf& row);
   void accept_drafted(const RowOf& row);
   void draft(std::span<const std::int32_t> tokens);
   void draft_from_window(const RowOf& row, i64 first);
-  void append(Candidate token, std::span<const float> probabilities);
+  void append(Candidate token, const RowSummary& row);
   void stop_if_looping(const ScannedItem& item);
 
   SpecialTokens special_;

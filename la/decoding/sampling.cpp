@@ -141,8 +141,4 @@ LA_INLINE Candidate draw(std::span<const float> probabilities, Random& random) {
   return drawn;
 }
 
-LA_INLINE Candidate choose(std::span<const float> probabilities, const Sampling& sampling, Random& random) {
-  return sampling.temperature > 0 ? draw(probabilities, random) : most_probable<1>(probabilities)[0];
-}
-
 }  // namespace la::inline LA_ABI

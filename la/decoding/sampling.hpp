@@ -96,9 +96,6 @@ class Random {
 /// Draws an id by its probability, with one number of `random`.
 Candidate draw(std::span<const float> probabilities, Random& random);
 
-/// The token of a row of probabilities: drawn when the temperature is above 0, else the most probable one.
-Candidate choose(std::span<const float> probabilities, const Sampling& sampling, Random& random);
-
 }  // namespace la::inline LA_ABI
 
 #if !defined(LA_COMPILED)

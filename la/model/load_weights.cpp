@@ -33,14 +33,16 @@ class WeightReader {
 
   /// The linear layers stacked to one weight called `name`.
   std::unique_ptr<Weight> linear(const std::string& name, ModelPart part,
-                                 std::initializer_list<Linear> stacked, i64 inputs) {
-    if (auto packed = packed_linear(name, part, stacked, inputs)) return std::move(*packed);
+                                 std::initializer_list<Linear> stacked, i64 inputs,
+                                 Precision precision = Precision::usual) {
+    if (auto packed = packed_linear(name, part, stacked, inputs, precision)) return std::move(*packed);
     // Lists, because parts point at their elements.
     std::list<StoredInt4> integers;
     std::list<StoredTensor> rows;
     std::vector<WeightPart> parts;
     for (const Linear& l : stacked) {
       WeightPart p;
+      p.precision = precision;
       if (auto found = find_int4(checkpoint_, quantization_, l.name, l.outputs, inputs)) {
         found->first = l.first;
         found->outputs = l.count;
@@ -110,7 +112,8 @@ class WeightReader {
 
   /// Nothing when this is no packed file.
   std::optional<std::unique_ptr<Weight>> packed_linear(const std::string& name, ModelPart part,
-                                                       std::initializer_list<Linear> stacked, i64 inputs) {
+                                                       std::initializer_list<Linear> stacked, i64 inputs,
+                                                       Precision precision = Precision::usual) {
     i64 outputs = 0;
     bool biased = false;
     for (const Linear& l : stacked) {
@@ -120,6 +123,7 @@ class WeightReader {
     const std::optional<StoredPanels> panels = find_panels(checkpoint_, name, outputs, inputs);
     if (!panels) return std::nullopt;
     WeightPart p;
+    p.precision = precision;
     p.panels = &*panels;
     if (biased) p.bias = &floats(name + ".bias", {outputs});
     return make({name, part, std::span(&p, 1)});
@@ -167,8 +171,9 @@ inline DecoderLayer read_decoder_layer(WeightReader& read, const std::string& na
                       {{name + "self_attn.q_proj", q, Bias::stored},
                        {name + "self_attn.k_proj", kv, Bias::stored},
                        {name + "self_attn.v_proj", kv, Bias::stored}},
-                      channels);
-  l.o = read.linear(name + "self_attn.o_proj", kPart, {{name + "self_attn.o_proj", channels, Bias::none}}, q);
+                      channels, Precision::high);  // what queries and keys lack, scores multiply
+  l.o = read.linear(name + "self_attn.o_proj", kPart, {{name + "self_attn.o_proj", channels, Bias::none}}, q,
+                    Precision::high);
   l.post_attention_norm = read.vector(name + "post_attention_layernorm.weight", {channels});
   l.gate_up = read.linear(
       name + "mlp.gate_up_proj", kPart,
@@ -195,12 +200,12 @@ inline void read_head(WeightReader& read, const Checkpoint& checkpoint, const Te
                       ModelWeights& w) {
   using Bias = WeightReader::Bias;
   const std::string head = "language_model.lm_head", embedding = "language_model.model.embed_tokens";
-  w.language.embedding =
-      read.linear(embedding, ModelPart::head, {{embedding, c.vocab_size, Bias::none}}, c.hidden_size);
+  w.language.embedding = read.linear(embedding, ModelPart::head, {{embedding, c.vocab_size, Bias::none}},
+                                     c.hidden_size, Precision::high);
   const StoredTensor* stored = checkpoint.find(head + ".weight");
   if (!c.tie_word_embeddings) {
-    w.language.untied_head =
-        read.linear(head, ModelPart::head, {{head, c.vocab_size, Bias::none}}, c.hidden_size);
+    w.language.untied_head = read.linear(head, ModelPart::head, {{head, c.vocab_size, Bias::none}},
+                                         c.hidden_size, Precision::high);
   } else if (stored && read.reads() && checkpoint.find(embedding + ".weight")) {
     const StoredTensor& table = read.floats(embedding + ".weight", {c.vocab_size, c.hidden_size});
     if (!same_bytes(*stored, table))

@@ -63,7 +63,9 @@ class ForwardingOps : public Ops {
                  Cube out) override {
     inner_->attention(q, rows, visible, scale, out);
   }
-  void softmax(Matrix x) override { inner_->softmax(x); }
+  void summarize(Matrix x, std::span<const std::int32_t> ids, Matrix y) override {
+    inner_->summarize(x, ids, y);
+  }
 
  protected:
   Ops& inner() noexcept { return *inner_; }

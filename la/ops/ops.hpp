@@ -10,6 +10,7 @@
 
 #include "../../kernels/kernels.hpp"
 #include "../core/tensor.hpp"
+#include "../decoding/row_summary.hpp"
 #include "../weights/weight.hpp"
 
 namespace la::inline LA_ABI {
@@ -140,8 +141,9 @@ class Ops {
   /// shape: q, out [T, H, D]; visible [T]; rows cover [0, T)
   virtual void attention(ConstCube q, std::span<const KvRows> rows, std::span<const KeyMask> visible,
                          float scale, Cube out) = 0;
-  /// Each row becomes exp(x - max) / sum.   shape: x [T, V]
-  virtual void softmax(Matrix x) = 0;
+  /// Each row becomes exp(x - max) / sum, and y what decoding reads of it: its summary as write_summary makes it.
+  /// shape: x [T, V], V at most kMaxSummaryVocabulary; y [T, summary_floats(number of ids)]
+  virtual void summarize(Matrix x, std::span<const std::int32_t> ids, Matrix y) = 0;
 
   // What a transformer layer is made of: ops above, one after the other, and their bits. A backend may do each with fewer
   // waits than the ops take that are written here. h, inner and wide are for what lies between.

@@ -191,8 +191,18 @@ class CheckOps final : public Ops {
     compare("attention", out, want);
   }
 
-  void softmax(Matrix x) override {
-    both("softmax", x, [](Ops& ops, Matrix out) { ops.softmax(out); });
+  /// Probabilities beside the oracle's; what is equal there may not be here, so the summary beside these probabilities.
+  void summarize(Matrix x, std::span<const std::int32_t> ids, Matrix y) override {
+    const HostCopy want(*subject_, x);
+    HostCopy<float, 2> summaries(*subject_, y);
+    subject_->summarize(x, ids, y);
+    oracle_->summarize(want.view(), ids, summaries.view());
+    compare("summarize", x, want);
+    const HostCopy<float, 2> probabilities(*subject_, x);
+    for (i64 t = 0; t < x.shape[0]; ++t)
+      write_summary(std::span(probabilities.view().row(t), std::size_t(x.shape[1])), ids,
+                    summaries.view().row(t));
+    compare("summarize", y, summaries);
   }
 
   void project(ConstMatrix x, const Norm& n, Matrix h, std::span<const Projection> projections) override {

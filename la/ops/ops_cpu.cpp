@@ -299,8 +299,11 @@ class CpuOps final : public Ops {
     team_->run(Phase(items, 1, work), int(std::min<i64>(workers_worth(multiplications), items)));
   }
 
-  void softmax(Matrix x) override {
-    each_row(x.shape[0], x.shape[1], [&](i64 t) { kernels_.softmax(x.row(t), x.shape[1]); });
+  void summarize(Matrix x, std::span<const std::int32_t> ids, Matrix y) override {
+    each_row(x.shape[0], x.shape[1], [&](i64 t) {
+      kernels_.softmax(x.row(t), x.shape[1]);
+      write_summary(std::span(x.row(t), std::size_t(x.shape[1])), ids, y.row(t));
+    });
   }
 
  private:

@@ -66,7 +66,8 @@ class CudaOps final : public Ops {
 
   std::unique_ptr<Weight> make_weight(std::span<const WeightPart> parts, WeightFormat format) override {
     after_weights_ = true;
-    return std::make_unique<cuda::DeviceWeight>(*driver_, PanelSource(parts, format), team_.get());
+    return std::make_unique<cuda::DeviceWeight>(*driver_, PanelSource(parts, format), parts[0].precision,
+                                                team_.get());
   }
   std::unique_ptr<KvCache> make_kv_cache(const KvShape& shape) override {
     require(shape.head_size <= device::kMaxHeadSize, "heads: expected at most ", device::kMaxHeadSize,
@@ -195,9 +196,13 @@ class CudaOps final : public Ops {
     if (split) launch("attention_merge", a, tokens, heads);
   }
 
-  void softmax(Matrix x) override {
-    launch("softmax", device::Softmax{x.data, x.stride[0], std::int32_t(x.shape[1])}, x.shape[0], 1,
-           kRowThreads, kRowThreads);
+  void summarize(Matrix x, std::span<const std::int32_t> ids, Matrix y) override {
+    assert(y.shape[1] == summary_floats(i64(ids.size())));
+    const int threads = x.shape[1] > 64 * kRowThreads ? 4 * kRowThreads : kRowThreads;
+    launch("summarize",
+           device::Summarize{x.data, x.stride[0], std::int32_t(x.shape[1]), summary_ids_.send(*driver_, ids),
+                             std::int32_t(ids.size()), y.data, y.stride[0]},
+           x.shape[0], 1, threads, device::summarize_floats(threads));
   }
 
  private:
@@ -253,7 +258,8 @@ class CudaOps final : public Ops {
       launch(few[format], a, blocks(a.weight.outputs, 16), 1, 32 * warps, device::few_tensor_floats(warps));
     } else {
       launch(many[format], a, blocks(a.weight.outputs, device::kManyOutputs),
-             blocks(a.rows, device::kManyRows), device::kThreads, device::many_tensor_floats());
+             blocks(a.rows, device::kManyRows), device::kThreads,
+             device::many_tensor_floats(a.weight.activation_parts));
     }
   }
 
@@ -271,7 +277,7 @@ class CudaOps final : public Ops {
   std::string name_;
   bool after_weights_ =
       false;  // the next launch waits for them: it reads weights before it waits for results
-  DeviceList ids_, rows_, row_taps_, column_taps_, tasks_, visible_;
+  DeviceList ids_, summary_ids_, rows_, row_taps_, column_taps_, tasks_, visible_;
   std::shared_ptr<std::byte> partial_;  // sums of parts of the keys
   std::size_t partial_room_ = 0;
 };

@@ -215,7 +215,7 @@ class ReferenceOps final : public Ops {
     }
   }
 
-  void softmax(Matrix x) override {
+  void summarize(Matrix x, std::span<const std::int32_t> ids, Matrix y) override {
     each(x.shape[0], [&](i64 t) {
       double max = std::numeric_limits<double>::lowest(), sum = 0;
       for (i64 c = 0; c < x.shape[1]; ++c) max = std::max(max, double(x(t, c)));
@@ -223,6 +223,7 @@ class ReferenceOps final : public Ops {
       for (i64 c = 0; c < x.shape[1]; ++c) sum += std::exp(double(x(t, c)) - max);
       for (i64 c = 0; c < x.shape[1]; ++c)
         x(t, c) = sum == 0 ? 0.0f : float(std::exp(double(x(t, c)) - max) / sum);
+      write_summary(std::span(x.row(t), std::size_t(x.shape[1])), ids, y.row(t));
     });
   }
 

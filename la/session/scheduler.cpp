@@ -5,6 +5,12 @@
 namespace la::inline LA_ABI {
 namespace detail {
 
+/// Rows [first, first + count) of all.
+inline Matrix rows_of(std::vector<float>& values, i64 all, i64 first, i64 count) noexcept {
+  const i64 width = i64(values.size()) / all;
+  return Matrix(values.data() + first * width, {count, width});
+}
+
 /// Tokens that several prompts must share before they get a prefill pass of their own. A pass over up to some 16 rows costs
 /// what its weights cost to read, so a shorter prefix is cheaper to compute again in each sequence.
 inline constexpr i64 kMinSharedTokens = 16;
@@ -180,17 +186,19 @@ LA_INLINE void Scheduler::step() {
     }
   }
   // Callbacks are called without the mutex: they may use the session.
-  const i64 vocabulary = engine_.config.text.vocab_size;
-  float* next = host_.data();
+  i64 all = 0, first = 0;
+  for (const Sequence* sequence : pass)
+    if (!sequence->finished()) all += LanguageModel::logit_rows(sequence->input());
   for (Sequence* sequence : pass) {
     if (sequence->finished()) continue;
     const i64 rows = LanguageModel::logit_rows(sequence->input());
     try {
-      sequence->accept(Matrix(next, {rows, vocabulary}), *engine_.team);
+      sequence->plain() ? sequence->accept_summaries(detail::rows_of(summaries_, all, first, rows))
+                        : sequence->accept(detail::rows_of(host_, all, first, rows), *engine_.team);
     } catch (...) {
       sequence->fail(std::current_exception());
     }
-    next += rows * vocabulary;
+    first += rows;
   }
 }
 
@@ -242,22 +250,27 @@ LA_INLINE void Scheduler::forward(const std::vector<Sequence*>& pass) {
                        [](const Sequence* sequence) { return sequence->stop_requested(); });
   });
   engine_.weights.require_whole();
-  host_.resize(std::size_t(logits.size()));
-  const auto download = [&] { ops.download(logits.data, host_.data(), host_.size() * sizeof(float)); };
 
-  if (std::any_of(pass.begin(), pass.end(),
-                  [](const Sequence* sequence) { return sequence->wants_logits(); }))
-    download();
-  i64 first = 0;
+  // Rows whose sampling changes logits travel; of all others what decoding reads of them.
+  const std::vector<std::int32_t> ids = summary_ids(engine_.config.tokens, vocabulary);
+  const Matrix summaries = engine_.workspace.matrix(rows, summary_floats(i64(ids.size())));
+  i64 first = 0, plain = 0;
   for (std::size_t i = 0; i < pass.size(); ++i) {
+    Sequence& sequence = *pass[i];
     const i64 count = LanguageModel::logit_rows(inputs[i]);
-    if (pass[i]->wants_logits())
-      pass[i]->show_logits(Matrix(host_.data() + first * vocabulary, {count, vocabulary}));
-    if (pass[i]->plain()) ops.softmax(logits.rows(first, count));
-    if (pass[i]->in_prompt() && options_.share_prefix) keep_prefix(*pass[i]);
+    const Matrix own = logits.rows(first, count);
+    if (sequence.wants_logits() || !sequence.plain()) {
+      host_.resize(std::size_t(logits.size()));
+      ops.download(own.data, host_.data() + first * vocabulary, std::size_t(own.size()) * sizeof(float));
+    }
+    if (sequence.wants_logits()) sequence.show_logits(detail::rows_of(host_, rows, first, count));
+    if (sequence.plain()) ops.summarize(own, ids, summaries.rows(first, count));
+    plain += sequence.plain();
+    if (sequence.in_prompt() && options_.share_prefix) keep_prefix(sequence);
     first += count;
   }
-  download();
+  summaries_.resize(std::size_t(summaries.size()));
+  if (plain > 0) ops.download(summaries.data, summaries_.data(), summaries_.size() * sizeof(float));
 
   engine_.count([&](Statistics& s) {
     ++s.passes;

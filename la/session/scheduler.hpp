@@ -62,7 +62,8 @@ class Scheduler {
   std::vector<Entry> running_;
   i64 pulled_ = 0;
   bool more_ = true;
-  std::vector<float> host_;  // logits or probabilities of one pass
+  std::vector<float> host_;       // logits of one pass, where somebody wants them
+  std::vector<float> summaries_;  // of its rows
 };
 
 }  // namespace la::inline LA_ABI

@@ -103,25 +103,32 @@ LA_INLINE void Sequence::start(KvBudget::Charge charge, const PrefixCache::Match
 LA_INLINE void Sequence::show_logits(ConstMatrix logits) {
   if (generation_->next_step() != Generation::Step::draft) return options_.on_logits(logits);
   checked_.clear();
+  checked_columns_ = logits.shape[1];
   for (i64 i = 0; i < logits.shape[0]; ++i)
     checked_.insert(checked_.end(), logits.row(i), logits.row(i) + logits.shape[1]);
 }
 
 /// The cache keeps what stands; the last token was not fed yet.
-LA_INLINE void Sequence::drop_drafts(i64 vocabulary) {
+LA_INLINE void Sequence::drop_drafts() {
   cache_->truncate(std::min(cache_->length(), i64(generation_->sequence().size()) - 1));
   if (!wants_logits()) return;
   for (i64 i = 0; i < generation_->rows_used(); ++i)  // one by one, as without drafts
-    options_.on_logits(ConstMatrix(checked_.data() + i * vocabulary, {1, vocabulary}));
+    options_.on_logits(ConstMatrix(checked_.data() + i * checked_columns_, {1, checked_columns_}));
 }
 
-LA_INLINE void Sequence::accept(Matrix rows, Team& team) {
+LA_INLINE void Sequence::accept(Matrix logits, Team& team) {
+  step([&] { generation_->accept(logits, &team); });
+}
+
+LA_INLINE void Sequence::accept_summaries(ConstMatrix summaries) {
+  step([&] { generation_->accept_summaries(summaries); });
+}
+
+template <class Accept>
+void Sequence::step(const Accept& accept) {
   const bool drafted = generation_->next_step() == Generation::Step::draft;
-  if (plain())
-    generation_->accept_probabilities(rows);
-  else
-    generation_->accept(rows, &team);
-  if (drafted) drop_drafts(rows.shape[1]);
+  accept();
+  if (drafted) drop_drafts();
   parse();
   if (generation_->forward_steps() == 1) {
     result_.prefill_seconds = watch_.lap();

@@ -46,8 +46,9 @@ class Sequence {
   void start(KvBudget::Charge charge, const PrefixCache::Match& match);
   /// Before sampling changes them. Where drafts are checked, those that stand are shown when that is known.
   void show_logits(ConstMatrix logits);
-  /// Takes the results of the step that input() described: logits, or with plain() their softmax.
-  void accept(Matrix rows, Team& team);
+  /// Takes the results of the step that input() described: logits, or with plain() summaries of their softmax.
+  void accept(Matrix logits, Team& team);
+  void accept_summaries(ConstMatrix summaries);
   void fail(std::exception_ptr failure) noexcept { failure_ = std::move(failure); }
   /// Ends it between two steps.
   void cancel() noexcept { ended_ = true; }
@@ -62,7 +63,9 @@ class Sequence {
   std::vector<i64> read(Engine& engine, Request& request);
   void encode(Engine& engine, Request& request, bool share_vision);
   void place(const std::vector<ImageSpan>& spans);
-  void drop_drafts(i64 vocabulary);
+  void drop_drafts();
+  template <class Accept>
+  void step(const Accept& accept);
   void parse();
 
   const Tokenizer& tokenizer_;
@@ -74,6 +77,7 @@ class Sequence {
   std::unique_ptr<Generation> generation_;
   std::unique_ptr<AnswerParser> parser_;
   std::vector<float> checked_;  // logits of a step with drafts, when they are to be shown
+  i64 checked_columns_ = 0;
   i64 max_tokens_ = 0;
   KvBudget::Charge charge_;     // given back after the cache
   PrefixCache::Handle prefix_;  // whose pages the cache shares

@@ -44,13 +44,18 @@ class Weight {
 struct StoredInt4;
 struct StoredPanels;
 
+/// How exactly a product, or an attention, takes its activations where a backend rounds them: high keeps about as much as
+/// f32 does. A backend that rounds none makes no difference.
+enum class Precision { usual, high };
+
 /// Stored rows that become part of a Weight; several parts are stacked in order (q, k and v into one product).
 /// One of weight, int4 and panels is given.
 struct WeightPart {
-  const StoredTensor* weight = nullptr;  ///< floats [n, K]; trailing dimensions are taken together as K
-  const StoredTensor* bias = nullptr;    ///< [n] or null
-  const StoredInt4* int4 = nullptr;      ///< 4-bit integers of another tool, see stored_int4.hpp
-  const StoredPanels* panels = nullptr;  ///< panels of a packed file, see stored_panels.hpp
+  const StoredTensor* weight = nullptr;    ///< floats [n, K]; trailing dimensions are taken together as K
+  const StoredTensor* bias = nullptr;      ///< [n] or null
+  const StoredInt4* int4 = nullptr;        ///< 4-bit integers of another tool, see stored_int4.hpp
+  const StoredPanels* panels = nullptr;    ///< panels of a packed file, see stored_panels.hpp
+  Precision precision = Precision::usual;  ///< of the weight that the first part begins
 };
 
 }  // namespace la::inline LA_ABI

@@ -33,6 +33,8 @@ TEST_CASE("scaling: a region costs its phases, a barrier each, and what memory g
   CHECK(worst_loss(stage, {2, 3}, 2).op == "linear");
   CHECK(worst_loss(stage, {}, 2).op == "norm");
   CHECK(worst_loss(stage, {}, 2).seconds == 2);
+  // Pieces and what is between them take twice as long, barriers and reads do not.
+  CHECK(stage.replayed({0.5, 3, 2}) == 2 * 3 + (1 + 2 + 16) + 2 * 2 * 2);
 }
 
 TEST_CASE("scaling: of two rehearsals the lesser time of each piece counts") {

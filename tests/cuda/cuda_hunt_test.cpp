@@ -249,7 +249,8 @@ void run_long_products(Ops& card, Ops& oracle, double tolerance) {
     const Stored stored({41, 700}, DType::f32, no_file);
     Stored again = stored;  // packing gives the pages of what it has read back
     again.tensor.bytes = again.bytes;
-    const WeightPart part{&stored.tensor, nullptr}, same{&again.tensor, nullptr};
+    WeightPart part{&stored.tensor, nullptr}, same{&again.tensor, nullptr};
+    part.precision = format == WeightFormat::q4 ? Precision::high : Precision::usual;
     const auto weight = card.make_weight(std::span(&part, 1), format),
                truth = oracle.make_weight(std::span(&same, 1), format);
     for (const i64 rows : {3, 20}) {

@@ -63,7 +63,36 @@ void check_product(Ops& ops, Ops& oracle, const Product& p, WeightFormat format,
   }
 }
 
+/// Error of a product of activations that bf16 does not hold; few and many rows give the same bits.
+double error_of_rounding(Ops& ops, Ops& oracle, WeightFormat format, Precision precision) {
+  const i64 rows = 20, inputs = 300, outputs = 24;
+  const MappedFile no_file;
+  const Stored w({outputs, inputs}, DType::bf16, no_file), again = copy_of(w);
+  WeightPart part{&w.tensor, nullptr}, same{&again.tensor, nullptr};
+  part.precision = same.precision = precision;
+  const auto weight = ops.make_weight(std::span(&part, 1), format),
+             truth = oracle.make_weight(std::span(&same, 1), format);
+  std::vector<float> x = noise(rows * inputs), y(std::size_t(rows * outputs)), want = y;
+  const Matrix in = view(x, rows, inputs), out = view(y, rows, outputs);
+  oracle.linear(in, *truth, view(want, rows, outputs), Store::overwrite);
+  ops.linear(in, *weight, out, Store::overwrite);
+  std::vector<float> few = y;
+  ops.linear(in.rows(0, 7), *weight, view(few, rows, outputs).rows(0, 7), Store::overwrite);
+  CHECK(few == y);
+  return relative_error(y, want);
+}
+
 }  // namespace
+
+TEST_CASE("cuda: activations of high precision are two bf16") {
+  const auto oracle = make_reference_ops(0, ActivationFormat::f32);
+  const auto ops = make_staged_ops(ActivationFormat::auto_);
+  for (const WeightFormat format : {WeightFormat::bf16, WeightFormat::q8, WeightFormat::q4}) {
+    CAPTURE(name_of(format));
+    CHECK(error_of_rounding(*ops, *oracle, format, Precision::usual) > 2e-4);
+    CHECK(error_of_rounding(*ops, *oracle, format, Precision::high) < 2e-5);
+  }
+}
 
 TEST_CASE("cuda: products have the same bits for any number of rows, on both paths") {
   const auto oracle = make_reference_ops(0, ActivationFormat::f32);

@@ -1,19 +1,26 @@
+#include <filesystem>
+
 #include "../cli/program.hpp"
 
 // ground with a card: the driver is opened as on any machine, but its card is emulated, or missing, or ill.
 namespace la::test {
 namespace {
 
-Outcome run_program(std::vector<std::string> command, const std::string& fault = "", bool driver = true) {
+/// driver: the folder of libcuda.so.1, below tests/cuda; none: there is no driver
+constexpr const char *kDriver = "", *kDriver515 = "/driver_515", *kNone = nullptr;
+
+Outcome run_program(std::vector<std::string> command, const std::string& fault = "",
+                    const char* driver = kDriver) {
   Program program;
   program.command = std::move(command);
   // Set either way: Meson adds the folder of the emulated driver for a test that depends on it.
-  program.environment["LD_LIBRARY_PATH"] = driver ? std::string(LA_BUILD_ROOT) + "/tests/cuda" : "";
+  program.environment["LD_LIBRARY_PATH"] = driver ? std::string(LA_BUILD_ROOT) + "/tests/cuda" + driver : "";
   if (!fault.empty()) program.environment["LA_FAKE_CUDA"] = fault;
   return run(program);
 }
 
-Outcome run_ground(std::vector<std::string> arguments, const std::string& fault = "", bool driver = true) {
+Outcome run_ground(std::vector<std::string> arguments, const std::string& fault = "",
+                   const char* driver = kDriver) {
   arguments.insert(arguments.begin(), std::string(LA_BUILD_ROOT) + "/examples/ground");
   for (const char* argument : {"--annotate", "/dev/null"}) arguments.emplace_back(argument);
   return run_program(std::move(arguments), fault, driver);
@@ -40,6 +47,8 @@ TEST_CASE("cuda: ground answers the same on the card as on the processor") {
   CHECK(run_ground({"--device", "cuda:0", "--activations", "f32"}).out == cpu.out);
   CHECK(run_ground({"--device", "auto", "--activations", "f32", "--json"}).out.find("cuda emulated") !=
         std::string::npos);
+  // A driver that starts no launch beside another runs them one after the other.
+  CHECK(run_ground({"--device", "cuda", "--activations", "f32"}, "", kDriver515).out == cpu.out);
 }
 
 TEST_CASE("cuda: the card agrees with reference op by op, on both paths") {
@@ -49,7 +58,7 @@ TEST_CASE("cuda: the card agrees with reference op by op, on both paths") {
 
 TEST_CASE("cuda: what cannot be had is said in one line, and auto goes on without") {
   const std::string cpu = run_ground({"--device", "cpu"}).out;
-  check_error(run_ground({"--device", "cuda"}, "", false), {"device cuda", "libcuda.so.1"});
+  check_error(run_ground({"--device", "cuda"}, "", kNone), {"device cuda", "libcuda.so.1"});
   check_error(run_ground({"--device", "cuda"}, "none"), {"device cuda:0", "0 cards"});
   check_error(run_ground({"--device", "cuda:3"}), {"device cuda:3", "1 cards"});
   check_error(run_ground({"--device", "cuda"}, "old"), {"cuda:0 (emulated)", "8.0", "7.5"});
@@ -60,7 +69,7 @@ TEST_CASE("cuda: what cannot be had is said in one line, and auto goes on withou
     CAPTURE(fault);
     CHECK(run_ground({"--device", "auto"}, fault).out == cpu);
   }
-  CHECK(run_ground({"--device", "auto"}, "", false).out == cpu);
+  CHECK(run_ground({"--device", "auto"}, "", kNone).out == cpu);
 }
 
 TEST_CASE("cuda: memory of the card that runs out is an error, not an end") {
@@ -91,7 +100,7 @@ TEST_CASE("cuda: --dry and --max-memory count the card's memory") {
   CHECK(megabytes(card, "on the card " + std::to_string(int(device))) >= 0);
   CHECK(run_ground({"--dry", "--device", "auto"}).out == card.out);
   CHECK(run_ground({"--dry", "--device", "auto"}, "none").out == cpu.out);
-  CHECK(run_ground({"--dry", "--device", "cuda"}, "", false).out == card.out);  // planned without one
+  CHECK(run_ground({"--dry", "--device", "cuda"}, "", kNone).out == card.out);  // planned without one
 
   const auto limit = [](double mb) { return std::to_string(int(mb)) + "MB"; };
   check_error(run_ground({"--device", "cuda", "--max-memory", limit(host + device / 2)}),
@@ -105,7 +114,7 @@ TEST_CASE("cuda: the benchmark counts what is launched, and measures it where th
     MESSAGE("skipped: built without benchmarks");
     return;
   }
-  const Outcome floor = run_program({program, "--json"}, "", false);
+  const Outcome floor = run_program({program, "--json"}, "", kNone);
   CHECK(floor.status == 0);
   // 36 layers of a 12-row pass: norm, product, two turns, keys, attention, product, norm, product, swiglu, product.
   CHECK(floor.out.find("{\"stage\":\"pass of 12 rows (a block)\",\"weights\":\"q4_g32\",\"launches\":") !=
@@ -116,7 +125,27 @@ TEST_CASE("cuda: the benchmark counts what is launched, and measures it where th
   CHECK(measured.status == 0);
   CHECK(measured.out.find("\"measured_us\":") != std::string::npos);
   CHECK(run_program({program, "--device", "tpu"}).status == 2);
-  check_error(run_program({program, "--device", "cuda"}, "", false), {"libcuda.so.1"});
+  check_error(run_program({program, "--device", "cuda"}, "", kNone), {"libcuda.so.1"});
+}
+
+TEST_CASE("cuda: benchmarks of whole answers run on the card") {
+  const std::string folder = std::string(LA_BUILD_ROOT) + "/benchmarks/";
+  if (!std::filesystem::exists(folder + "e2e")) {
+    MESSAGE("skipped: built without benchmarks");
+    return;
+  }
+  const std::string model = source("tests/checkpoints/odd");
+  const Outcome stages =
+      run_program({folder + "e2e", "--model-dir", model, "--device", "cuda", "--activations", "f32",
+                   "--sizes", "56x56", "--max-tokens", "3", "--json"});
+  CAPTURE(stages.err);
+  CHECK(stages.out.find("\"isa\":\"cuda emulated\"") != std::string::npos);
+  const Outcome batches = run_program({folder + "equivalence", "--model-dir", model, "--device", "cuda",
+                                       "--gate", "off", "--sharing", "off", "--batches", "1,2", "--modes",
+                                       "fast", "--tokens", "7", "--width", "56", "--height", "56"});
+  CAPTURE(batches.err);
+  CHECK(batches.status == 0);
+  CHECK(batches.out.find("cuda emulated, weights") != std::string::npos);
 }
 
 }  // namespace la::test

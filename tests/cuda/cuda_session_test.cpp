@@ -37,6 +37,7 @@ class SmallCard final : public cuda::Driver {
   }
   void upload(const void* host, void* to, std::size_t bytes) override { card_->upload(host, to, bytes); }
   void download(const void* from, void* host, std::size_t bytes) override {
+    largest_download = std::max(largest_download, bytes);
     card_->download(from, host, bytes);
   }
   void copy(const void* from, void* to, std::size_t bytes) override { card_->copy(from, to, bytes); }
@@ -45,7 +46,7 @@ class SmallCard final : public cuda::Driver {
     card_->launch(launch, arguments, bytes);
   }
 
-  std::size_t peak = 0;
+  std::size_t peak = 0, largest_download = 0;
   long countdown = 0;  // the allocation that brings it to zero fails
 
  private:
@@ -210,6 +211,29 @@ TEST_CASE(
   }
   CHECK(failed > 0);
   CHECK(answered > 0);
+}
+
+TEST_CASE("cuda: logits stay on the card unless sampling changes them or somebody looks") {
+  const auto card = std::make_shared<SmallCard>();
+  Session session = open_on(card, kModel, ActivationFormat::f32);
+  Request request = some_requests(1, 12)[0];
+  GenerationOptions& generation = request.options.generation;
+  const std::size_t vocabulary = 1569, coordinates = 1001;
+  const auto downloaded = [&](Mode mode) {
+    generation.mode = mode;
+    card->largest_download = 0;
+    CHECK(session.batch(std::span(&request, 1))[0].error == "");
+    return card->largest_download / sizeof(float);
+  };
+  for (const Mode mode : {Mode::fast, Mode::hybrid})
+    CHECK(downloaded(mode) == 6 * (2 * RowSummary::kBest + 6 + coordinates));
+  generation.speculate = false;
+  CHECK(downloaded(Mode::slow) == 2 * RowSummary::kBest + 6 + coordinates);
+  generation.sampling.temperature = 0.5f;
+  CHECK(downloaded(Mode::fast) == 6 * vocabulary);
+  generation.sampling.temperature = 0;
+  request.options.on_logits = [](ConstMatrix) {};
+  CHECK(downloaded(Mode::fast) == 6 * vocabulary);
 }
 
 TEST_CASE("cuda: what a run takes of the card's memory is about what was estimated") {

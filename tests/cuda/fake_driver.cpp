@@ -1,6 +1,6 @@
 // A libcuda.so.1 whose card is the emulated one, for programs as they are: LD_LIBRARY_PATH names its folder.
 // $LA_FAKE_CUDA makes it fail: none (no card), old (a card of capability 7.5), refuse (the PTX), small:BYTES (of memory),
-// lost:N (from the launch N on everything fails).
+// lost:N (from the launch N on everything fails). With LA_DRIVER_OF_515 it has none of the functions that came later.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -157,7 +157,11 @@ struct LaunchConfig {
   const LaunchAttribute* attributes;
   unsigned attribute_count;
 };
-Result cuLaunchKernelEx(const LaunchConfig* l, void* function, void** parameters, void**) {
+#if defined(LA_DRIVER_OF_515)
+static
+#endif
+    Result
+    cuLaunchKernelEx(const LaunchConfig* l, void* function, void** parameters, void**) {
   // What every card takes without being asked for more.
   if (l->x == 0 || l->y == 0 || l->z != 1 || l->y > 65535 || l->threads == 0 || l->threads > 1024 ||
       l->ty != 1 || l->tz != 1 || l->shared > 48 << 10)

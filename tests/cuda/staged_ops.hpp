@@ -72,8 +72,11 @@ class StagedOps final : public ForwardingOps {
                  Cube out) override {
     row_by_row(q, out, [&](ConstCube in, Cube to) { card_->attention(in, rows, visible, scale, to); });
   }
-  void softmax(Matrix x) override {
-    row_by_row(ConstMatrix(x), x, [&](ConstMatrix, Matrix out) { card_->softmax(out); });
+  void summarize(Matrix x, std::span<const std::int32_t> ids, Matrix y) override {
+    const Copy in(*card_, ConstMatrix(x)), out(*card_, y, false);
+    card_->summarize(in.result(), ids, out.result());
+    in.back();
+    out.back();
   }
 
  private:

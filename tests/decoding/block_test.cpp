@@ -21,14 +21,18 @@ la::SpecialTokens block_tokens() {
   return s;
 }
 
+la::BlockRow greedy_row(const std::vector<float>& p) {
+  const la::RowSummary row = la::summarize(p, block_tokens());
+  return {row, row.best[0]};
+}
+
 /// Six rows that give each of these ids (almost) all the mass.
 la::BlockRows rows_of(const Ids& ids) {
   la::BlockRows rows;
-  la::Random random(0);
   for (std::size_t i = 0; i < rows.size(); ++i) {
     std::vector<float> p(128, 0.0f);
     p[std::size_t(ids[i])] = 1;
-    rows[i] = la::summarize_row(p, block_tokens(), {}, random);
+    rows[i] = greedy_row(p);
   }
   return rows;
 }
@@ -37,8 +41,7 @@ la::BlockRows rows_of(const Ids& ids) {
 la::BlockRow row_of(const std::map<std::int32_t, float>& chosen) {
   std::vector<float> p(128, 0.0f);
   for (const auto& [id, probability] : chosen) p[std::size_t(id)] = probability;
-  la::Random random(0);
-  return la::summarize_row(p, block_tokens(), {}, random);
+  return greedy_row(p);
 }
 
 template <class Tokens>
@@ -102,7 +105,8 @@ void check_golden_block(simdjson::dom::element golden, std::vector<float> logits
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const auto row = std::span(logits).subspan(i * vocabulary, vocabulary);
     la::to_probabilities(row, sampling, seen.ids());
-    rows[i] = la::summarize_row(row, special, sampling, random);
+    const la::RowSummary summary = la::summarize(row, special);
+    rows[i] = {summary, sampling.temperature > 0 ? la::draw(row, random) : summary.best[0]};
     argmax.push_back(rows[i].token.id);
   }
   CHECK(argmax == read_ids(golden["argmax"]));
@@ -295,7 +299,28 @@ TEST_CASE("block: a drawn token matters only where neither box nor ref is read")
 
 TEST_CASE("block: a special token outside the vocabulary is named") {
   const std::vector<float> p(64, 1.0f / 64);
-  la::Random random(0);
-  CHECK_THROWS_WITH_AS(la::summarize_row(p, block_tokens(), {}, random), doctest::Contains("token id 100"),
-                       la::Error);
+  CHECK_THROWS_WITH_AS(la::summarize(p, block_tokens()), doctest::Contains("token id 100"), la::Error);
+  CHECK_THROWS_WITH_AS(la::summary_ids(block_tokens(), 64), doctest::Contains("token id 100"), la::Error);
+}
+
+TEST_CASE("block: a summary that a backend wrote is read as one of all probabilities") {
+  la::Random random(3);
+  std::vector<float> p(128);
+  for (float& x : p) x = float(random.uniform());
+  p[40] = p[90] = p[91] = 2;  // among equals the lower ids
+  const std::vector<std::int32_t> ids = la::summary_ids(block_tokens(), 128);
+  std::vector<float> written(std::size_t(la::summary_floats(std::int64_t(ids.size()))));
+  la::write_summary(p, ids, written.data());
+  const la::RowSummary want = la::summarize(p, block_tokens()), got = la::read_summary(written);
+  CHECK(got.best[1].id == 90);
+  for (std::size_t i = 0; i < got.best.size(); ++i) {
+    CHECK(got.best[i].id == want.best[i].id);
+    CHECK(got.best[i].probability == want.best[i].probability);
+  }
+  for (const auto field : {&la::RowSummary::box_start, &la::RowSummary::box_end, &la::RowSummary::ref_start,
+                           &la::RowSummary::none, &la::RowSummary::null, &la::RowSummary::end})
+    CHECK(got.*field == want.*field);
+  CHECK(std::ranges::equal(got.coordinates, want.coordinates));
+  CHECK_THROWS_WITH_AS(la::summary_ids(block_tokens(), la::kMaxSummaryVocabulary + 1),
+                       doctest::Contains("expected 5 to 16777216 tokens"), la::Error);
 }

@@ -12,7 +12,7 @@ constexpr std::int32_t kNone = 3, kBox = 1, kNull = 6, kEnd = 7, kCoord = 20, kC
 
 la::SpecialTokens evidence_tokens() {
   la::SpecialTokens s;
-  s.box_start = kBox, s.box_end = 2, s.none = kNone, s.null = kNull, s.end = kEnd;
+  s.box_start = kBox, s.box_end = 2, s.ref_start = 4, s.none = kNone, s.null = kNull, s.end = kEnd;
   s.coord_first = kCoord, s.coord_last = kCoord + kCoords - 1;
   return s;
 }
@@ -21,6 +21,10 @@ std::vector<float> row_with(std::initializer_list<std::pair<std::int32_t, float>
   std::vector<float> row(std::size_t(kCoord + kCoords + 5), 0.0f);
   for (const auto& [id, p] : values) row[std::size_t(id)] = p;
   return row;
+}
+
+la::Evidence evidence_of(const std::vector<float>& row, std::int32_t id, float probability) {
+  return la::evidence_of(la::summarize(row, evidence_tokens()), id, probability, evidence_tokens());
 }
 
 la::CoordinateSpread at(float place) {
@@ -46,12 +50,12 @@ double iou_of(const std::array<double, 4>& a, const std::array<double, 4>& b) {
 TEST_CASE(
     "evidence: that there is an object is what coordinates have against none, and a box against the end") {
   const auto coordinate = row_with({{kCoord + 4, 0.3f}, {kCoord + 5, 0.3f}, {kNone, 0.2f}, {kEnd, 0.2f}});
-  CHECK(la::evidence_of(coordinate, kCoord + 4, 0.3f, evidence_tokens()).object == doctest::Approx(0.75));
+  CHECK(evidence_of(coordinate, kCoord + 4, 0.3f).object == doctest::Approx(0.75));
   const auto box = row_with({{kBox, 0.6f}, {kEnd, 0.1f}, {kNull, 0.1f}, {kNone, 0.2f}});
-  const la::Evidence e = la::evidence_of(box, kBox, 0.6f, evidence_tokens());
+  const la::Evidence e = evidence_of(box, kBox, 0.6f);
   CHECK(e.object == doctest::Approx(0.75));
   CHECK(e.probability == 0.6f);
-  CHECK(la::evidence_of(box, kNone, 0.2f, evidence_tokens()).object == 1);
+  CHECK(evidence_of(box, kNone, 0.2f).object == 1);
 }
 
 TEST_CASE("evidence: a spread keeps the chosen coordinate, all mass and both sides' means") {
@@ -60,7 +64,7 @@ TEST_CASE("evidence: a spread keeps the chosen coordinate, all mass and both sid
   for (std::int32_t i = 0; i < kCoords; ++i) row[std::size_t(kCoord + i)] = float(random.uniform());
   for (const std::int32_t chosen : {0, 1, 37, 99, 100}) {
     CAPTURE(chosen);
-    const auto spread = la::evidence_of(row, kCoord + chosen, 0, evidence_tokens()).spread;
+    const auto spread = evidence_of(row, kCoord + chosen, 0).spread;
     CHECK(spread.at[3] == float(chosen));
     double mass = 0, mean = 0, want = 0, total = 0, below = 0, want_below = 0;
     for (std::size_t i = 0; i < spread.at.size(); ++i) {
@@ -78,7 +82,7 @@ TEST_CASE("evidence: a spread keeps the chosen coordinate, all mass and both sid
     CHECK(below == doctest::Approx(want_below / total));
   }
   // Without any mass, as top_p may leave it, the coordinate itself is all there is.
-  const auto empty = la::evidence_of(row_with({}), kCoord + 9, 0, evidence_tokens());
+  const auto empty = evidence_of(row_with({}), kCoord + 9, 0);
   CHECK(empty.spread.weight[3] == 1);
   CHECK(empty.spread.at[3] == 9);
 }
@@ -99,7 +103,7 @@ TEST_CASE("evidence: the expected overlap is the sum over all combinations, near
     rows[c] = row_with({});
     for (std::int32_t i = -5; i <= 5; ++i)
       rows[c][std::size_t(kCoord + chosen[c] + i)] = float(std::exp(-i * i / 6.0) * (0.5 + random.uniform()));
-    drawn[c] = la::evidence_of(rows[c], kCoord + chosen[c], 0, evidence_tokens()).spread;
+    drawn[c] = evidence_of(rows[c], kCoord + chosen[c], 0).spread;
   }
   double exact = 0, total = 0, points = 0;
   for (int i = 0; i < 11 * 11 * 11 * 11; ++i) {
@@ -140,6 +144,6 @@ TEST_CASE("evidence: closeness falls evenly to nothing at the reach") {
 
 TEST_CASE("evidence: a special token outside the vocabulary is an error") {
   const std::vector<float> small(kCoord + 3, 0.1f);
-  CHECK_THROWS_WITH_AS(la::evidence_of(small, kCoord, 0.1f, evidence_tokens()),
-                       doctest::Contains("outside the vocabulary of 23"), la::Error);
+  CHECK_THROWS_WITH_AS(evidence_of(small, kCoord, 0.1f), doctest::Contains("outside the vocabulary of 23"),
+                       la::Error);
 }

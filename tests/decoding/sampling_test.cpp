@@ -198,10 +198,7 @@ TEST_CASE("sampling: draws follow the probabilities, repeat for a seed and never
   for (std::size_t i = 0; i < p.size(); ++i) CHECK(std::abs(double(count[i]) / 20000 - double(p[i])) < 0.015);
 }
 
-TEST_CASE("sampling: greedy takes the most probable token and no random number") {
-  la::Random random(9), untouched(9);
-  const std::vector<float> p{0.4f, 0.1f, 0.4f, 0.1f};
-  CHECK(la::choose(p, {}, random).id == 0);
-  CHECK(random.next() == untouched.next());
-  CHECK(la::choose(p, {.temperature = 1}, random).id == la::draw(p, untouched).id);
+TEST_CASE("sampling: of equally probable tokens the lower id comes first") {
+  const std::vector<float> p{0.1f, 0.4f, 0.1f, 0.4f};
+  CHECK(la::most_probable<1>(p)[0].id == 1);
 }

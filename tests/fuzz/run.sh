@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 seconds=${1:-60}
 [ $# -gt 0 ] && shift
-names=${*:-safetensors checkpoint tokenizer text picture jpeg webp heif gif tiff answer block request_line kernels}
+names=${*:-safetensors checkpoint tokenizer text picture jpeg webp heif gif tiff answer block request_line request_body kernels}
 CXX=${CXX:-clang++}
 command -v "$CXX" >/dev/null || { echo "$CXX was not found: the fuzzers need clang (libFuzzer)" >&2; exit 77; }
 out=build-fuzz
@@ -18,7 +18,7 @@ flags="-std=c++20 -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer,address,undef
 
 # Newer than everything it is made of?
 fresh() {
-  [ -e "$1" ] && [ -z "$(find la kernels examples/batch examples/cli tests/fuzz -newer "$1" \( -name '*.hpp' -o -name '*.cpp' \) | head -1)" ]
+  [ -e "$1" ] && [ -z "$(find la kernels examples/batch examples/cli examples/serve tests/fuzz -newer "$1" \( -name '*.hpp' -o -name '*.cpp' \) | head -1)" ]
 }
 
 fresh_kernels() { [ -e "$1" ] && [ -z "$(find kernels -newer "$1" -name '*pp' | head -1)" ]; }

@@ -44,8 +44,11 @@ int main(int argc, char**) {
   la::GenerationOptions options;
   options.mode = la::Mode::slow;
   options.speculate = false;
+  la::SpecialTokens special;
+  special.box_start = 10, special.box_end = 11, special.ref_start = 12, special.ref_end = 13;
+  special.none = 14, special.null = 15, special.end = 16, special.coord_first = 20, special.coord_last = 1020;
   const auto step = [&](float value) {
-    la::Generation generation(la::SpecialTokens{}, options, {1, 2, 3}, 100);
+    la::Generation generation(special, options, {1, 2, 3}, 100);
     std::vector<float> logits(152'000, value);
     logits[7] = one + one;
     generation.accept(la::Matrix(logits.data(), {1, la::i64(logits.size())}));

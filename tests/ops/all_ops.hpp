@@ -72,7 +72,9 @@ inline void run_all_ops(Ops& ops) {
     std::vector<std::int32_t> order(static_cast<std::size_t>(tokens));
     std::iota(order.rbegin(), order.rend(), 0);
     ops.gather(mx, order, my);
-    ops.softmax(my);
+    for (i64 t = 0; t < tokens; ++t) my(t, 70) = my(t, 5);  // equals
+    std::vector<float> summaries = noise(tokens * 13);
+    ops.summarize(my, std::vector<std::int32_t>{0, 76, 40}, view(summaries, tokens, 13));
   }
 
   auto grid = noise(5 * 7 * 6), resized = noise(9 * 4 * 6);

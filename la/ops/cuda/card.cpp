@@ -62,8 +62,9 @@ struct Api {
   Result (*cuMemsetD8Async)(Address, unsigned char, std::size_t, void*) = nullptr;
   Result (*cuLaunchKernel)(void*, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void*,
                            void**, void**) = nullptr;
-  Result (*cuLaunchKernelEx)(const LaunchConfig*, void*, void**, void**) = nullptr;
   Result (*cuGetErrorString)(Result, const char**) = nullptr;
+  // Null in drivers before 520.
+  Result (*cuLaunchKernelEx)(const LaunchConfig*, void*, void**, void**) = nullptr;
 };
 
 constexpr const char* kLibrary = "libcuda.so.1";
@@ -76,10 +77,13 @@ Api load_api() {
   require(library, "device cuda: expected the NVIDIA driver's ", kLibrary, ", found none (", ::dlerror(),
           ")");
   Api api;
+  const auto find_if_there = [&](auto& function, const char* name) {
+    function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(::dlsym(library, name));
+  };
   const auto find = [&](auto& function, const char* name) {
-    void* symbol = ::dlsym(library, name);
-    require(symbol, "device cuda: expected ", name, " in ", kLibrary, ", found a driver without it");
-    function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(symbol);
+    find_if_there(function, name);
+    require(function != nullptr, "device cuda: expected ", name, " in ", kLibrary,
+            ", found a driver without it");
   };
 #define LA_FIND(NAME) find(api.NAME, #NAME)
   LA_FIND(cuInit);
@@ -103,9 +107,9 @@ Api load_api() {
   LA_FIND(cuMemcpyDtoDAsync_v2);
   LA_FIND(cuMemsetD8Async);
   LA_FIND(cuLaunchKernel);
-  LA_FIND(cuLaunchKernelEx);
   LA_FIND(cuGetErrorString);
 #undef LA_FIND
+  find_if_there(api.cuLaunchKernelEx, "cuLaunchKernelEx");
   return api;
 }
 
@@ -198,7 +202,7 @@ class Card final : public Driver, public std::enable_shared_from_this<Card> {
       if (kPtx[i].capability <= capability) best = &kPtx[i];
     require(best, where_, ": expected compute capability ", kPtx[0].capability / 10, ".",
             kPtx[0].capability % 10, " or later, found ", major, ".", minor);
-    can_wait_ = best->capability >= 90;
+    can_wait_ = best->capability >= 90 && api_.cuLaunchKernelEx;
     const Result result = api_.cuModuleLoadDataEx(&module_, best->text, 0, nullptr, nullptr);
     int version = 0;
     static_cast<void>(api_.cuDriverGetVersion(&version));
@@ -227,7 +231,8 @@ class Card final : public Driver, public std::enable_shared_from_this<Card> {
   std::string where_, name_;
   Api api_;
   int device_ = 0;
-  bool can_wait_ = false;  // kernels made for older cards do not know how to wait for launches beside them
+  // Kernels made for older cards do not know how to wait for launches beside them; older drivers start none beside others.
+  bool can_wait_ = false;
   void *context_ = nullptr, *stream_ = nullptr, *module_ = nullptr;
   std::map<std::string_view, void*> functions_;
 };

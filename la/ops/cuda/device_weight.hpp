@@ -16,8 +16,9 @@ namespace la::inline LA_ABI::cuda {
 class DeviceWeight final : public Weight {
  public:
   /// Panels are packed, or taken from the mapped file, slice by slice: the host holds one slice, the device one more.
-  DeviceWeight(Driver& driver, const detail::PanelSource& source, Team* team)
+  DeviceWeight(Driver& driver, const detail::PanelSource& source, Precision precision, Team* team)
       : Weight(source.shape().outputs, source.shape().inputs) {
+    view_.activation_parts = parts_of(precision);
     reserve(driver, source.format());
     repack(driver, source, team);
     if (const std::vector<float> bias = source.bias(); !bias.empty()) {
@@ -29,7 +30,9 @@ class DeviceWeight final : public Weight {
   }
 
   /// Zeros, without a bias: what a benchmark multiplies with.
-  DeviceWeight(Driver& driver, PanelFormat format, i64 outputs, i64 inputs) : Weight(outputs, inputs) {
+  DeviceWeight(Driver& driver, PanelFormat format, i64 outputs, i64 inputs, Precision precision)
+      : Weight(outputs, inputs) {
+    view_.activation_parts = parts_of(precision);
     reserve(driver, format);
     for (std::size_t i = 0; i < memory_.size(); ++i) driver.clear(memory_[i].get(), sizes_[i]);
   }
@@ -39,6 +42,8 @@ class DeviceWeight final : public Weight {
   const kernels::cuda::WeightView& view() const noexcept { return view_; }
 
  private:
+  static int parts_of(Precision precision) noexcept { return precision == Precision::high ? 2 : 1; }
+
   void reserve(Driver& driver, PanelFormat format) {
     namespace device = kernels::cuda;
     view_.format = format;
