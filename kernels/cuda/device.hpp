@@ -138,6 +138,12 @@ LA_DEVICE inline float square_root(float x) {
   asm("sqrt.rn.f32 %0, %1;" : "=f"(r) : "f"(x));
   return r;
 }
+/// 2^x, within two units in the last place; 2^0 is 1.
+LA_DEVICE inline float power_of_two(float x) {
+  float r;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(x));
+  return r;
+}
 
 #else
 
@@ -218,6 +224,9 @@ inline Words4 load_streaming(const void* p) {
 }
 inline float square_root(float x) {
   return __builtin_sqrtf(x);
+}
+inline float power_of_two(float x) {
+  return __builtin_exp2f(x);
 }
 
 #endif
