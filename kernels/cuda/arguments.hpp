@@ -190,11 +190,11 @@ struct Bicubic {
   std::int32_t width = 0, channels = 0;
 };
 
-/// Where keys and values lie: pages of 64 tokens, in a page for every layer and head its K and then its V.
+/// Where keys and values lie: pages of 64 tokens; in a page for every layer and head its K and then its V.
 ///
-///   f32   [64][D] float
-///   bf16  K [planes][64][row], V [planes][16][row][4] upper halves of floats: a number is the sum of its planes, and four
-///         neighbouring keys of a channel lie together. row: D and zeros up to a multiple of 8
+///   f32     [64][D] float
+///   planes  K [planes][64][row], V [planes][16][row][4] of 16 bits: four neighbouring keys of a channel lie together. One
+///           plane: IEEE halves; two: upper halves of floats, a number is their sum. row: D and zeros up to a multiple of 8
 struct KvPages {
   const std::uint64_t* pages = nullptr;  ///< [pages] device addresses
   i64 layer_offset = 0;                  ///< elements from the start of a page to the layer's keys
@@ -206,11 +206,11 @@ struct KvWrite {
   std::int32_t first = 0, heads = 0, size = 0;
   const float *k = nullptr, *v = nullptr;
   i64 k_stride = 0, k_head_stride = 0, v_stride = 0, v_head_stride = 0;
-  std::int32_t planes = 0;  ///< of bf16 pages
+  std::int32_t planes = 0;  ///< of pages that are not f32
 };
 
-/// Numbers from key to key in a plane of a page of bf16.
-constexpr int bf16_row(int size) noexcept {
+/// Numbers from key to key in a plane of a page.
+constexpr int key_row(int size) noexcept {
   return (size + 7) / 8 * 8;
 }
 
@@ -254,13 +254,16 @@ constexpr int tensor_key_words(int most) noexcept {
   return 8 * ((most + 15) / 16 | 1);
 }
 constexpr int tensor_value_words(int most) noexcept {
-  return 2 * bf16_row(most) + 8;
+  return 2 * key_row(most) + 8;
 }
-/// Floats of its shared memory: a page of keys and of values, and of few pairs their weights and largest scores.
+/// Floats of its shared memory: a page of keys and of values, and of few pairs their weights and largest scores, of many the
+/// second plane of the queries.
 constexpr int tensor_attention_floats(int planes, bool few) noexcept {
   const int most = planes == 1 ? kUsualHeadSize : kMaxHeadSize;
   return planes * (kPageKeys * tensor_key_words(most) + kPageKeys / 4 * tensor_value_words(most)) +
-         (few ? planes * kPageKeys / 16 * kLanes * 4 + 4 * kAttentionPairs : 0);
+         (few           ? planes * kPageKeys / 16 * kLanes * 4 + 4 * kAttentionPairs
+          : planes == 2 ? (most + 15) / 16 * kThreads * 4
+                        : 0);
 }
 
 /// `count` pairs from `first` on of the rows [begin, ..) of a sequence; pair i is token begin + i / (H / G).

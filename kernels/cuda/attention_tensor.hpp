@@ -2,7 +2,7 @@
 
 #include "attention_rows.hpp"
 
-// Attention in tensor cores, on pages of bf16 or of sums of two bf16. A warp holds 16 pairs of a token and a query head as
+// Attention in tensor cores, on pages of halves or of sums of two bf16. A warp holds 16 pairs of a token and a query head as
 // the rows of its products: S = Q K^T of a page of keys, softmax of what they see, O += P V; sums in f32.
 //
 // A page is a part of the keys: its weights are powers of two below its own largest score, and pages are merged in their
@@ -23,16 +23,31 @@ LA_DEVICE inline int key_place(int key) {
   return (key & ~15) | (key & 2) << 2 | (key >> 1 & 6) | (key & 1);
 }
 
-/// 16 bf16 numbers of the rows g and g + 8 of a warp, the first operand of a product.
+/// 16 numbers of 16 bits of the rows g and g + 8 of a warp, the first operand of a product.
 struct RowOperand {
   std::uint32_t word[4];
 };
 
-/// Numbers of rows g and g + 8, as a sum of `Planes` bf16 each.
-template <int Planes>
-LA_DEVICE inline void take_rows(float (&low)[4], float (&high)[4], RowOperand (&to)[Planes]) {
+LA_DEVICE inline Words4 words_of(const RowOperand& x) {
+  return {x.word[0], x.word[1], x.word[2], x.word[3]};
+}
+LA_DEVICE inline RowOperand operand_of(const Words4& w) {
+  return {{w.x, w.y, w.z, w.w}};
+}
+
+/// Halves end at 65504: what is larger becomes that.
+LA_DEVICE inline float within_half(float x) {
+  return x > 65504.0f ? 65504.0f : x < -65504.0f ? -65504.0f : x;
+}
+
+/// Numbers of rows g and g + 8: one plane of halves, or two of bf16.
+LA_DEVICE inline void take_rows(float (&low)[4], float (&high)[4], RowOperand (&to)[1]) {
+  to[0] = {{to_half_pair(low[0], low[1]), to_half_pair(high[0], high[1]), to_half_pair(low[2], low[3]),
+            to_half_pair(high[2], high[3])}};
+}
+LA_DEVICE inline void take_rows(float (&low)[4], float (&high)[4], RowOperand (&to)[2]) {
   LA_UNROLL
-  for (int plane = 0; plane < Planes; ++plane) LA_UNROLL
+  for (int plane = 0; plane < 2; ++plane) LA_UNROLL
   for (int h = 0; h < 2; ++h) {
     const std::uint32_t a = to_bf16_pair(low[2 * h], low[2 * h + 1]),
                         b = to_bf16_pair(high[2 * h], high[2 * h + 1]);
@@ -45,20 +60,29 @@ LA_DEVICE inline void take_rows(float (&low)[4], float (&high)[4], RowOperand (&
   }
 }
 
-/// c += a b, but for the product of the second parts. b: the second part lies `plane` words behind the first
-template <int Planes>
-LA_DEVICE inline void multiply_planes(float (&c)[4], const RowOperand (&a)[Planes], const std::uint32_t* b,
+/// c += a b, but for the product of the second planes. b: the second plane lies `plane` words behind the first
+LA_DEVICE inline void multiply_planes(float (&c)[4], const RowOperand (&a)[1], const std::uint32_t* b, int) {
+  const Words2 only = *reinterpret_cast<const Words2*>(b);
+  mma_half(c, a[0].word, only.x, only.y);
+}
+LA_DEVICE inline void multiply_planes(float (&c)[4], const RowOperand (&a)[2], const std::uint32_t* b,
                                       int plane) {
-  const Words2 first = *reinterpret_cast<const Words2*>(b);
+  const Words2 first = *reinterpret_cast<const Words2*>(b),
+               second = *reinterpret_cast<const Words2*>(b + plane);
   mma_bf16(c, a[0].word, first.x, first.y);
-  if constexpr (Planes == 2) {
-    const Words2 second = *reinterpret_cast<const Words2*>(b + plane);
-    mma_bf16(c, a[0].word, second.x, second.y);
-    mma_bf16(c, a[1].word, first.x, first.y);
-  }
+  mma_bf16(c, a[0].word, second.x, second.y);
+  mma_bf16(c, a[1].word, first.x, first.y);
+}
+/// c += the sum of a row.
+LA_DEVICE inline void add_up(float (&c)[4], const RowOperand (&a)[1]) {
+  mma_half(c, a[0].word, 0x3c003c00u, 0x3c003c00u);
+}
+LA_DEVICE inline void add_up(float (&c)[4], const RowOperand (&a)[2]) {
+  LA_UNROLL
+  for (int plane = 0; plane < 2; ++plane) mma_bf16(c, a[plane].word, 0x3f803f80u, 0x3f803f80u);
 }
 
-/// A block's part of an attention on pages of `Planes` bf16 a number, for heads of at most `Most` values.
+/// A block's part of an attention on pages of `Planes` planes, for heads of at most `Most` values.
 /// Size: of a head, where it is known to the compiler, else 0
 template <int Planes, int Most, int Size, bool Few>
 struct TensorAttention {
@@ -67,15 +91,18 @@ struct TensorAttention {
   static constexpr int kKeyPlane = kPageKeys * kKeyStride, kValuePlane = kPageKeys / 4 * kValueStride;
   static constexpr int kScoreTiles = Few ? 2 : 8;
   static constexpr int kOwnTiles = Few ? (kTiles + 3) / 4 : kTiles;
+  /// Planes of queries that are registers; more than these would not fit beside the sums of a warp that has all channels.
+  static constexpr int kHeld = Few ? Planes : 1;
 
   const AttentionRows& a;
   const AttentionTask& task;
   std::uint32_t *keys, *values;  // [planes][keys][stride], [planes][fours of keys][stride]
-  float* maxima;                 // of few pairs: [warps][rows]
-  Words4* weights;               // of few pairs: [steps][planes][lanes]
+  Words4* operands;  // of few pairs the weights [steps][planes][lanes], else queries [steps][threads]
+  float* maxima;     // of few pairs: [warps][rows]
 
   LA_DEVICE int size() const { return Size ? Size : a.size; }
-  LA_DEVICE int row() const { return bf16_row(size()); }
+  LA_DEVICE int row() const { return key_row(size()); }
+  LA_DEVICE static float within(float x) { return Planes == 1 ? within_half(x) : x; }
   LA_DEVICE int tile(int own) const { return Few ? own * 4 + warp() : own; }
 
   LA_DEVICE const std::uint16_t* page(int index) const {
@@ -109,15 +136,20 @@ struct TensorAttention {
   }
 
   /// s = q k of tiles of 8 keys, this warp's.
-  LA_DEVICE void score(const RowOperand (&q)[kSteps][Planes], float (&s)[kScoreTiles][4]) const {
+  LA_DEVICE void score(const RowOperand (&q)[kSteps][kHeld], float (&s)[kScoreTiles][4]) const {
     const int l = lane(), first = Few ? 2 * warp() : 0;
     LA_UNROLL
     for (int step = 0; step < kSteps; ++step) {
       if (Size == 0 && step * 16 >= size()) break;
+      RowOperand x[Planes];
+      LA_UNROLL
+      for (int plane = 0; plane < Planes; ++plane)
+        x[plane] = plane < kHeld ? q[step][plane < kHeld ? plane : 0]
+                                 : operand_of(operands[step * kThreads + thread_index()]);
       LA_UNROLL
       for (int j = 0; j < kScoreTiles; ++j)
-        multiply_planes<Planes>(
-            s[j], q[step], keys + ((first + j) * 8 + l / 4) * kKeyStride + 8 * step + 2 * (l % 4), kKeyPlane);
+        multiply_planes(s[j], x, keys + ((first + j) * 8 + l / 4) * kKeyStride + 8 * step + 2 * (l % 4),
+                        kKeyPlane);
     }
   }
 
@@ -166,21 +198,17 @@ struct TensorAttention {
       LA_UNROLL
       for (int r = 0; r < 2; ++r) LA_UNROLL
       for (int i = 0; i < 4; ++i) row[r][i] = power_of_two(s[2 * step + i / 2][2 * r + i % 2] - from[r]);
-      take_rows<Planes>(row[0], row[1], p[step]);
+      take_rows(row[0], row[1], p[step]);
     }
     if constexpr (Few) LA_UNROLL
-    for (int plane = 0; plane < Planes; ++plane) {
-      const auto& own = p[0][plane].word;
-      weights[(warp() * Planes + plane) * kLanes + lane()] = {own[0], own[1], own[2], own[3]};
-    }
+    for (int plane = 0; plane < Planes; ++plane)
+      operands[(warp() * Planes + plane) * kLanes + lane()] = words_of(p[0][plane]);
   }
   LA_DEVICE void take_weights(RowOperand (&p)[kPageSteps][Planes]) const {
     LA_UNROLL
     for (int step = 0; step < kPageSteps; ++step) LA_UNROLL
-    for (int plane = 0; plane < Planes; ++plane) {
-      const Words4 w = weights[(step * Planes + plane) * kLanes + lane()];
-      p[step][plane] = {{w.x, w.y, w.z, w.w}};
-    }
+    for (int plane = 0; plane < Planes; ++plane)
+      p[step][plane] = operand_of(operands[(step * Planes + plane) * kLanes + lane()]);
   }
 
   /// The page's sums of values and of weights join those of the pages before.
@@ -194,39 +222,41 @@ struct TensorAttention {
       own[r] = rescale_power(max[r], top);
       state[r].max = top;
     }
-    constexpr std::uint32_t kOnes = 0x3f803f80u;
     LA_UNROLL
-    for (int step = 0; step < kPageSteps; ++step) LA_UNROLL
-    for (int plane = 0; plane < Planes; ++plane) mma_bf16(total, p[step][plane].word, kOnes, kOnes);
+    for (int step = 0; step < kPageSteps; ++step) add_up(total, p[step]);
     LA_UNROLL
     for (int r = 0; r < 2; ++r)
       state[r].total = __builtin_fmaf(state[r].total, old[r], total[2 * r] * own[r]);
     const std::uint32_t* from = values + lane() % 4 * kValueStride + 2 * (lane() / 4);
     LA_UNROLL
     for (int n = 0; n < kOwnTiles; ++n) {
-      if ((Size == 0 || Few) && tile(n) * 8 >= size()) break;
+      if ((Size == 0 || Few) && tile(n) * 8 >= size()) continue;
       float sum[4] = {};
       LA_UNROLL
       for (int step = 0; step < kPageSteps; ++step)
-        multiply_planes<Planes>(sum, p[step], from + 4 * step * kValueStride + 16 * tile(n), kValuePlane);
+        multiply_planes(sum, p[step], from + 4 * step * kValueStride + 16 * tile(n), kValuePlane);
       LA_UNROLL
       for (int i = 0; i < 4; ++i) sums[n][i] = __builtin_fmaf(sums[n][i], old[i / 2], sum[i] * own[i / 2]);
     }
   }
 
+  /// What rows g and g + 8 of the warp's products are.
+  struct Pair {
+    bool there;
+    i64 token, head;
+  };
+  LA_DEVICE Pair pair(int r) const {
+    const int i = (Few ? 0 : 16 * warp()) + lane() / 4 + 8 * r, at = task.first + (i < task.count ? i : 0);
+    return {i < task.count, task.begin + at / a.group, i64(task.kv_head) * a.group + at % a.group};
+  }
+
   LA_DEVICE void run() const {
-    const int l = lane(), g = l / 4, t = l % 4;
-    const int first_pair = Few ? 0 : 16 * warp();
-    bool there[2];
-    i64 token[2], head[2];
+    const int t = lane() % 4;
     KeyMask mask[2];
     LA_UNROLL
     for (int r = 0; r < 2; ++r) {
-      const int i = first_pair + g + 8 * r, pair = task.first + i;
-      there[r] = i < task.count;
-      token[r] = task.begin + (there[r] ? pair : task.first) / a.group;
-      head[r] = i64(task.kv_head) * a.group + (there[r] ? pair : task.first) % a.group;
-      mask[r] = there[r] ? a.visible[token[r]] : KeyMask{0, 0, 0};
+      const Pair row = pair(r);
+      mask[r] = row.there ? a.visible[row.token] : KeyMask{0, 0, 0};
     }
 
     // All threads go the same way: what any of the block's rows sees.
@@ -240,25 +270,32 @@ struct TensorAttention {
 
     clear_key_ends();
     if (first < last) copy_keys(first);
-    RowOperand q[kSteps][Planes];
+    RowOperand q[kSteps][kHeld];
+    const Pair low = pair(0), high = pair(1);
+    const float* from_low = a.q + low.token * a.q_stride + low.head * a.q_head_stride;
+    const float* from_high = a.q + high.token * a.q_stride + high.head * a.q_head_stride;
     LA_UNROLL
     for (int step = 0; step < kSteps; ++step) {
       float row[2][4];
       LA_UNROLL
-      for (int r = 0; r < 2; ++r) {
-        const float* from = a.q + token[r] * a.q_stride + head[r] * a.q_head_stride;
-        LA_UNROLL
-        for (int i = 0; i < 4; ++i) {
-          const int d = step * 16 + 4 * t + i;
-          row[r][i] = there[r] && d < size() ? from[d] * a.scale : 0.0f;
-        }
+      for (int i = 0; i < 4; ++i) {
+        const int d = step * 16 + 4 * t + i;
+        row[0][i] = low.there && d < size() ? within(from_low[d] * a.scale) : 0.0f;
+        row[1][i] = high.there && d < size() ? within(from_high[d] * a.scale) : 0.0f;
       }
-      take_rows<Planes>(row[0], row[1], q[step]);
+      RowOperand x[Planes];
+      take_rows(row[0], row[1], x);
+      LA_UNROLL
+      for (int plane = 0; plane < Planes; ++plane)
+        if (plane < kHeld)
+          q[step][plane < kHeld ? plane : 0] = x[plane];
+        else
+          operands[step * kThreads + thread_index()] = words_of(x[plane]);
     }
 
     float sums[kOwnTiles][4] = {};
     PartState state[2];
-    const bool busy = first_pair < task.count;
+    const bool busy = Few || 16 * warp() < task.count;
     for (int index = first; index < last; ++index) {
       wait_copies<0>();
       sync_block();  // the keys are there, and the values of the page before are used
@@ -281,11 +318,12 @@ struct TensorAttention {
 
     LA_UNROLL
     for (int r = 0; r < 2; ++r) {
-      if (!there[r]) continue;
-      float* to = a.out + token[r] * a.out_stride + head[r] * a.out_head_stride;
+      const Pair row = pair(r);
+      if (!row.there) continue;
+      float* to = a.out + row.token * a.out_stride + row.head * a.out_head_stride;
       if (a.partial) {
         if (first >= last || !sees_any(mask[r], first * kPageKeys, last * kPageKeys)) continue;
-        to = a.partial + ((token[r] * a.heads + head[r]) * a.parts + first) * (a.size + 2);
+        to = a.partial + ((row.token * a.heads + row.head) * a.parts + first) * (a.size + 2);
         if (t == 0 && (!Few || warp() == 0)) {
           to[a.size] = state[r].total;
           to[a.size + 1] = state[r].max;
@@ -310,12 +348,12 @@ LA_DEVICE inline void attention_tensor(const AttentionRows& a) {
   const AttentionTask task = a.tasks[block_index_x()];
   auto* keys = shared_memory<std::uint32_t>();
   auto* values = keys + Planes * kPageKeys * tensor_key_words(Most);
-  auto* weights = reinterpret_cast<Words4*>(values + Planes * kPageKeys / 4 * tensor_value_words(Most));
-  auto* maxima = reinterpret_cast<float*>(weights + kPageSteps * Planes * kLanes);
+  auto* operands = reinterpret_cast<Words4*>(values + Planes * kPageKeys / 4 * tensor_value_words(Most));
+  auto* maxima = reinterpret_cast<float*>(operands + kPageSteps * Planes * kLanes);
   if (a.size == Most)
-    TensorAttention<Planes, Most, Most, Few>{a, task, keys, values, maxima, weights}.run();
+    TensorAttention<Planes, Most, Most, Few>{a, task, keys, values, operands, maxima}.run();
   else
-    TensorAttention<Planes, Most, 0, Few>{a, task, keys, values, maxima, weights}.run();
+    TensorAttention<Planes, Most, 0, Few>{a, task, keys, values, operands, maxima}.run();
 }
 
 /// Precision::usual and high; of 16 and of 64 pairs a block.    grid: (tasks, pages or 1)
@@ -366,12 +404,12 @@ LA_KERNEL void attention_merge_tensor(AttentionRows a) {
   a.out[t * a.out_stride + h * a.out_head_stride + d] = finished(sum, all.total);
 }
 
-/// Keys and values as sums of bf16: [planes][64 keys][row] and [planes][16 fours of keys][row][4].    grid: tokens
+/// Keys and values to pages of planes.    grid: tokens
 LA_KERNEL void kv_write_tensor(KvWrite a) {
   wait_for_launches();
   const int token = a.first + block_index_x(), slot = token % kPageKeys;
   const i64 t = block_index_x();
-  const i64 row = bf16_row(a.size), plane = kPageKeys * row;
+  const i64 row = key_row(a.size), plane = kPageKeys * row;
   auto* page = reinterpret_cast<std::uint16_t*>(a.to.pages[token / kPageKeys]) + a.to.layer_offset;
   for (int e = thread_index(); e < a.heads * a.size; e += block_size()) {
     const int g = e / a.size, d = e % a.size;
@@ -379,6 +417,12 @@ LA_KERNEL void kv_write_tensor(KvWrite a) {
           v = a.v[t * a.v_stride + g * a.v_head_stride + d];
     std::uint16_t* keys = page + g * 2 * a.planes * plane + slot * row + d;
     std::uint16_t* values = page + (2 * g + 1) * a.planes * plane + (slot / 4 * row + d) * 4 + slot % 4;
+    if (a.planes == 1) {
+      const std::uint32_t both = to_half_pair(within_half(k), within_half(v));
+      *keys = std::uint16_t(both);
+      *values = std::uint16_t(both >> 16);
+      continue;
+    }
     for (int p = 0; p < a.planes; ++p, keys += plane, values += plane) {
       const std::uint32_t both = to_bf16_pair(k, v);
       *keys = std::uint16_t(both);
