@@ -136,6 +136,20 @@ TEST_CASE("cuda: attention in tensor cores has the same bits for any number of r
     }
 }
 
+TEST_CASE("cuda: what no half holds becomes the largest of them") {
+  const auto ops = make_staged_ops(ActivationFormat::auto_);
+  const auto cache = ops->make_kv_cache({1, 1, 8, Precision::usual});
+  cache->extend(1);
+  const std::vector<float> k(8, 1e9f), v(8, -1e9f);
+  std::vector<float> q(8, 1e9f);
+  ops->kv_write(*cache, 0, 0, ConstCube(k.data(), {1, 1, 8}), ConstCube(v.data(), {1, 1, 8}));
+  const KvRows of{cache.get(), 0, 0, 1};
+  const KeyMask all{1, 0, 0};
+  const Cube in_place(q.data(), {1, 1, 8});
+  ops->attention(in_place, std::span(&of, 1), std::span(&all, 1), 1, in_place);
+  CHECK(q == std::vector<float>(8, -65504.0f));
+}
+
 TEST_CASE("cuda: the exact product has the bits of the CPU's") {
   const auto ops = make_staged_ops(), cpu = make_cpu_ops({1, "", ActivationFormat::f32});
   const MappedFile no_file;

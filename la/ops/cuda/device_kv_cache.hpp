@@ -14,8 +14,7 @@ namespace la::inline LA_ABI::cuda {
 struct KvFormat {
   int planes = 0;  ///< of 16 bits; 0: f32
   i64 row_bytes(i64 head_size) const noexcept {
-    return planes == 0 ? head_size * i64(sizeof(float))
-                       : planes * kernels::cuda::key_row(int(head_size)) * 2;
+    return planes == 0 ? head_size * i64(sizeof(float)) : planes * kernels::cuda::key_row(int(head_size)) * 2;
   }
   i64 element() const noexcept { return planes == 0 ? i64(sizeof(float)) : 2; }
 };
