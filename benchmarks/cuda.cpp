@@ -19,6 +19,7 @@
 #include "la/io/json_write.hpp"
 #include "la/model/language.hpp"
 #include "la/model/vision.hpp"
+#include "la/ops/cuda/device_kv_cache.hpp"
 #include "la/ops/cuda/device_weight.hpp"
 #include "la/ops/ops_cuda.hpp"
 #include "la/session/device.hpp"
@@ -97,11 +98,15 @@ class PaperCard final : public cuda::Driver {
       return {0, double(device::weight_bytes(a.weight.format, i64(n), i64(k))),
               size * m * (k + n * (1 + a.add)), 2 * m * n * k * a.weight.activation_parts, 0};
     }
-    if (name == "attention_exact") return attention(l, *static_cast<const device::AttentionRows*>(arguments));
-    if (name == "attention_merge") {
+    if (name.starts_with("attention_merge")) {
       const auto& a = *static_cast<const device::AttentionRows*>(arguments);
       return {0, 0, size * rows * a.heads * (a.parts * (a.size + 2) + a.size), 0, 0};
     }
+    if (name.starts_with("attention_"))
+      return attention(l, *static_cast<const device::AttentionRows*>(arguments),
+                       name.ends_with("_exact")   ? 0
+                       : name.ends_with("_usual") ? 1
+                                                  : 2);
     if (name == "embedding") {
       const auto& a = *static_cast<const device::Embedding*>(arguments);
       return {0, rows * double(device::weight_bytes(a.weight.format, 8, a.weight.inputs)) / 8,
@@ -123,15 +128,19 @@ class PaperCard final : public cuda::Driver {
     }
     if (name == "bicubic")
       return {0, 0, size * rows * static_cast<const device::Bicubic*>(arguments)->channels, 0, 0};
-    if (name == "kv_write") {
+    if (name == "kv_write" || name == "kv_write_tensor") {
       const auto& a = *static_cast<const device::KvWrite*>(arguments);
-      return {0, 0, 4 * size * rows * a.heads * a.size, 0, 0};
+      return {0, 0, 2 * rows * a.heads * (size * a.size + key_bytes(a.planes, a.size)), 0, 0};
     }
     fail("kernel ", name, ": expected one whose work this program knows");
   }
 
-  /// The keys and values that some row sees once, queries and results once.
-  Work attention(const cuda::Launch& l, const device::AttentionRows& a) const {
+  /// Bytes of a key of a head.
+  static double key_bytes(int planes, i64 size) { return double(cuda::KvFormat{planes}.row_bytes(size)); }
+
+  /// The keys and values that some row sees once, queries and results once. Of two planes three products are taken.
+  Work attention(const cuda::Launch& l, const device::AttentionRows& a, int planes) const {
+    const double products = planes == 2 ? 3 : 1;
     const device::AttentionTask* tasks = told(a.tasks);
     const KeyMask* visible = told(a.visible);
     std::map<std::tuple<const void*, i64, int>, i64> read;
@@ -142,13 +151,13 @@ class PaperCard final : public cuda::Driver {
         const KeyMask& mask = visible[task.begin + (task.first + p) / a.group];
         const i64 keys =
             mask.prefix + std::max(0, mask.window_end - std::max(mask.window_begin, mask.prefix));
-        w.operations += 4.0 * double(keys) * a.size;
+        w.operations += 4.0 * products * double(keys) * a.size;
         i64& most = read[{task.keys.pages, task.keys.layer_offset, task.kv_head}];
         most = std::max(most, keys);
       }
       w.bytes += 2.0 * sizeof(float) * task.count * a.size;
     }
-    for (const auto& [sequence, keys] : read) w.bytes += 2.0 * sizeof(float) * double(keys) * a.size;
+    for (const auto& [sequence, keys] : read) w.bytes += 2.0 * double(keys) * key_bytes(planes, a.size);
     return w;
   }
 

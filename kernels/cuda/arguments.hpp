@@ -190,8 +190,11 @@ struct Bicubic {
   std::int32_t width = 0, channels = 0;
 };
 
-/// Where keys and values lie: pages of 64 tokens; in a page, for every layer and head, K [64][D] and then V [64][D], of
-/// float or bf16.
+/// Where keys and values lie: pages of 64 tokens; in a page for every layer and head its K and then its V.
+///
+///   f32     [64][D] float
+///   planes  K [planes][64][row], V [planes][16][row][4] of 16 bits: four neighbouring keys of a channel lie together. One
+///           plane: IEEE halves; two: upper halves of floats, a number is their sum. row: D and zeros up to a multiple of 8
 struct KvPages {
   const std::uint64_t* pages = nullptr;  ///< [pages] device addresses
   i64 layer_offset = 0;                  ///< elements from the start of a page to the layer's keys
@@ -203,13 +206,21 @@ struct KvWrite {
   std::int32_t first = 0, heads = 0, size = 0;
   const float *k = nullptr, *v = nullptr;
   i64 k_stride = 0, k_head_stride = 0, v_stride = 0, v_head_stride = 0;
+  std::int32_t planes = 0;  ///< of pages that are not f32
 };
 
-/// Keys that are summed by themselves: a row's parts are merged in their order, whoever computed them.
+/// Numbers from key to key in a plane of a page.
+constexpr int key_row(int size) noexcept {
+  return (size + 7) / 8 * 8;
+}
+
+/// Keys that attention_exact sums by themselves: a row's parts are merged in their order, whoever computed them. In tensor
+/// cores a part is a page.
 inline constexpr int kAttentionPart = 4 * kPageKeys;
-/// Pairs of a token and a query head that share the keys of a block.
-inline constexpr int kAttentionPairs = 16;
-inline constexpr int kMaxHeadSize = 128;
+/// Pairs of a token and a query head that share the keys of a block; of attention_many there are more.
+inline constexpr int kAttentionPairs = 16, kManyPairs = 64;
+/// Values of a head; of one that attention_*_usual takes, which is written for the vision tower's.
+inline constexpr int kMaxHeadSize = 128, kUsualHeadSize = 72;
 
 /// Floats of shared memory of linear_exact, 16 mt rows a block: weights [64][32 + 4] and activations [16 mt][64 + 1]. Rows
 /// are longer than they need be so that the threads of neither a row nor a column share a bank.
@@ -237,6 +248,24 @@ constexpr int exact_attention_floats(int size) noexcept {
   return kAttentionPairs * (size + 1 + kPageKeys + 1) + kPageKeys * exact_key_stride(size);
 }
 
+/// Words from key to key, and from four values to the next four, in the shared memory of attention in tensor cores: the 16
+/// lanes that read 8 bytes each at a time share no bank.
+constexpr int tensor_key_words(int most) noexcept {
+  return 8 * ((most + 15) / 16 | 1);
+}
+constexpr int tensor_value_words(int most) noexcept {
+  return 2 * key_row(most) + 8;
+}
+/// Floats of its shared memory: a page of keys and of values, and of few pairs their weights and largest scores, of many the
+/// second plane of the queries.
+constexpr int tensor_attention_floats(int planes, bool few) noexcept {
+  const int most = planes == 1 ? kUsualHeadSize : kMaxHeadSize;
+  return planes * (kPageKeys * tensor_key_words(most) + kPageKeys / 4 * tensor_value_words(most)) +
+         (few           ? planes * kPageKeys / 16 * kLanes * 4 + 4 * kAttentionPairs
+          : planes == 2 ? (most + 15) / 16 * kThreads * 4
+                        : 0);
+}
+
 /// `count` pairs from `first` on of the rows [begin, ..) of a sequence; pair i is token begin + i / (H / G).
 struct AttentionTask {
   KvPages keys;
@@ -244,7 +273,8 @@ struct AttentionTask {
 };
 
 /// out = softmax(scale q . k) v over the visible keys, task by task. In place.    shape: q, out [T, H, D]
-/// Split, block (task, part) takes one part of the keys and writes to `partial`; attention_merge then ends the rows.
+/// Split, block (task, part) takes one part of the keys and writes to `partial`; attention_merge then ends the rows. In
+/// tensor cores scores are to the base of two: `scale` is log2(e) times the op's.
 /// grid: (tasks, parts or 1)
 struct AttentionRows {
   const AttentionTask* tasks = nullptr;

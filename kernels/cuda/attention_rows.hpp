@@ -5,7 +5,7 @@
 
 // What the attention kernels share: which keys a row sees, how the keys are parted, how parts become one.
 //
-// Keys are summed in parts of 256 by position. Inside a part the sums are those of a row that sees no other; parts are then
+// Keys are summed in parts by position, of 256 or in tensor cores of 64. Inside a part the sums are those of a row that sees no other; parts are then
 // merged in their order. One block may go through all of them, or many blocks may take one each: the same bits.
 namespace la::inline LA_ABI::kernels::cuda {
 
@@ -27,6 +27,14 @@ struct PartState {
 /// What sums are worth once a larger score is known.
 LA_DEVICE inline float rescale(float max, float new_max) {
   return max == -__builtin_inff() ? 0.0f : exponential(max - new_max);
+}
+
+LA_DEVICE inline float larger(float a, float b) {
+  return a > b ? a : b;
+}
+/// The same where scores are to the base of two.
+LA_DEVICE inline float rescale_power(float max, float new_max) {
+  return max == -__builtin_inff() ? 0.0f : power_of_two(max - new_max);
 }
 
 /// Sums divided by their total; zeros for a row that sees nothing.

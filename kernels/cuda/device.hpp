@@ -100,6 +100,15 @@ LA_DEVICE inline void mma_bf16(float (&c)[4], const std::uint32_t (&a)[4], std::
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
+/// The same of IEEE halves.
+LA_DEVICE inline void mma_half(float (&c)[4], const std::uint32_t (&a)[4], std::uint32_t b0,
+                               std::uint32_t b1) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
+      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
 /// The value of lane `lane ^ mask` of the warp.
 LA_DEVICE inline float shuffle_xor(float value, int mask) {
   float r;
@@ -111,6 +120,13 @@ LA_DEVICE inline float shuffle_xor(float value, int mask) {
 LA_DEVICE inline std::uint32_t to_bf16_pair(float low, float high) {
   std::uint32_t r;
   asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(high), "f"(low));
+  return r;
+}
+
+/// Both values rounded to IEEE half, to nearest even; the first in the lower half.
+LA_DEVICE inline std::uint32_t to_half_pair(float low, float high) {
+  std::uint32_t r;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(high), "f"(low));
   return r;
 }
 
@@ -138,6 +154,12 @@ LA_DEVICE inline float square_root(float x) {
   asm("sqrt.rn.f32 %0, %1;" : "=f"(r) : "f"(x));
   return r;
 }
+/// 2^x, within two units in the last place; 2^0 is 1.
+LA_DEVICE inline float power_of_two(float x) {
+  float r;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(x));
+  return r;
+}
 
 #else
 
@@ -154,6 +176,7 @@ void copy_async(void* to, const void* from, int bytes);
 void commit_copies();
 void wait_copies(int groups_in_flight);
 void mma_bf16(float* c, const std::uint32_t* a, std::uint32_t b0, std::uint32_t b1);
+void mma_half(float* c, const std::uint32_t* a, std::uint32_t b0, std::uint32_t b1);
 float shuffle_xor(float value, int mask);
 }  // namespace emulated
 
@@ -194,6 +217,9 @@ T* shared_memory() {
 inline void mma_bf16(float (&c)[4], const std::uint32_t (&a)[4], std::uint32_t b0, std::uint32_t b1) {
   emulated::mma_bf16(c, a, b0, b1);
 }
+inline void mma_half(float (&c)[4], const std::uint32_t (&a)[4], std::uint32_t b0, std::uint32_t b1) {
+  emulated::mma_half(c, a, b0, b1);
+}
 inline float shuffle_xor(float value, int mask) {
   return emulated::shuffle_xor(value, mask);
 }
@@ -204,6 +230,17 @@ inline std::uint32_t to_bf16_bits(float x) {
 }
 inline std::uint32_t to_bf16_pair(float low, float high) {
   return to_bf16_bits(low) | to_bf16_bits(high) << 16;
+}
+inline std::uint32_t to_half_bits(float x) {
+  const std::uint32_t u = __builtin_bit_cast(std::uint32_t, x), sign = u >> 16 & 0x8000u, v = u & 0x7fffffffu;
+  if (v > 0x7f800000u) return 0x7fffu;
+  if (v >= 0x477ff000u) return sign | 0x7c00u;  // from 65520 on
+  if (v < 0x38800000u)  // below 2^-14 a half is a multiple of 2^-24, as the floats from 0.5 on
+    return sign | (__builtin_bit_cast(std::uint32_t, __builtin_bit_cast(float, v) + 0.5f) - 0x3f000000u);
+  return sign | (((v + 0xfffu + (v >> 13 & 1u)) >> 13) - (112u << 10));
+}
+inline std::uint32_t to_half_pair(float low, float high) {
+  return to_half_bits(low) | to_half_bits(high) << 16;
 }
 inline std::uint32_t subtract_bf16_pairs(std::uint32_t a, std::uint32_t b) {
   const auto low = [](std::uint32_t v) { return __builtin_bit_cast(float, v << 16); };
@@ -218,6 +255,9 @@ inline Words4 load_streaming(const void* p) {
 }
 inline float square_root(float x) {
   return __builtin_sqrtf(x);
+}
+inline float power_of_two(float x) {
+  return __builtin_exp2f(x);
 }
 
 #endif

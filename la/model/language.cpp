@@ -67,7 +67,8 @@ LA_INLINE LanguageModel::LanguageModel(const TextConfig& config, std::int32_t ma
     : config_(config), mask_token_(mask_token), weights_(weights), ops_(ops) {}
 
 LA_INLINE std::unique_ptr<KvCache> LanguageModel::make_cache() const {
-  return ops_.make_kv_cache({config_.layers, config_.kv_heads, config_.head_dim});
+  // What queries and keys lack, scores multiply.
+  return ops_.make_kv_cache({config_.layers, config_.kv_heads, config_.head_dim, Precision::high});
 }
 
 LA_INLINE void LanguageModel::forward(std::span<const SequenceInput> inputs, Workspace& workspace,

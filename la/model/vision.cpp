@@ -40,7 +40,7 @@ LA_INLINE void VisionModel::encode(Patches patches, Workspace& workspace, Matrix
 
   const Workspace::Scope scope(workspace);
   const RopeTable rope = vision_rope(patches.grid_h, patches.grid_w, size, ops_, workspace);
-  const auto kv = ops_.make_kv_cache({1, config_.heads, size});  // refilled by every block
+  const auto kv = ops_.make_kv_cache({1, config_.heads, size, Precision::usual});  // refilled by every block
   for (const VisionBlock& b : weights_.blocks) block(b, rope, *kv, workspace, features, interrupt);
 
   const LayerNorm& norm = weights_.final_norm;

@@ -20,6 +20,7 @@ using kernels::Store;
 
 struct KvShape {
   i64 layers = 1, heads = 1, head_size = 1;
+  Precision precision = Precision::usual;  ///< of queries, keys, values and their weights
 };
 
 /// Keys and values of the first length() tokens of one sequence, for every layer.

@@ -72,7 +72,8 @@ class CudaOps final : public Ops {
   std::unique_ptr<KvCache> make_kv_cache(const KvShape& shape) override {
     require(shape.head_size <= device::kMaxHeadSize, "heads: expected at most ", device::kMaxHeadSize,
             " values each on a card, found ", shape.head_size);
-    return std::make_unique<cuda::DeviceKvCache>(shape, driver_, sizeof(float));
+    const bool two = shape.precision == Precision::high || shape.head_size > device::kUsualHeadSize;
+    return std::make_unique<cuda::DeviceKvCache>(shape, driver_, cuda::KvFormat{exact_ ? 0 : two ? 2 : 1});
   }
 
   void linear(ConstMatrix x, const Weight& weight, Matrix y, Store store) override {
@@ -151,10 +152,10 @@ class CudaOps final : public Ops {
 
   void kv_write(KvCache& cache, i64 layer, i64 first, ConstCube k, ConstCube v) override {
     auto& kv = static_cast<cuda::DeviceKvCache&>(cache);
-    launch("kv_write",
+    launch(exact_ ? "kv_write" : "kv_write_tensor",
            device::KvWrite{kv.layer(layer), std::int32_t(first), std::int32_t(k.shape[1]),
                            std::int32_t(k.shape[2]), k.data, v.data, k.stride[0], k.stride[1], v.stride[0],
-                           v.stride[1]},
+                           v.stride[1], kv.format().planes},
            k.shape[0]);
   }
 
@@ -163,17 +164,7 @@ class CudaOps final : public Ops {
     const i64 tokens = q.shape[0], heads = q.shape[1];
     if (tokens == 0) return;
     const i64 group = heads / rows[0].cache->shape().heads;
-    std::vector<device::AttentionTask> tasks;
-    for (const KvRows& span : rows) {
-      const auto& kv = static_cast<const cuda::DeviceKvCache&>(*span.cache);
-      for (i64 g = 0; g < kv.shape().heads; ++g)
-        for (i64 first = 0; first < span.count * group; first += device::kAttentionPairs)
-          tasks.push_back({kv.layer(span.layer), std::int32_t(span.begin), std::int32_t(g),
-                           std::int32_t(first),
-                           std::int32_t(std::min<i64>(device::kAttentionPairs, span.count * group - first))});
-    }
     device::AttentionRows a;
-    a.tasks = tasks_.send(*driver_, std::span<const device::AttentionTask>(tasks));
     a.visible = visible_.send(*driver_, visible);
     a.q = q.data;
     a.out = out.data;
@@ -185,15 +176,27 @@ class CudaOps final : public Ops {
     a.group = std::int32_t(group);
     a.size = std::int32_t(q.shape[2]);
     a.scale = scale;
-    const i64 parts = parts_of(visible);
-    const bool split = parts > 1 && i64(tasks.size()) < kBlocksEnough;
-    if (split) {
-      a.parts = std::int32_t(parts);
-      a.partial = partial(std::size_t(tokens * heads * parts * (q.shape[2] + 2)));
+    if (exact_) {
+      const auto tasks = tasks_of(rows, group, device::kAttentionPairs);
+      const i64 parts = parts_of(visible, device::kAttentionPart);
+      const bool split = parts > 1 && i64(tasks.size()) < kBlocksEnough;
+      attend("attention_exact", "attention_merge", a, tasks, tokens, split ? parts : 1,
+             device::exact_attention_floats(a.size));
+      return;
     }
-    launch("attention_exact", a, i64(tasks.size()), split ? parts : 1, device::kThreads,
-           device::exact_attention_floats(a.size));
-    if (split) launch("attention_merge", a, tokens, heads);
+    a.scale *= 1.442695041f;  // log2(e)
+    const int planes = static_cast<const cuda::DeviceKvCache&>(*rows[0].cache).format().planes;
+    const i64 pages = parts_of(visible, kernels::kPageKeys);
+    const auto many = tasks_of(rows, group, device::kManyPairs);
+    // Blocks of many pairs read keys less often, where there are enough of them.
+    const bool few = i64(many.size()) * pages < kBlocksEnough / 2;
+    const auto tasks = few ? tasks_of(rows, group, device::kAttentionPairs) : many;
+    const bool split = pages > 1 && i64(tasks.size()) < kBlocksEnough / 2 &&
+                       tokens * heads * pages * (q.shape[2] + 2) <= kPartialFloats;
+    static constexpr const char* kernels[2][2] = {{"attention_many_usual", "attention_few_usual"},
+                                                  {"attention_many_high", "attention_few_high"}};
+    attend(kernels[planes - 1][few], "attention_merge_tensor", a, tasks, tokens, split ? pages : 1,
+           device::tensor_attention_floats(planes, few));
   }
 
   void summarize(Matrix x, std::span<const std::int32_t> ids, Matrix y) override {
@@ -208,6 +211,8 @@ class CudaOps final : public Ops {
  private:
   /// Blocks that keep a card busy without splitting keys; partial sums then take little memory.
   static constexpr i64 kBlocksEnough = 264;
+  /// Most partial sums of an attention: 64 MiB. Beyond, a block goes through all keys.
+  static constexpr i64 kPartialFloats = 16 << 20;
   /// Threads of a block that works on one row.
   static constexpr int kRowThreads = 256;
 
@@ -215,11 +220,34 @@ class CudaOps final : public Ops {
   static const device::WeightView& view_of(const Weight& w) {
     return static_cast<const cuda::DeviceWeight&>(w).view();
   }
-  /// Parts of the keys that some row sees.
-  static i64 parts_of(std::span<const KeyMask> visible) {
+  /// Parts of the keys that some row sees, of so many keys each.
+  static i64 parts_of(std::span<const KeyMask> visible, i64 keys) {
     i64 end = 0;
     for (const KeyMask& m : visible) end = std::max<i64>({end, m.prefix, m.window_end});
-    return blocks(end, device::kAttentionPart);
+    return blocks(end, keys);
+  }
+  /// What blocks of an attention take, of so many pairs of a token and a query head that share keys.
+  static std::vector<device::AttentionTask> tasks_of(std::span<const KvRows> rows, i64 group, i64 pairs) {
+    std::vector<device::AttentionTask> tasks;
+    for (const KvRows& span : rows) {
+      const auto& kv = static_cast<const cuda::DeviceKvCache&>(*span.cache);
+      for (i64 g = 0; g < kv.shape().heads; ++g)
+        for (i64 first = 0; first < span.count * group; first += pairs)
+          tasks.push_back({kv.layer(span.layer), std::int32_t(span.begin), std::int32_t(g),
+                           std::int32_t(first), std::int32_t(std::min(pairs, span.count * group - first))});
+    }
+    return tasks;
+  }
+  /// parts: more than 1: of the keys, a block each, which `merge` puts together
+  void attend(const char* kernel, const char* merge, device::AttentionRows a,
+              const std::vector<device::AttentionTask>& tasks, i64 tokens, i64 parts, i64 shared) {
+    a.tasks = tasks_.send(*driver_, std::span<const device::AttentionTask>(tasks));
+    if (parts > 1) {
+      a.parts = std::int32_t(parts);
+      a.partial = partial(std::size_t(tokens * a.heads * parts * (a.size + 2)));
+    }
+    launch(kernel, a, i64(tasks.size()), parts, device::kThreads, shared);
+    if (parts > 1) launch(merge, a, tokens, a.heads);
   }
 
   /// shared: floats

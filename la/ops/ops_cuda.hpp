@@ -15,8 +15,9 @@ struct CudaOptions {
   std::shared_ptr<Team> team{};  ///< packs weights on the host; none: a team of its own
 };
 
-/// The kernels of kernels/cuda on a card. By default products take activations rounded to bf16, in tensor cores, with sums
-/// in f32; f32 activations take the exact path, f32 arithmetic on exactly dequantised weights. Weights held as f32 always do.
+/// The kernels of kernels/cuda on a card. By default products take activations rounded to bf16 and attention to IEEE half, or
+/// both as sums of two bf16 where Precision asks for it, in tensor cores, with sums in f32; f32 activations take the exact
+/// path, f32 arithmetic on exactly dequantised weights. Products with weights held as f32 always do.
 /// error: activations that the card has no kernels for (usage)
 std::unique_ptr<Ops> make_cuda_ops(const CudaOptions& options);
 

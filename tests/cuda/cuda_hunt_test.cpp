@@ -10,6 +10,7 @@
 #include "../../la/ops/ops_reference.hpp"
 #include "../../la/session/session.hpp"
 #include "../ops/all_ops.hpp"
+#include "attention_cases.hpp"
 #include "layout_probe.hpp"
 #include "planted_kernels.hpp"
 #include "staged_ops.hpp"
@@ -293,6 +294,17 @@ TEST_CASE("hunt: ten seeds, every op on every path, each operand fenced") {
     CHECK_NOTHROW(run_attention(*ops));
     StagedOps card(hunting_ops(seed, activations));
     run_long_products(card, *make_reference_ops(0, ActivationFormat::f32), tolerance);
+  }
+}
+
+TEST_CASE("hunt: ten seeds, attention in tensor cores, each operand fenced") {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    CAPTURE(seed);
+    const AttentionCase& c = kAttentionCases[seed % 4];
+    CHECK(check_attention(make_emulated_driver({seed, true}), c, Precision::usual, seed % 3 ? 72 : 13) <
+          1e-3);
+    CHECK(check_attention(make_emulated_driver({seed, true}), c, Precision::high, seed % 3 ? 20 : 128) <
+          2e-5);
   }
 }
 

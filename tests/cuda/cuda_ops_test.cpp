@@ -4,6 +4,8 @@
 #include "../../la/ops/ops_cpu.hpp"
 #include "../../la/ops/ops_reference.hpp"
 #include "../ops/all_ops.hpp"
+#include "attention_cases.hpp"
+#include "counting_driver.hpp"
 #include "emulated_ops.hpp"
 
 // The CUDA backend on the emulated card, op by op beside the others.
@@ -109,6 +111,43 @@ TEST_CASE("cuda: products have the same bits for any number of rows, on both pat
         check_product(*ops, *oracle, p, format, 5e-6);
       }
   }
+}
+
+TEST_CASE("cuda: attention in tensor cores has the same bits for any number of rows") {
+  const auto card = std::make_shared<CountingDriver>();
+  for (const AttentionCase& c : kAttentionCases) {
+    CAPTURE(c.kv_heads);
+    for (const i64 size : {72, 44, 5}) {
+      CAPTURE(size);
+      CHECK(check_attention(card, c, Precision::usual, size) < 1e-3);
+    }
+    // Of two bf16, which larger heads always are.
+    for (const i64 size : {128, 24, 100, 3}) {
+      CAPTURE(size);
+      CHECK(check_attention(card, c, size == 100 ? Precision::usual : Precision::high, size) < 2e-5);
+    }
+  }
+  for (const char* kernel :
+       {"attention_few_usual", "attention_many_usual", "attention_few_high", "attention_many_high"})
+    for (const bool split : {false, true}) {
+      CAPTURE(kernel);
+      CAPTURE(split);
+      CHECK(card->launches[{kernel, split}] > 0);
+    }
+}
+
+TEST_CASE("cuda: what no half holds becomes the largest of them") {
+  const auto ops = make_staged_ops(ActivationFormat::auto_);
+  const auto cache = ops->make_kv_cache({1, 1, 8, Precision::usual});
+  cache->extend(1);
+  const std::vector<float> k(8, 1e9f), v(8, -1e9f);
+  std::vector<float> q(8, 1e9f);
+  ops->kv_write(*cache, 0, 0, ConstCube(k.data(), {1, 1, 8}), ConstCube(v.data(), {1, 1, 8}));
+  const KvRows of{cache.get(), 0, 0, 1};
+  const KeyMask all{1, 0, 0};
+  const Cube in_place(q.data(), {1, 1, 8});
+  ops->attention(in_place, std::span(&of, 1), std::span(&all, 1), 1, in_place);
+  CHECK(q == std::vector<float>(8, -65504.0f));
 }
 
 TEST_CASE("cuda: the exact product has the bits of the CPU's") {

@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-#include "../../kernels/cuda/device.hpp"
+#include "../../kernels/cuda/weight_values.hpp"
 #include "../../la/core/error.hpp"
 #include "emulated_memory.hpp"
 
@@ -39,7 +39,7 @@ struct Shuffle {
   float* value;
   int mask;
 };
-enum class WarpOp { none, mma, shuffle };
+enum class WarpOp { none, mma_bf16, mma_half, shuffle };
 
 /// 4, 8 or 16 bytes on their way to shared memory, which arrive as late as they may.
 struct Copy {
@@ -89,17 +89,21 @@ float bf16_at(std::uint32_t pair, int i) {
   return __builtin_bit_cast(float, i ? pair & 0xffff0000u : pair << 16);
 }
 
+float half_at(std::uint32_t pair, int i) {
+  return kernels::cuda::widen_half(i ? pair >> 16 : pair & 0xffffu);
+}
+
 /// The fragments of mma.m16n8k16 as the PTX manual draws them: lane 4 g + t holds of A rows g and g + 8, columns 2t, 2t + 1
 /// and those 8 further; of B rows 2t, 2t + 1 and those 8 further, column g; of C rows g and g + 8, columns 2t, 2t + 1.
-void multiply(Thread* lanes) {
+void multiply(Thread* lanes, float (*value_at)(std::uint32_t, int)) {
   float a[16][16], b[16][8];
   for (int lane = 0; lane < 32; ++lane) {
     const int g = lane / 4, t = lane % 4;
     for (int r = 0; r < 4; ++r)
       for (int i = 0; i < 2; ++i)
-        a[g + 8 * (r % 2)][2 * t + i + 8 * (r / 2)] = bf16_at(lanes[lane].mma.a[r], i);
+        a[g + 8 * (r % 2)][2 * t + i + 8 * (r / 2)] = value_at(lanes[lane].mma.a[r], i);
     for (int r = 0; r < 2; ++r)
-      for (int i = 0; i < 2; ++i) b[2 * t + i + 8 * r][g] = bf16_at(lanes[lane].mma.b[r], i);
+      for (int i = 0; i < 2; ++i) b[2 * t + i + 8 * r][g] = value_at(lanes[lane].mma.b[r], i);
   }
   for (int lane = 0; lane < 32; ++lane)
     for (int r = 0; r < 4; ++r) {
@@ -355,7 +359,10 @@ class Machine {
         if (lanes[l].wait != Wait::warp || lanes[l].op != at->op)
           report(b, first + l, "does not take part in an operation of its warp");
       if (count < 32) report(b, first, "a warp operation in a warp of fewer than 32 threads");
-      at->op == WarpOp::mma ? multiply(lanes) : exchange(lanes);
+      if (at->op == WarpOp::shuffle)
+        exchange(lanes);
+      else
+        multiply(lanes, at->op == WarpOp::mma_bf16 ? bf16_at : half_at);
       for (int l = 0; l < count; ++l) lanes[l].wait = Wait::none;
     }
   }
@@ -518,11 +525,17 @@ void wait_for_launches() {
   if (test::machine->starts_early() && !t.waited) test::machine->wait_for(test::Wait::launches);
   t.waited = true;
 }
-void mma_bf16(float* c, const std::uint32_t* a, std::uint32_t b0, std::uint32_t b1) {
+void multiply(test::WarpOp op, float* c, const std::uint32_t* a, std::uint32_t b0, std::uint32_t b1) {
   test::Thread& t = test::machine->thread();
-  t.op = test::WarpOp::mma;
+  t.op = op;
   t.mma = {c, a, {b0, b1}};
   test::machine->wait_for(test::Wait::warp);
+}
+void mma_bf16(float* c, const std::uint32_t* a, std::uint32_t b0, std::uint32_t b1) {
+  multiply(test::WarpOp::mma_bf16, c, a, b0, b1);
+}
+void mma_half(float* c, const std::uint32_t* a, std::uint32_t b0, std::uint32_t b1) {
+  multiply(test::WarpOp::mma_half, c, a, b0, b1);
 }
 float shuffle_xor(float value, int mask) {
   test::Thread& t = test::machine->thread();

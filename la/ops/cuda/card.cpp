@@ -51,6 +51,7 @@ struct Api {
   Result (*cuCtxSetCurrent)(void*) = nullptr;
   Result (*cuModuleLoadDataEx)(void**, const void*, unsigned, int*, void**) = nullptr;
   Result (*cuModuleGetFunction)(void**, void*, const char*) = nullptr;
+  Result (*cuFuncSetAttribute)(void*, int, int) = nullptr;
   Result (*cuStreamCreate)(void**, unsigned) = nullptr;
   Result (*cuStreamSynchronize)(void*) = nullptr;
   Result (*cuMemGetInfo_v2)(std::size_t*, std::size_t*) = nullptr;
@@ -69,6 +70,8 @@ struct Api {
 
 constexpr const char* kLibrary = "libcuda.so.1";
 constexpr Result kOutOfMemory = 2;
+constexpr int kSharedBytes = 8;  // CUfunction_attribute: most that a launch may ask for
+constexpr unsigned kSharedUnasked = 48 << 10;
 constexpr int kCapabilityMajor = 75, kCapabilityMinor = 76;  // CUdevice_attribute
 
 /// error: no driver, or one that lacks a function
@@ -97,6 +100,7 @@ Api load_api() {
   LA_FIND(cuCtxSetCurrent);
   LA_FIND(cuModuleLoadDataEx);
   LA_FIND(cuModuleGetFunction);
+  LA_FIND(cuFuncSetAttribute);
   LA_FIND(cuStreamCreate);
   LA_FIND(cuStreamSynchronize);
   LA_FIND(cuMemGetInfo_v2);
@@ -179,16 +183,17 @@ class Card final : public Driver, public std::enable_shared_from_this<Card> {
   void launch(const Launch& l, const void* arguments, std::size_t) override {
     use();
     void* parameters[] = {const_cast<void*>(arguments)};
+    void* function = function_of(l);
     if (!l.dependent || !can_wait_) {
-      check(api_.cuLaunchKernel(function(l.kernel), l.grid_x, l.grid_y, 1, l.threads, 1, 1,
-                                unsigned(l.shared), stream_, parameters, nullptr),
+      check(api_.cuLaunchKernel(function, l.grid_x, l.grid_y, 1, l.threads, 1, 1, unsigned(l.shared), stream_,
+                                parameters, nullptr),
             l.kernel);
       return;
     }
     LaunchAttribute early{kProgrammaticStreamSerialization, {}, {}};
     early.value.allowed = 1;
     const LaunchConfig config{l.grid_x, l.grid_y, 1, l.threads, 1, 1, unsigned(l.shared), stream_, &early, 1};
-    check(api_.cuLaunchKernelEx(&config, function(l.kernel), parameters, nullptr), l.kernel);
+    check(api_.cuLaunchKernelEx(&config, function, parameters, nullptr), l.kernel);
   }
 
  private:
@@ -210,10 +215,15 @@ class Card final : public Driver, public std::enable_shared_from_this<Card> {
             ") refused the kernels: ", describe(result), "; a newer driver may take them");
   }
 
-  void* function(const char* name) {
-    void*& known = functions_[name];
-    if (!known) check(api_.cuModuleGetFunction(&known, module_, name), name);
-    return known;
+  /// The kernel, with leave for the shared memory that the launch asks for.
+  void* function_of(const Launch& l) {
+    Function& known = functions_[l.kernel];
+    if (!known.handle) check(api_.cuModuleGetFunction(&known.handle, module_, l.kernel), l.kernel);
+    if (l.shared > known.shared) {
+      check(api_.cuFuncSetAttribute(known.handle, kSharedBytes, int(l.shared)), l.kernel);
+      known.shared = unsigned(l.shared);
+    }
+    return known.handle;
   }
 
   /// Contexts belong to threads: the calling one may be new.
@@ -234,7 +244,11 @@ class Card final : public Driver, public std::enable_shared_from_this<Card> {
   // Kernels made for older cards do not know how to wait for launches beside them; older drivers start none beside others.
   bool can_wait_ = false;
   void *context_ = nullptr, *stream_ = nullptr, *module_ = nullptr;
-  std::map<std::string_view, void*> functions_;
+  struct Function {
+    void* handle = nullptr;
+    unsigned shared = kSharedUnasked;
+  };
+  std::map<std::string_view, Function> functions_;
 };
 
 }  // namespace

@@ -10,13 +10,23 @@
 
 namespace la::inline LA_ABI::cuda {
 
+/// How the numbers of a key lie in a page, see kernels::cuda::KvPages.
+struct KvFormat {
+  int planes = 0;  ///< of 16 bits; 0: f32
+  i64 row_bytes(i64 head_size) const noexcept {
+    return planes == 0 ? head_size * i64(sizeof(float)) : planes * kernels::cuda::key_row(int(head_size)) * 2;
+  }
+  i64 element() const noexcept { return planes == 0 ? i64(sizeof(float)) : 2; }
+};
+
 /// Keys and values in pages of 64 tokens on the device, see kernels::cuda::KvPages. Forks share whole pages by reference; a
 /// page that several caches hold is never written: it is copied first, on the device.
 class DeviceKvCache final : public KvCache {
  public:
-  /// element: bytes of a value in a page
-  DeviceKvCache(const KvShape& shape, std::shared_ptr<Driver> driver, std::size_t element)
-      : KvCache(shape), driver_(std::move(driver)), element_(element) {}
+  DeviceKvCache(const KvShape& shape, std::shared_ptr<Driver> driver, KvFormat format)
+      : KvCache(shape), driver_(std::move(driver)), format_(format) {}
+
+  const KvFormat& format() const noexcept { return format_; }
 
   void extend(i64 tokens) override {
     for (i64 page = length_ / kernels::kPageKeys; page * kernels::kPageKeys < length_ + tokens; ++page)
@@ -27,7 +37,7 @@ class DeviceKvCache final : public KvCache {
   void truncate(i64 length) override { length_ = length; }
   std::unique_ptr<KvCache> fork(i64 length) const override {
     assert(length >= 0 && length <= length_);
-    auto copy = std::make_unique<DeviceKvCache>(shape_, driver_, element_);
+    auto copy = std::make_unique<DeviceKvCache>(shape_, driver_, format_);
     const std::size_t whole = std::size_t(length / kernels::kPageKeys);
     const bool partial = length % kernels::kPageKeys != 0;
     copy->pages_.assign(pages_.begin(), pages_.begin() + std::ptrdiff_t(whole + partial));
@@ -44,14 +54,14 @@ class DeviceKvCache final : public KvCache {
   /// Keys and values of a layer, for a kernel. Valid until the cache is extended.
   kernels::cuda::KvPages layer(i64 layer) const {
     if (stale_) upload_table();
-    return {reinterpret_cast<const std::uint64_t*>(table_.get()),
-            layer * shape_.heads * 2 * kernels::kPageKeys * shape_.head_size};
+    return {reinterpret_cast<const std::uint64_t*>(table_.get()), layer * layer_bytes() / format_.element()};
   }
 
  private:
-  std::size_t page_bytes() const noexcept {
-    return std::size_t(shape_.layers * shape_.heads * 2 * kernels::kPageKeys * shape_.head_size) * element_;
+  i64 layer_bytes() const noexcept {
+    return shape_.heads * 2 * kernels::kPageKeys * format_.row_bytes(shape_.head_size);
   }
+  std::size_t page_bytes() const noexcept { return std::size_t(shape_.layers * layer_bytes()); }
 
   /// A page of this index that nobody else holds.
   void own_page(std::size_t index) {
@@ -80,7 +90,7 @@ class DeviceKvCache final : public KvCache {
   }
 
   std::shared_ptr<Driver> driver_;
-  std::size_t element_;
+  KvFormat format_;
   std::vector<std::shared_ptr<std::byte>> pages_;
   mutable std::shared_ptr<std::byte> table_;  // the addresses of the pages, on the device
   mutable std::size_t room_ = 0;
