@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")/.."
 sh examples/setup.sh tests
 status=0
-processes=$(nproc)
+processes=$(($(nproc) + 1))  # one waits for its downloads
 [ "$processes" -le 4 ] || processes=4  # each has threads of its own
 meson test -C build --print-errorlogs --num-processes "$processes" || status=$?
 python3 - build/meson-logs/testlog.json <<'PY'
