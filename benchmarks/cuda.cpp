@@ -281,18 +281,18 @@ class EmptyModel {
     w.projector.norm = {vector(merged), vector(merged)};
     w.projector.linear1 = zeros(h, merged);
     w.projector.linear2 = zeros(h, h);
-    w.language.embedding = zeros(t.vocab_size, h);
+    w.language.embedding = zeros(t.vocab_size, h, Precision::high);
     for (i64 i = 0; i < t.layers; ++i) {
       DecoderLayer& l = w.language.layers.emplace_back();
       l.input_norm = vector(h);
       l.qkv = zeros((t.heads + 2 * t.kv_heads) * t.head_dim, h, Precision::high);
-      l.o = zeros(h, t.heads * t.head_dim);
+      l.o = zeros(h, t.heads * t.head_dim, Precision::high);
       l.post_attention_norm = vector(h);
       l.gate_up = zeros(2 * t.intermediate_size, h);
       l.down = zeros(h, t.intermediate_size);
     }
     w.language.norm = vector(h);
-    if (!t.tie_word_embeddings) w.language.untied_head = zeros(t.vocab_size, h);
+    if (!t.tie_word_embeddings) w.language.untied_head = zeros(t.vocab_size, h, Precision::high);
     w.bytes = bytes_;
     return w;
   }

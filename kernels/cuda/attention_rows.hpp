@@ -5,8 +5,9 @@
 
 // What the attention kernels share: which keys a row sees, how the keys are parted, how parts become one.
 //
-// Keys are summed in parts by position, of 256 or in tensor cores of 64. Inside a part the sums are those of a row that sees no other; parts are then
-// merged in their order. One block may go through all of them, or many blocks may take one each: the same bits.
+// Keys are summed in parts by position, of 256 or in tensor cores of 64. Inside a part the sums are those of a row that sees
+// no other; parts are then merged in their order. One block may go through all of them, or many blocks may take one each: the
+// same bits.
 namespace la::inline LA_ABI::kernels::cuda {
 
 LA_DEVICE inline bool sees(const KeyMask& m, int key) {
