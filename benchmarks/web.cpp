@@ -1,5 +1,5 @@
 // Each product in WebAssembly at a shape of the 3B, beside what this engine reaches with its instruction alone, measured in the
-// same run: node build/web/kernels.mjs [ISA]. One thread.
+// same run: node build/web/kernels.mjs [ISA], or in Chromium, benchmarks/web_kernels.py. One thread.
 
 #include <wasm_simd128.h>
 
