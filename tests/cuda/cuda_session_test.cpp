@@ -304,6 +304,8 @@ TEST_CASE("cuda: what a run takes of the card's memory is what was estimated") {
   const Image picture = load_image(source("tests/goldens/shapes/images/00.png"));
   for (const CardRun& run : {CardRun{"data/shapes", ActivationFormat::auto_, {168, 140}, 0, 1, 8},
                              CardRun{"data/shapes", ActivationFormat::auto_, {1500, 1100}, 120, 1, 8},
+                             CardRun{"data/shapes", ActivationFormat::f32, {168, 140}, 0, 1, 8},
+                             CardRun{"data/shapes", ActivationFormat::auto_, {168, 140}, 0, 3, 20},
                              CardRun{kModel, ActivationFormat::auto_, {168, 140}, 0, 1, 8},
                              CardRun{kModel, ActivationFormat::f32, {168, 140}, 0, 3, 20},
                              CardRun{kModel, ActivationFormat::auto_, {60, 50}, 0, 2, 70}}) {
@@ -340,7 +342,7 @@ TEST_CASE("cuda: what a run takes of the card's memory is what was estimated") {
     MESSAGE(estimate.total(), " bytes estimated, ", card->peak, " taken");
     CHECK(estimate.total() >= card->peak);
     // Of several questions all might check drafts in the same pass.
-    CHECK(double(estimate.total()) < (run.questions == 1 ? 1.03 : 1.3) * double(card->peak));
+    CHECK(double(estimate.total()) <= (run.questions == 1 ? 1 : 1.2) * double(card->peak));
   }
 }
 
