@@ -45,11 +45,7 @@ void each_stage(Engine& engine, const Options& o, const Run& stage) {
   const ModelConfig& config = engine.config;
   for (int r = 0; r < o.repetitions; ++r) {
     Patches patches;
-    stage(0, 1, [&] {
-      Image limited;
-      patches = preprocess(resize_if_needed(image, o.side, o.side, engine.team.get(), limited),
-                           config.processor, engine.team.get());
-    });
+    stage(0, 1, [&] { patches = preprocess(image, config.processor, engine.team.get()); });
     const i64 count = patches.grid_h * patches.grid_w, grid_w = patches.grid_w;
     const Workspace::Scope scope(engine.workspace);
     const Matrix features = engine.workspace.matrix(count, config.vision.hidden_size),

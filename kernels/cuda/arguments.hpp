@@ -226,6 +226,34 @@ struct Bicubic {
   std::int32_t width = 0, channels = 0;
 };
 
+/// Inputs [first, first + count) of an output along one axis.
+struct TapRange {
+  std::int32_t first = 0, count = 0;
+};
+
+/// Fraction bits of the weights of resize_rows and resize_columns, and of their sums.
+inline constexpr int kPixelBits = 22;
+
+/// A pass of a resize of RGB bytes along one axis, in whole numbers: y [H, W, 3] of x [H, inputs, 3] or [inputs, W, 3].
+/// y = (half + sum of weights x) >> kPixelBits, held in 0 .. 255
+/// grid: (H times `blocks` of a row's pixels, or of its bytes for resize_columns)
+struct ResizePass {
+  const std::uint8_t* x = nullptr;
+  std::uint8_t* y = nullptr;
+  const TapRange* ranges = nullptr;       ///< [outputs] of the axis
+  const std::int32_t* weights = nullptr;  ///< [taps][outputs], so that neighbours read neighbours
+  std::int32_t inputs = 0, width = 0, height = 0, blocks = 0;
+};
+
+/// y_t [3, size, size] = patch first + t of a picture of `grid_w` patches a row, byte by byte through a table. A block a patch.
+struct PatchRows {
+  const std::uint8_t* pixels = nullptr;  ///< [.., grid_w size, 3]
+  const float* table = nullptr;          ///< [3][256]
+  std::int32_t first = 0, grid_w = 0, size = 0;
+  float* y = nullptr;
+  i64 y_stride = 0;
+};
+
 /// Where keys and values lie: pages of 64 tokens; in a page for every layer and head its K and then its V.
 ///
 ///   f32     [64][D] float

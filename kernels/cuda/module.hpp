@@ -2,6 +2,7 @@
 
 #include "attention_exact.hpp"
 #include "attention_tensor.hpp"
+#include "image.hpp"
 #include "linear_exact.hpp"
 #include "linear_tensor.hpp"
 #include "repack.hpp"
@@ -36,6 +37,9 @@
   KERNEL(elementwise, Elementwise)            \
   KERNEL(summarize, Summarize)                \
   KERNEL(bicubic, Bicubic)                    \
+  KERNEL(resize_rows, ResizePass)             \
+  KERNEL(resize_columns, ResizePass)          \
+  KERNEL(patch_rows, PatchRows)               \
   KERNEL(kv_write, KvWrite)                   \
   KERNEL(attention_exact, AttentionRows)      \
   KERNEL(attention_merge, AttentionRows)      \

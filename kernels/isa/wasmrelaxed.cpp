@@ -15,6 +15,11 @@ extern "C" {
                                                 wasm_i8x16_splat(std::int8_t(x)));
   return wasm_i32x4_extract_lane(all, 3) == sum + 4 * x * w;
 }
+/// A bit for each member of RelaxedEngine.
+[[gnu::used, clang::export_name("engine")]] int la_relaxed_engine(int zero) noexcept {
+  const wasmrelaxed::RelaxedEngine is = wasmrelaxed::relaxed_engine(zero);
+  return is.fused + 2 * is.unsigned_bytes + 4 * is.signed_bytes;
+}
 /// What benchmarks/web.cpp takes for the limit: multiply-adds, each two operations, in twelve chains.
 [[gnu::used, clang::export_name("probe")]] double la_relaxed_probe(std::int64_t rounds) noexcept {
   using wasmrelaxed::DotLanes;
@@ -33,12 +38,37 @@ extern "C" {
                                                  wasm_v128_xor(wasm_v128_xor(i, j), wasm_v128_xor(k, l))));
   return double(rounds) * 12 * 2 * 16 + (wasm_v128_any_true(all) ? 0.0 : 0.5);
 }
-[[gnu::used, clang::export_name("q4_g128")]] void la_relaxed_q4_g128(const QGemm& g) noexcept {
-  wasmrelaxed::qgemm_blocked<wasmrelaxed::QMicro, Q4Block<128>>(g);
+[[gnu::used, clang::export_name("fused_probe")]] double la_relaxed_fused_probe(std::int64_t rounds) noexcept {
+  const v128_t u = wasm_f32x4_splat(0.5f), s = wasm_f32x4_splat(1);
+  v128_t sum[12];
+  for (int i = 0; i < 12; ++i) sum[i] = wasm_f32x4_splat(1 + float(i));
+  for (std::int64_t r = 0; r < rounds; ++r)
+#pragma GCC unroll 12
+    for (int i = 0; i < 12; ++i) sum[i] = wasmrelaxed::FusedLanes::fma(sum[i], u, s);
+  v128_t all = sum[0];
+  for (int i = 1; i < 12; ++i) all = wasm_v128_xor(all, sum[i]);
+  return double(rounds) * 12 * 2 * 4 + (wasm_v128_any_true(all) ? 0.0 : 0.5);
 }
-[[gnu::used, clang::export_name("q4_g32")]] void la_relaxed_q4_g32(const QGemm& g) noexcept {
-  wasmrelaxed::qgemm_blocked<wasmrelaxed::QMicro, Q4Block<32>>(g);
-}
+
+#define LA_EXPORT(name, kernel, ...)                                                             \
+  [[gnu::used, clang::export_name(#name)]] void la_relaxed_##name(const kernel& call) noexcept { \
+    using namespace wasmrelaxed;                                                                 \
+    __VA_ARGS__(call);                                                                           \
+  }
+LA_EXPORT(q4_g128, QGemm, qgemm_blocked<QMicro, Q4Block<128>>)
+LA_EXPORT(q4_g32, QGemm, qgemm_blocked<QMicro, Q4Block<32>>)
+LA_EXPORT(fused_q8, QGemm, qgemm_blocked<RelaxedMicro<FusedLanes, false>, Q8Block>)
+LA_EXPORT(fused_q4_g128, QGemm, qgemm_blocked<RelaxedMicro<FusedLanes, false>, Q4Block<128>>)
+LA_EXPORT(fused_q4_g32, QGemm, qgemm_blocked<RelaxedMicro<FusedLanes, false>, Q4Block<32>>)
+LA_EXPORT(unsigned_q8, QGemm, qgemm_blocked<RelaxedMicro<ByteLanes<false>, true>, Q8Block>)
+LA_EXPORT(signed_q8, QGemm, qgemm_blocked<RelaxedMicro<ByteLanes<true>, true>, Q8Block>)
+LA_EXPORT(gemm_f32, Gemm, gemm_blocked<FusedMicro, float>)
+LA_EXPORT(gemm_bf16, Gemm, gemm_blocked<FusedMicro, std::uint16_t>)
+LA_EXPORT(gemm_q8, Gemm, gemm_blocked<FusedMicro, Q8Block>)
+LA_EXPORT(gemm_q4_g128, Gemm, gemm_blocked<FusedMicro, Q4Block<128>>)
+LA_EXPORT(gemm_q4_g32, Gemm, gemm_blocked<FusedMicro, Q4Block<32>>)
+LA_EXPORT(attention, Attention, attention_streaming<FusedMicro>)
+#undef LA_EXPORT
 }
 
 }  // namespace

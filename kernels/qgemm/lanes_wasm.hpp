@@ -36,11 +36,17 @@ struct Lanes {
   }
 
   static Int zeros() noexcept { return wasm_i32x4_splat(0); }
-  static Int settle(Int sum) noexcept { return sum; }  // engines keep the order as it is
+  static Int settle(Int sum) noexcept { return sum; }
   static Int add32(Int a, Int b) noexcept { return wasm_i32x4_add(a, b); }
   static Int load_bits(const void* p) noexcept { return wasm_v128_load(p); }
   static void store_bits(void* p, Int x) noexcept { wasm_v128_store(p, x); }
   static Int splat_four(const void* p) noexcept { return wasm_v128_load32_splat(p); }
+  /// Engines make a constant anew wherever it is used, which takes four instructions; this one, whose value is hidden from
+  /// the compiler, stays in a register.
+  static Int hidden_splat(int bits) noexcept {
+    asm("" : "+r"(bits));
+    return wasm_i32x4_splat(bits);
+  }
   static Int low_nibbles(Int x) noexcept { return wasm_v128_and(x, wasm_i8x16_splat(15)); }
   static Int high_nibbles(Int x) noexcept { return low_nibbles(wasm_u16x8_shr(x, 4)); }
 

@@ -5,7 +5,6 @@
 #include "../core/error.hpp"
 #include "../core/parallel.hpp"
 #include "../core/storage.hpp"
-#include "resize.hpp"
 
 namespace la::inline LA_ABI {
 namespace detail {
@@ -13,16 +12,16 @@ namespace detail {
 inline constexpr i64 kPatchesPerSide = 512;  // a side must have fewer
 
 /// table[c][x] = (x / 255 - mean[c]) / std[c]
-inline std::array<std::array<float, 256>, 3> normalisation_table(const ProcessorConfig& config) {
-  std::array<std::array<float, 256>, 3> table;
+LA_INLINE NormalisationTable normalisation_table(const ProcessorConfig& config) {
+  NormalisationTable table;
   for (std::size_t c = 0; c < 3; ++c)
     for (std::size_t x = 0; x < 256; ++x) table[c][x] = (float(x) / 255.0f - config.mean[c]) / config.std[c];
   return table;
 }
 
 /// One row of pixels of one patch; out: that row of its first channel, whose others follow `size` * `size` apart.
-inline void copy_patch_row(const std::uint8_t* rgb, i64 size,
-                           const std::array<std::array<float, 256>, 3>& table, float* out) noexcept {
+inline void copy_patch_row(const std::uint8_t* rgb, i64 size, const NormalisationTable& table,
+                           float* out) noexcept {
   for (std::size_t c = 0; c < 3; ++c, out += size * size)
     for (i64 x = 0; x < size; ++x) out[x] = table[c][rgb[3 * x + i64(c)]];
 }
@@ -72,13 +71,26 @@ LA_INLINE SizePlan plan_size(i64 width, i64 height, const ProcessorConfig& confi
   return plan;
 }
 
+LA_INLINE std::vector<PixelSize> resize_steps(PixelSize image, PixelSize shrunk, const SizePlan& plan) {
+  std::vector<PixelSize> steps;
+  for (const PixelSize& size :
+       {shrunk, PixelSize{plan.limited_width, plan.limited_height}, PixelSize{plan.width, plan.height}})
+    if (size != (steps.empty() ? image : steps.back())) steps.push_back(size);
+  return steps;
+}
+
 LA_INLINE Patches preprocess(const ImageView& image, const ProcessorConfig& config, Team* team) {
+  return preprocess(image, {image.width, image.height}, config, team);
+}
+
+LA_INLINE Patches preprocess(const ImageView& image, PixelSize shrunk, const ProcessorConfig& config,
+                             Team* team) {
   require_pixels(image, "picture");
-  const SizePlan plan = plan_size(image.width, image.height, config);
-  Image limited, whole;
-  const ImageView view = resize_if_needed(image, plan.limited_width, plan.limited_height, team, limited);
-  return detail::cut_into_patches(resize_if_needed(view, plan.width, plan.height, team, whole), plan, config,
-                                  team);
+  const SizePlan plan = plan_size(shrunk.width, shrunk.height, config);
+  Image resized;
+  return detail::cut_into_patches(
+      resize_in_steps(image, resize_steps({image.width, image.height}, shrunk, plan), team, resized), plan,
+      config, team);
 }
 
 }  // namespace la::inline LA_ABI

@@ -6,6 +6,7 @@
 #include "../core/inline.hpp"
 #include "../core/team.hpp"
 #include "image_view.hpp"
+#include "resize.hpp"
 
 namespace la::inline LA_ABI {
 
@@ -31,6 +32,10 @@ struct SizePlan {
 /// error: an empty picture, a side that becomes 0, a side of 512 patches or more
 SizePlan plan_size(i64 width, i64 height, const ProcessorConfig& config);
 
+/// The sizes that a picture is resized to, one after the other: `shrunk`, and then what is planned for a picture of that size.
+/// A size that it has already is none.
+std::vector<PixelSize> resize_steps(PixelSize image, PixelSize shrunk, const SizePlan& plan);
+
 /// What the vision model reads.
 struct Patches {
   i64 grid_h = 0, grid_w = 0;
@@ -40,6 +45,17 @@ struct Patches {
 /// Resizes as planned, then (x / 255 - mean) / std in f32.
 /// error: as plan_size; see require_pixels
 Patches preprocess(const ImageView& image, const ProcessorConfig& config, Team* team = nullptr);
+/// The same of the picture in the size `shrunk`.
+Patches preprocess(const ImageView& image, PixelSize shrunk, const ProcessorConfig& config,
+                   Team* team = nullptr);
+
+namespace detail {
+
+/// [c][x]: what byte x of channel c becomes
+using NormalisationTable = std::array<std::array<float, 256>, 3>;
+NormalisationTable normalisation_table(const ProcessorConfig& config);
+
+}  // namespace detail
 
 }  // namespace la::inline LA_ABI
 

@@ -3,67 +3,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <utility>
 #include <vector>
 
 #include "../core/error.hpp"
 #include "../core/parallel.hpp"
+#include "resize_taps.hpp"
 
 namespace la::inline LA_ABI {
 namespace detail {
-
-inline constexpr int kResizeBits =
-    22;  // fraction bits of a coefficient: |sum| <= 255 * 2^22 * 1.25 fits 32 bits
-
-/// The taps of one axis: output i is the sum of inputs [first, first + count) of range(i) times weights_of(i).
-struct ResizeTaps {
-  struct Range {
-    i64 first, count;
-  };
-  std::vector<Range> ranges;
-  std::vector<std::int32_t> weights;
-  std::size_t stride = 0;
-
-  const Range& range(i64 i) const noexcept { return ranges[std::size_t(i)]; }
-  const std::int32_t* weights_of(i64 i) const noexcept { return weights.data() + std::size_t(i) * stride; }
-};
-
-inline double bicubic_weight(double x) noexcept {
-  constexpr double a = -0.5;
-  x = std::abs(x);
-  if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
-  if (x < 2) return (((x - 5) * x + 8) * x - 4) * a;
-  return 0;
-}
-
-inline std::int32_t to_fixed_point(double weight) noexcept {  // half away from zero
-  const double scaled = weight * double(1 << kResizeBits);
-  return std::int32_t(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
-}
-
-inline ResizeTaps resize_taps(i64 in, i64 out) {
-  const double scale = double(in) / double(out), filter_scale = std::max(scale, 1.0);
-  const double support = 2 * filter_scale, inverse = 1 / filter_scale;
-  ResizeTaps taps;
-  taps.stride = std::size_t(std::ceil(support)) * 2 + 1;
-  taps.weights.resize(std::size_t(out) * taps.stride);
-  std::vector<double> weights;
-  for (i64 i = 0; i < out; ++i) {
-    const double centre = (double(i) + 0.5) * scale;
-    const i64 first = std::max(i64{0}, i64(centre - support + 0.5));
-    const i64 count = std::min(in, i64(centre + support + 0.5)) - first;
-    double sum = 0;
-    weights.clear();
-    for (i64 t = 0; t < count; ++t) {
-      weights.push_back(bicubic_weight((double(t + first) - centre + 0.5) * inverse));
-      sum += weights.back();
-    }
-    std::int32_t* fixed = taps.weights.data() + std::size_t(i) * taps.stride;
-    for (const double weight : weights) *fixed++ = to_fixed_point(weight / sum);
-    taps.ranges.push_back({first, count});
-  }
-  return taps;
-}
 
 inline std::uint8_t from_fixed_point(std::int32_t sum) noexcept {
   return std::uint8_t(std::clamp(sum >> kResizeBits, 0, 255));
@@ -153,12 +100,15 @@ LA_INLINE PixelSize limited_size(i64 width, i64 height, i64 max_side) {
   return {scaled(width), scaled(height)};
 }
 
-LA_INLINE ImageView resize_if_needed(const ImageView& image, i64 width, i64 height, Team* team,
-                                     Image& resized) {
+LA_INLINE ImageView resize_in_steps(const ImageView& image, std::span<const PixelSize> steps, Team* team,
+                                    Image& resized) {
   require_pixels(image, "resize");
-  if (width == image.width && height == image.height) return image;
-  resized = resize_bicubic(image, width, height, team);
-  return resized;
+  ImageView view = image;
+  for (const PixelSize& size : steps) {
+    resized = resize_bicubic(view, size.width, size.height, team);
+    view = resized;
+  }
+  return view;
 }
 
 LA_INLINE Image limit_side(const ImageView& image, i64 max_side, Team* team) {

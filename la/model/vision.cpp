@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "rope_table.hpp"
@@ -34,12 +35,18 @@ LA_INLINE VisionModel::VisionModel(const VisionConfig& config, const VisionWeigh
 
 LA_INLINE void VisionModel::encode(Patches patches, Workspace& workspace, Matrix features,
                                    const Interrupt& interrupt) {
+  encode(std::make_unique<HostPatches>(std::move(patches), ops_), workspace, features, interrupt);
+}
+
+LA_INLINE void VisionModel::encode(std::unique_ptr<ImagePatches> patches, Workspace& workspace,
+                                   Matrix features, const Interrupt& interrupt) {
   const i64 size = config_.hidden_size / config_.heads;
-  embed(patches, workspace, features, interrupt);
-  patches.values = {};
+  const i64 grid_h = patches->grid_h(), grid_w = patches->grid_w();
+  embed(*patches, workspace, features, interrupt);
+  patches.reset();
 
   const Workspace::Scope scope(workspace);
-  const RopeTable rope = vision_rope(patches.grid_h, patches.grid_w, size, ops_, workspace);
+  const RopeTable rope = vision_rope(grid_h, grid_w, size, ops_, workspace);
   const auto kv = ops_.make_kv_cache({1, config_.heads, size, Precision::usual});  // refilled by every block
   for (const VisionBlock& b : weights_.blocks) block(b, rope, *kv, workspace, features, interrupt);
 
@@ -47,16 +54,15 @@ LA_INLINE void VisionModel::encode(Patches patches, Workspace& workspace, Matrix
   ops_.layer_norm(features, norm.weight.view, norm.bias.view, detail::kVisionEps, features);
 }
 
-LA_INLINE void VisionModel::embed(const Patches& patches, Workspace& workspace, Matrix x,
+LA_INLINE void VisionModel::embed(const ImagePatches& patches, Workspace& workspace, Matrix x,
                                   const Interrupt& interrupt) {
   const i64 channels = x.shape[1], values = weights_.patch_embed->inputs();
   const ConstCube grid(weights_.position_grid.view.data, {config_.grid_h, config_.grid_w, channels});
-  ops_.bicubic_grid(grid, x.reshape<3>({patches.grid_h, patches.grid_w, channels}));
+  ops_.bicubic_grid(grid, x.reshape<3>({patches.grid_h(), patches.grid_w(), channels}));
   detail::in_chunks(x.shape[0], chunk_, interrupt, [&](i64 first, i64 rows) {
     const Workspace::Scope scope(workspace);
     const Matrix pixels = workspace.matrix(rows, values);  // [rows, 3 * 14 * 14]
-    ops_.upload(patches.values.data() + first * values, pixels.data,
-                std::size_t(rows * values) * sizeof(float));
+    patches.read(first, pixels);
     ops_.linear(pixels, *weights_.patch_embed, x.rows(first, rows), Store::add);
   });
 }

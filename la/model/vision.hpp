@@ -1,5 +1,7 @@
 #pragma once
 
+#include <memory>
+
 #include "../core/inline.hpp"
 #include "../core/interrupt.hpp"
 #include "../image/patches.hpp"
@@ -23,10 +25,12 @@ class VisionModel {
   /// cost: memory linear in P: the features, one layer's keys and values, and the patches, which are let go once they
   /// are read; attention quadratic in time only
   /// error: Interrupted; it is asked for each chunk of each layer, twice
+  void encode(std::unique_ptr<ImagePatches> patches, Workspace& workspace, Matrix features,
+              const Interrupt& interrupt = {});
   void encode(Patches patches, Workspace& workspace, Matrix features, const Interrupt& interrupt = {});
 
  private:
-  void embed(const Patches& patches, Workspace& workspace, Matrix x, const Interrupt& interrupt);
+  void embed(const ImagePatches& patches, Workspace& workspace, Matrix x, const Interrupt& interrupt);
   void block(const VisionBlock& b, const struct RopeTable& rope, KvCache& kv, Workspace& workspace, Matrix x,
              const Interrupt& interrupt);
 

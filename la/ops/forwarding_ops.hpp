@@ -34,6 +34,10 @@ class ForwardingOps : public Ops {
   std::unique_ptr<KvCache> make_kv_cache(const KvShape& shape) override {
     return inner_->make_kv_cache(shape);
   }
+  std::unique_ptr<ImagePatches> make_patches(const ImageView& image, PixelSize shrunk,
+                                             const ProcessorConfig& config, Team* team) override {
+    return inner_->make_patches(image, shrunk, config, team);
+  }
 
   void linear(ConstMatrix x, const Weight& w, Matrix y, Store store) override {
     inner_->linear(x, w, y, store);

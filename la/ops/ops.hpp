@@ -6,11 +6,13 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "../../kernels/kernels.hpp"
 #include "../core/tensor.hpp"
 #include "../decoding/row_summary.hpp"
+#include "../image/patches.hpp"
 #include "../weights/weight.hpp"
 
 namespace la::inline LA_ABI {
@@ -57,6 +59,22 @@ struct KvTokens {
   KvCache* cache = nullptr;
   i64 first = 0;
   i64 begin = 0, count = 0;
+};
+
+/// The patches of a picture, which a pass reads some at a time.
+class ImagePatches {
+ public:
+  virtual ~ImagePatches() = default;
+  i64 grid_h() const noexcept { return grid_h_; }
+  i64 grid_w() const noexcept { return grid_w_; }
+  /// y_t = patch first + t.    shape: y [T, 3 patch patch], dense, in the backend's memory
+  virtual void read(i64 first, Matrix y) const = 0;
+
+ protected:
+  ImagePatches(i64 grid_h, i64 grid_w) : grid_h_(grid_h), grid_w_(grid_w) {}
+
+ private:
+  i64 grid_h_, grid_w_;
 };
 
 enum class Rope { interleaved, halves };
@@ -125,6 +143,14 @@ class Ops {
   /// error: a dtype that is not F32, F16 or BF16, parts of different K, a bias of another length
   virtual std::unique_ptr<Weight> make_weight(std::span<const WeightPart> parts, WeightFormat format) = 0;
   virtual std::unique_ptr<KvCache> make_kv_cache(const KvShape& shape) = 0;
+
+  // Pictures
+
+  /// What preprocess makes of the picture in the size `shrunk`, bit for bit, wherever it is made. The host's part of the work
+  /// is done by the team, and the picture is not read after the call.
+  /// error: as preprocess
+  virtual std::unique_ptr<ImagePatches> make_patches(const ImageView& image, PixelSize shrunk,
+                                                     const ProcessorConfig& config, Team* team);
 
   // Ops. x and y may be the same view where the contract says "in place".
 
@@ -216,5 +242,24 @@ class Ops {
     attention(q, std::span(&rows, 1), all, scale, q);
   }
 };
+
+/// Patches that wait on the host.
+class HostPatches final : public ImagePatches {
+ public:
+  HostPatches(Patches patches, Ops& ops)
+      : ImagePatches(patches.grid_h, patches.grid_w), values_(std::move(patches.values)), ops_(ops) {}
+  void read(i64 first, Matrix y) const override {
+    ops_.upload(values_.data() + first * y.shape[1], y.data, std::size_t(y.size()) * sizeof(float));
+  }
+
+ private:
+  std::vector<float> values_;
+  Ops& ops_;
+};
+
+inline std::unique_ptr<ImagePatches> Ops::make_patches(const ImageView& image, PixelSize shrunk,
+                                                       const ProcessorConfig& config, Team* team) {
+  return std::make_unique<HostPatches>(preprocess(image, shrunk, config, team), *this);
+}
 
 }  // namespace la::inline LA_ABI

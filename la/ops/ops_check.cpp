@@ -45,6 +45,16 @@ struct CheckedKvCache final : KvCache {
   std::unique_ptr<KvCache> subject, oracle;
 };
 
+class CheckOps;
+
+struct CheckedPatches final : ImagePatches {
+  CheckedPatches(std::unique_ptr<ImagePatches> a, std::unique_ptr<ImagePatches> b, CheckOps& both)
+      : ImagePatches(a->grid_h(), a->grid_w()), subject(std::move(a)), oracle(std::move(b)), ops(both) {}
+  void read(i64 first, Matrix y) const override;
+  std::unique_ptr<ImagePatches> subject, oracle;
+  CheckOps& ops;
+};
+
 /// A dense host copy of a view of the subject, for the oracle to work on.
 template <class T, std::size_t R>
 class HostCopy {
@@ -113,6 +123,18 @@ class CheckOps final : public Ops {
   std::unique_ptr<KvCache> make_kv_cache(const KvShape& shape) override {
     return std::make_unique<CheckedKvCache>(shape, subject_->make_kv_cache(shape),
                                             oracle_->make_kv_cache(shape));
+  }
+
+  std::unique_ptr<ImagePatches> make_patches(const ImageView& image, PixelSize shrunk,
+                                             const ProcessorConfig& config, Team* team) override {
+    return std::make_unique<CheckedPatches>(subject_->make_patches(image, shrunk, config, team),
+                                            oracle_->make_patches(image, shrunk, config, team), *this);
+  }
+  void read(const CheckedPatches& patches, i64 first, Matrix y) {
+    patches.subject->read(first, y);
+    const HostCopy want(*subject_, ConstMatrix(y));
+    patches.oracle->read(first, want.view());
+    compare("patches", y, want);
   }
 
   void linear(ConstMatrix x, const Weight& w, Matrix y, Store store) override {
@@ -325,6 +347,10 @@ class CheckOps final : public Ops {
   std::string name_;
   i64 calls_ = 0;
 };
+
+LA_INLINE void CheckedPatches::read(i64 first, Matrix y) const {
+  ops.read(*this, first, y);
+}
 
 }  // namespace detail
 

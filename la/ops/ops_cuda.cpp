@@ -7,6 +7,7 @@
 
 #include "../core/error.hpp"
 #include "cuda/device_kv_cache.hpp"
+#include "cuda/device_patches.hpp"
 #include "cuda/device_weight.hpp"
 #include "grid_taps.hpp"
 #include "../../kernels/cuda/arguments.hpp"
@@ -74,6 +75,16 @@ class CudaOps final : public Ops {
             " values each on a card, found ", shape.head_size);
     const bool two = shape.precision == Precision::high || shape.head_size > device::kUsualHeadSize;
     return std::make_unique<cuda::DeviceKvCache>(shape, driver_, cuda::KvFormat{exact_ ? 0 : two ? 2 : 1});
+  }
+
+  std::unique_ptr<ImagePatches> make_patches(const ImageView& image, PixelSize shrunk,
+                                             const ProcessorConfig& config, Team* team) override {
+    require_pixels(image, "picture");
+    const SizePlan plan = plan_size(shrunk.width, shrunk.height, config);
+    const PixelSize whole{image.width, image.height};
+    const auto sizes = cuda::pass_sizes(whole, resize_steps(whole, shrunk, plan));
+    if (!cuda::worth_on_card(sizes)) return Ops::make_patches(image, shrunk, config, team);
+    return std::make_unique<cuda::DevicePatches>(*driver_, image, sizes, plan, config, team);
   }
 
   void linear(ConstMatrix x, const Weight& weight, Matrix y, Store store) override {

@@ -187,15 +187,12 @@ LA_INLINE EncodedImage Engine::run_vision(const ImageView& image, i64 max_side, 
   encoded.width = image.width;
   encoded.height = image.height;
   const PixelSize size = detail::size_in_limit(image.width, image.height, max_side);
-  Image limited;
-  Patches patches = preprocess(resize_if_needed(image, size.width, size.height, team.get(), limited),
-                               config.processor, team.get());
-  limited = Image();
-  encoded.grid_h = patches.grid_h;
-  encoded.grid_w = patches.grid_w;
+  std::unique_ptr<ImagePatches> patches = ops->make_patches(image, size, config.processor, team.get());
+  encoded.grid_h = patches->grid_h();
+  encoded.grid_w = patches->grid_w();
   encoded.preprocess_seconds = watch.lap();
 
-  const i64 count = patches.grid_h * patches.grid_w, channels = config.text.hidden_size;
+  const i64 count = encoded.grid_h * encoded.grid_w, channels = config.text.hidden_size;
   const i64 rows = count / (config.vision.merge * config.vision.merge);
   weights.require_whole();
   const Workspace::Scope scope(workspace);

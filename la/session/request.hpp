@@ -29,7 +29,8 @@ struct EncodedImage {
   i64 grid_h = 0, grid_w = 0;         ///< patches before merging
   std::shared_ptr<std::byte> memory;  ///< holds rows, in the session's backend
   ConstMatrix rows;                   ///< [grid_h * grid_w / 4, C] projected
-  /// What this encoding cost; both 0 when it was still there from an earlier one.
+  /// What this encoding cost; both 0 when it was still there from an earlier one. Of a picture that a card resizes, the first
+  /// is the time until the card has it.
   double preprocess_seconds = 0, vision_seconds = 0;
 };
 

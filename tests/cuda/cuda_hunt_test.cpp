@@ -12,6 +12,7 @@
 #include "../ops/all_ops.hpp"
 #include "attention_cases.hpp"
 #include "layout_probe.hpp"
+#include "patch_cases.hpp"
 #include "planted_kernels.hpp"
 #include "staged_ops.hpp"
 
@@ -330,6 +331,15 @@ TEST_CASE("hunt: ten seeds, attention in tensor cores, each operand fenced") {
           1e-3);
     CHECK(check_attention(make_emulated_driver({seed, true}), c, Precision::high, seed % 3 ? 20 : 128) <
           2e-5);
+  }
+}
+
+TEST_CASE("hunt: ten seeds, pictures of every kind") {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    CAPTURE(seed);
+    const auto driver = make_emulated_driver({seed, true});
+    for (std::size_t i = seed % 3; i < kPatchCases.size(); i += 3)
+      patches_of_card(*driver, noise_image(kPatchCases[i].width, kPatchCases[i].height), kPatchCases[i], 17);
   }
 }
 

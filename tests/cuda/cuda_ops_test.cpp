@@ -9,6 +9,7 @@
 #include "attention_cases.hpp"
 #include "counting_driver.hpp"
 #include "emulated_ops.hpp"
+#include "patch_cases.hpp"
 
 // The CUDA backend on the emulated card, op by op beside the others.
 namespace la::test {
@@ -276,6 +277,66 @@ TEST_CASE("cuda: the exact product has the bits of the CPU's") {
   cpu->linear(view(x, 20, 301), *cpu->make_weight(std::span(&same, 1), WeightFormat::auto_), view(b, 20, 37),
               Store::overwrite);
   CHECK(a == b);
+}
+
+TEST_CASE("cuda: a picture becomes the very patches that the host makes of it") {
+  const auto driver = make_emulated_driver();
+  for (const PatchCase& c : kPatchCases) {
+    CAPTURE(c.width);
+    CAPTURE(c.height);
+    const Image image = noise_image(c.width, c.height);
+    CHECK(patches_of_card(*driver, image, c) == patches_of_card(*driver, image, c, 3));
+  }
+}
+
+TEST_CASE("cuda: pictures that are not RGB, or have gaps between their rows, reach the card as RGB") {
+  const auto driver = make_emulated_driver();
+  const PatchCase c{1501, 951, {60, 38}};  // more rows than one slice of the host's holds
+  for (const PixelFormat format : {PixelFormat::rgb, PixelFormat::bgr, PixelFormat::rgba, PixelFormat::grey,
+                                   PixelFormat::nv12, PixelFormat::yuyv}) {
+    CAPTURE(name_of(format));
+    const i64 stride = 4 * c.width + 5, rows = 2 * c.height;
+    std::vector<std::uint8_t> bytes(std::size_t(stride * rows));
+    for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = std::uint8_t(i * i % 251);
+    patches_of_card(*driver, ImageView(bytes.data(), c.width, c.height, stride, format), c);
+    if (format != PixelFormat::nv12)  // the last row first
+      patches_of_card(
+          *driver, ImageView(bytes.data() + (c.height - 1) * stride, c.width, c.height, -stride, format), c);
+  }
+}
+
+TEST_CASE("cuda: the card takes pictures from some pixels on, and none that would fill it") {
+  const auto launched = [](i64 width, i64 height, i64 limit) {
+    const auto driver = std::make_shared<CountingDriver>();
+    const auto ops = make_cuda_ops({driver, ActivationFormat::auto_, nullptr});
+    const Image image = noise_image(width, height);
+    ProcessorConfig config;
+    config.in_token_limit = limit;
+    const auto patches = ops->make_patches(image, {width, height}, config, nullptr);
+    const i64 values = 3 * config.patch_size * config.patch_size;
+    std::vector<float> got(static_cast<std::size_t>(values));
+    const auto memory = ops->allocate(got.size() * sizeof(float));
+    const i64 last = patches->grid_h() * patches->grid_w() - 1;
+    patches->read(last, Matrix(reinterpret_cast<float*>(memory.get()), {1, values}));
+    ops->download(memory.get(), got.data(), got.size() * sizeof(float));
+    const Patches want = preprocess(image, config);
+    CHECK(std::memcmp(got.data(), want.values.data() + last * values, got.size() * sizeof(float)) == 0);
+    std::vector<int> counts;
+    for (const char* kernel : {"resize_rows", "resize_columns", "patch_rows"})
+      counts.push_back(driver->launches[{kernel, false}]);
+    return counts;
+  };
+  CHECK(launched(100, 109, 4096) == std::vector{0, 0, 0});  // 32700 bytes
+  CHECK(launched(100, 110, 4096) == std::vector{1, 1, 1});  // 33000
+  CHECK(launched(112, 112, 4096) == std::vector{0, 0, 1});  // nothing to resize
+  CHECK(launched(100, 112, 4096) == std::vector{1, 0, 1});
+  CHECK(launched(112, 110, 4096) == std::vector{0, 1, 1});
+  CHECK(launched(130, 120, 20) == std::vector{2, 2, 1});  // shrunk to the limit, then to whole patches
+
+  const auto worth = [](PixelSize size, PixelSize to) { return cuda::worth_on_card({size, to}); };
+  CHECK(worth({8000, 8000}, {2576, 8000}));
+  CHECK(!worth({12000, 12000}, {2576, 12000}));  // 432 MB
+  CHECK(!worth({60000000, 1}, {100, 1}));        // 180 MB, and a thousand for its taps
 }
 
 }  // namespace la::test

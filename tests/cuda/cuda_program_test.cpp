@@ -64,7 +64,7 @@ TEST_CASE("cuda: what cannot be had is said in one line, and auto goes on withou
   check_error(run_ground({"--device", "cuda"}, "old"), {"cuda:0 (emulated)", "8.0", "7.5"});
   check_error(run_ground({"--device", "cuda"}, "refuse"),
               {"cuda:0 (emulated)", "CUDA 12.0", "refused", "222"});
-  check_error(run_ground({"--device", "cuda"}, "lost:200"), {"cuda:0 (emulated)", "719"});
+  check_error(run_ground({"--device", "cuda"}, "lost:100"), {"cuda:0 (emulated)", "719"});
   for (const char* fault : {"none", "old", "refuse", "small:1000000"}) {
     CAPTURE(fault);
     CHECK(run_ground({"--device", "auto"}, fault).out == cpu);

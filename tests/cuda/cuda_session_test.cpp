@@ -4,10 +4,12 @@
 #include "../../la/image/resize.hpp"
 #include "../../la/ops/ops_reference.hpp"
 #include "../../la/session/memory.hpp"
+#include "../model/golden_cases.hpp"
 #include "../ops/all_ops.hpp"
 #include "../quantize/fixtures.hpp"
 #include "../session/decoder.hpp"
 #include "../session/equivalence.hpp"
+#include "counting_driver.hpp"
 #include "emulated_ops.hpp"
 
 // Whole sessions on the emulated card: what is shared, what waits, and what happens when its memory runs out.
@@ -234,6 +236,57 @@ TEST_CASE("cuda: logits stay on the card unless sampling changes them or somebod
   generation.sampling.temperature = 0;
   request.options.on_logits = [](ConstMatrix) {};
   CHECK(downloaded(Mode::fast) == 6 * vocabulary);
+}
+
+namespace {
+
+/// A card whose pictures the host resizes and cuts.
+class PatchesOfHost final : public ForwardingOps {
+ public:
+  using ForwardingOps::ForwardingOps;
+  std::unique_ptr<ImagePatches> make_patches(const ImageView& image, PixelSize shrunk,
+                                             const ProcessorConfig& config, Team* team) override {
+    return Ops::make_patches(image, shrunk, config, team);
+  }
+};
+
+}  // namespace
+
+TEST_CASE(
+    "cuda: a picture that the card resizes has the rows, the answer and the place in the cache of any") {
+  const Image image = load_image(source("tests/goldens/shapes/images/03.png"));
+  for (const ActivationFormat activations : {ActivationFormat::auto_, ActivationFormat::f32}) {
+    CAPTURE(name_of(activations));
+    const auto card = std::make_shared<CountingDriver>();
+    Session session = open_on(card, kModel, activations);
+    SessionOptions options;
+    options.wrap_ops = [&](std::unique_ptr<Ops>) {
+      return std::make_unique<PatchesOfHost>(make_emulated_ops(activations));
+    };
+    Session of_host = Session::open(source(kModel), options);
+    AskOptions ask;
+    ask.generation.max_new_tokens = 12;
+    for (const i64 max_side : {0, 130}) {
+      CAPTURE(max_side);
+      const auto answer = [&](Session& s, const EncodedImage& encoded) {
+        return s.ask(encoded, question(Task::ground_multi, "red circle"), ask).token_ids;
+      };
+      const EncodedImage encoded = session.encode(image, max_side), want = of_host.encode(image, max_side);
+      CHECK(to_host(session.ops(), encoded.rows) == to_host(of_host.ops(), want.rows));
+      CHECK(answer(session, encoded) == answer(of_host, want));
+      CHECK(session.encode(image, max_side).memory == encoded.memory);
+    }
+    CHECK(card->launches[{"patch_rows", false}] == 2);
+    CHECK(session.statistics().vision_runs == 2);
+    CHECK(session.statistics().vision_hits == 2);
+
+    StopSource stop;
+    stop.request_stop();
+    CHECK_THROWS_AS((void)session.encode(image, 100, stop.get_token()), Error);
+    CHECK(session.statistics().vision_runs == 2);
+    CHECK(to_host(session.ops(), session.encode(image, 100).rows) ==
+          to_host(of_host.ops(), of_host.encode(image, 100).rows));
+  }
 }
 
 TEST_CASE("cuda: what a run takes of the card's memory is about what was estimated") {

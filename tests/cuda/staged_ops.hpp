@@ -24,6 +24,11 @@ class StagedOps final : public ForwardingOps {
   void upload(const void* host, void* to, std::size_t bytes) override { std::memcpy(to, host, bytes); }
   void download(const void* from, void* host, std::size_t bytes) override { std::memcpy(host, from, bytes); }
 
+  std::unique_ptr<ImagePatches> make_patches(const ImageView& image, PixelSize shrunk,
+                                             const ProcessorConfig& config, Team* team) override {
+    return std::make_unique<StagedPatches>(card_->make_patches(image, shrunk, config, team), *card_);
+  }
+
   void linear(ConstMatrix x, const Weight& w, Matrix y, Store store) override {
     const Copy in(*card_, x), out(*card_, y, store == Store::add);
     card_->linear(in.view, w, out.result(), store);
@@ -155,6 +160,18 @@ class StagedOps final : public ForwardingOps {
     Ops& card;
     Tensor<const float, R> host, view;
     std::shared_ptr<std::byte> memory;
+  };
+
+  struct StagedPatches final : ImagePatches {
+    StagedPatches(std::unique_ptr<ImagePatches> on_card, Ops& card)
+        : ImagePatches(on_card->grid_h(), on_card->grid_w()), inner(std::move(on_card)), ops(card) {}
+    void read(i64 first, Matrix y) const override {
+      const Copy out(ops, y, false);
+      inner->read(first, out.result());
+      out.back();
+    }
+    std::unique_ptr<ImagePatches> inner;
+    Ops& ops;
   };
 
   /// In place where x is y.

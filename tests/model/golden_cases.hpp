@@ -155,14 +155,16 @@ inline void check_stages(const Suite& suite, std::unique_ptr<Ops> ops, double to
     CAPTURE(ops->name());
     CAPTURE(suite.name);
     CAPTURE(k);
-    const Patches patches = preprocess(load_image(goldens[k].image), config.processor);
+    const Image picture = load_image(goldens[k].image);
+    const Patches patches = preprocess(picture, config.processor);
     CHECK(relative_error(patches.values, stored(tensors, name + "pixel_values")) <= 1e-7);
 
     const Workspace::Scope scope(workspace);
     const i64 rows = patches.grid_h * patches.grid_w / 4;
     const Matrix features = workspace.matrix(4 * rows, config.vision.hidden_size);
     const Matrix merged = workspace.matrix(rows, 4 * config.vision.hidden_size);
-    vision.encode(patches, workspace, features);
+    vision.encode(ops->make_patches(picture, {picture.width, picture.height}, config.processor, nullptr),
+                  workspace, features);
     merge_patches(features, patches.grid_w, 0, *ops, merged);
     CHECK(relative_error(to_host(*ops, merged), stored(tensors, name + "vision")) <= tolerance);
 

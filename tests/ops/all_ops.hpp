@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <numeric>
 #include <span>
@@ -62,6 +63,15 @@ inline Matrix view(std::vector<float>& values, i64 rows, i64 columns) {
   return {values.data(), {rows, columns}};
 }
 
+inline Image noise_image(i64 width, i64 height) {
+  Image image(width, height);
+  const std::vector<float> values = noise(i64(image.pixels.size()));
+  // Extremes are frequent: the filter goes beyond them.
+  for (std::size_t i = 0; i < values.size(); ++i)
+    image.pixels[i] = std::uint8_t(std::clamp(128 + 200 * values[i], 0.0f, 255.0f));
+  return image;
+}
+
 inline void run_all_ops(Ops& ops) {
   const MappedFile no_file;
   for (const DType type : {DType::f32, DType::bf16, DType::f16})
@@ -100,6 +110,17 @@ inline void run_all_ops(Ops& ops) {
     std::vector<float> summaries = noise(tokens * 13);
     ops.summarize(my, std::vector<std::int32_t>{0, 76, 40}, view(summaries, tokens, 13));
   }
+
+  // A picture that is shrunk twice and then enlarged, in patches of several pieces.
+  const Image image = noise_image(141, 93);
+  ProcessorConfig config;
+  config.in_token_limit = 30;
+  const auto patches = ops.make_patches(image, {120, 79}, config, nullptr);
+  const i64 count = patches->grid_h() * patches->grid_w(), values = 3 * config.patch_size * config.patch_size;
+  CHECK(count == 8 * 6);
+  auto pixels = noise(count * values);
+  for (const i64 first : {i64{0}, count / 3})
+    patches->read(first, view(pixels, count, values).rows(first, count / 2));
 
   auto grid = noise(5 * 7 * 6), resized = noise(9 * 4 * 6);
   ops.bicubic_grid(ConstCube(grid.data(), {5, 7, 6}), Cube(resized.data(), {9, 4, 6}));
