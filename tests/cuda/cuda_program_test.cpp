@@ -117,8 +117,7 @@ TEST_CASE("cuda: the benchmark counts what is launched, and measures it where th
   const Outcome floor = run_program({program, "--json"}, "", kNone);
   CHECK(floor.status == 0);
   // The embedding, 36 layers of five, two gathers in the last one, and logits.
-  CHECK(floor.out.find(
-            "{\"stage\":\"pass of 12 rows (a block)\",\"weights\":\"q4_g32\",\"launches\":184,") !=
+  CHECK(floor.out.find("{\"stage\":\"pass of 12 rows (a block)\",\"weights\":\"q4_g32\",\"launches\":184,") !=
         std::string::npos);
   const Outcome measured =
       run_program({program, "--json", "--device", "cuda", "--repetitions", "1", "--model-dir",
