@@ -1,7 +1,7 @@
 """A packed 3B in the page: loads it in Chromium from a local server, asks a question, and tells the seconds of each stage and the
-memory of the whole browser, beside ground on one thread.
+memory of the whole browser, beside ground on as many threads.
 
-usage: web_page.py PAGE SOURCE GROUND [--model-dir DIR] [--size WIDTHxHEIGHT] [--isa NAME] [--native-isa NAME] [--tokens N]
+usage: web_page.py PAGE SOURCE GROUND [--model-dir DIR] [--size WIDTHxHEIGHT] [--isa NAME] [--native-isa NAME] [--tokens N] [--threads N]
 DIR is a packed checkpoint, by default $LA_PACKED_3B; skipped without one, and without chromium and chromedriver. It fails when
 the browser needs 4 GB, and when the first token is another than ground's.
 """
@@ -28,11 +28,12 @@ parser.add_argument("--size", default="448x448")
 parser.add_argument("--isa", default="")
 parser.add_argument("--native-isa", default="avx2")
 parser.add_argument("--tokens", type=int, default=6)
+parser.add_argument("--threads", type=int, default=1)
 args = parser.parse_args()
 sys.path[:0] = [os.path.join(args.source, "tests/cli"), os.path.join(args.source, "tests/web")]
 
 from browser import CHROMIUM, DONE, DRIVER, DROP, READY, Browser, base64_of
-from static_files import Server
+from static_files import ISOLATED, Server
 
 PHRASE = "red circle"
 DRAW = """
@@ -97,13 +98,13 @@ def main():
     site = os.path.join(folder, "site")
     shutil.copytree(args.page, site, ignore=lambda _, names: [n for n in names if n.endswith((".o", ".d", ".cpp"))])
     os.symlink(os.path.abspath(args.model_dir), site + "/packed")
-    browser, server = None, Server(site)
+    browser, server = None, Server(site, ISOLATED)
     try:
         browser = Browser(folder)
         browser.size(1300, 900)
         browser.call("POST", "/timeouts", {"script": 600000})
         memory = Memory(folder)
-        browser.open(server.address + (f"?isa={args.isa}" if args.isa else ""))
+        browser.open(f"{server.address}?threads={args.threads}&isa={args.isa}")
         browser.run(LIMIT, args.tokens)
         browser.wait("document.documentElement.dataset.model")
         start = time.monotonic()
@@ -122,6 +123,7 @@ def main():
             browser.wait(f"{DONE} || !document.querySelector('#error').hidden", 900)
             answer = browser.run("return window.told")
             assert answer, browser.text("#error")
+            assert answer["threads"] == args.threads, answer["threads"]
             print(f"page:   {numbers(answer)}", flush=True)
         memory.ended.set()
         print(f"memory: {memory.most / 1e9:.2f} GB of all of the browser at most, of which {answer['memory'] / 1e9:.2f} GB are la's", flush=True)
@@ -134,7 +136,7 @@ def main():
         with open(image, "wb") as file:
             file.write(base64.b64decode(picture))
         told = subprocess.run([args.ground, "--model-dir", args.model_dir, "--image", image, "--task", "ground-multi", "--phrase", PHRASE,
-                               "--generation-mode", "slow", "--max-tokens", str(args.tokens), "--threads", "1", "--isa", args.native_isa,
+                               "--generation-mode", "slow", "--max-tokens", str(args.tokens), "--threads", str(args.threads), "--isa", args.native_isa,
                                "--warmup", "--json"], capture_output=True, check=True).stdout
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -62,7 +62,7 @@ class GroundServer {
       return admit(request, response) ? httplib::Server::HandlerResponse::Unhandled
                                       : httplib::Server::HandlerResponse::Handled;
     });
-    http_.set_error_handler([](const httplib::Request& request, httplib::Response& response) {
+    http_.set_error_handler([this](const httplib::Request& request, httplib::Response& response) {
       if (response.body.empty()) explain(request, response);
     });
     http_.set_logger([this](const httplib::Request& request, const httplib::Response& response) {
@@ -123,24 +123,20 @@ class GroundServer {
 
   // Who may ask
 
-  static constexpr std::array<std::string_view, 12> kPaths{"/",
-                                                           "/style.css",
-                                                           "/app.js",
-                                                           "/healthz",
-                                                           "/readyz",
-                                                           "/metrics",
-                                                           "/openapi.json",
-                                                           "/v1/ground",
-                                                           "/v1/chat/completions",
-                                                           "/v1/models",
-                                                           "/v1/detection",
-                                                           "/v1/vision/detection"};
-  static bool known(std::string_view path) {
-    return std::find(kPaths.begin(), kPaths.end(), path) != kPaths.end();
+  static constexpr std::array<std::string_view, 9> kPaths{
+      "/healthz",      "/readyz",       "/metrics",
+      "/openapi.json", "/v1/ground",    "/v1/chat/completions",
+      "/v1/models",    "/v1/detection", "/v1/vision/detection"};
+  static bool of_programs(std::string_view path) {
+    return path.starts_with("/v1/") || std::find(kPaths.begin(), kPaths.end(), path) != kPaths.end();
+  }
+  bool known(std::string_view path) const {
+    return page_.has(path) || std::find(kPaths.begin(), kPaths.end(), path) != kPaths.end();
   }
   static bool open_to_all(std::string_view path) { return !path.starts_with("/v1/") && path != "/metrics"; }
 
   bool admit(const HttpRequest& request, Response& response) const {
+    if (!of_programs(request.path)) WebPage::isolate(response);
     try {
       if (request.method == "OPTIONS" && !flags_.cors.empty()) {
         preflight(response);
@@ -196,7 +192,7 @@ class GroundServer {
   }
 
   /// A body for what httplib refuses.
-  static void explain(const HttpRequest& request, Response& response) {
+  void explain(const HttpRequest& request, Response& response) const {
     const int status =
         Connection::current().failure() != 0 ? Connection::current().failure() : response.status;
     const Dialect dialect = dialect_of(request.path);
@@ -244,8 +240,8 @@ class GroundServer {
       http_.Get(path,
                 [](const HttpRequest&, Response& response) { response.set_content("ok\n", "text/plain"); });
     for (const WebPage::File& file : page_.files())
-      http_.Get(std::string(file.path),
-                [&file](const HttpRequest&, Response& response) { WebPage::serve(file, response); });
+      http_.Get(file.path,
+                [this, &file](const HttpRequest&, Response& response) { page_.serve(file, response); });
     http_.Get("/openapi.json", [](const HttpRequest&, Response& response) {
       response.set_content(openapi_json(), "application/json");
     });
@@ -460,7 +456,7 @@ class GroundServer {
   const std::int64_t started_ = seconds_since_1970();
   Session& session_;
   const std::string isa_{session_.ops().isa()};
-  const WebPage page_{WebPage::directory()};
+  const WebPage page_{flags_.page.empty() ? WebPage::directory() : flags_.page};
   LineDefaults defaults_;
   std::atomic<int> under_way_ = 0;
   Metrics metrics_;

@@ -10,7 +10,7 @@ namespace la::cli {
 
 struct ServeFlags {
   ModelFlags model;
-  std::string host = "127.0.0.1", api_key, cors, categories;
+  std::string host = "127.0.0.1", api_key, cors, categories, page;
   int port = 8080, connections = 64, batch_size = 8, queue = 64, timeout = 120, arrival = 30;
   i64 max_body = 32, max_pixels = 40;
 
@@ -23,6 +23,8 @@ struct ServeFlags {
                [this](const std::string& v) { cors = require_origin(v); });
     flags.text("--categories", "A,B", "what /v1/detection and /v1/vision/detection look for [as asked]",
                categories);
+    flags.text("--page", "DIRECTORY",
+               "what browsers see, such as build/web, where la runs in them [a page that asks here]", page);
     flags.number<int>("--connections", "that are served at once [64]", connections, 1, 4096);
     flags.number<int>("--batch-size", "requests that run at once [8]", batch_size, 1, 4096);
     flags.number<int>("--queue", "requests that may wait for their turn [64]", queue, 1, 1 << 20);

@@ -52,12 +52,12 @@ const char* answer_of(Work work) {
   return said.c_str();
 }
 
-std::string open(const std::string& name, const std::string& isa) {
+std::string open(const std::string& name, const std::string& isa, int threads) {
   Engine& e = engine();
   std::vector<NamedBuffer> buffers;
   for (const auto& [name, bytes] : e.files) buffers.push_back({name, bytes});
   SessionOptions options;
-  options.threads = 1;
+  options.threads = threads;
   options.isa = isa;
   options.progress = la_tell_loaded;
   Stopwatch watch;
@@ -104,9 +104,10 @@ EMSCRIPTEN_KEEPALIVE std::byte* la_web_file(const char* name, double size) {
   return bytes;
 }
 
-/// name: of the model, for answers    isa: as --isa of ground. A JSON object, with `error` when it failed.
-EMSCRIPTEN_KEEPALIVE const char* la_web_open(const char* name, const char* isa) {
-  return la::cli::answer_of([&] { return la::cli::open(name, isa); });
+/// name: of the model, for answers    isa: as --isa of ground    threads: one, or those that the program was started for.
+/// A JSON object, with `error` when it failed.
+EMSCRIPTEN_KEEPALIVE const char* la_web_open(const char* name, const char* isa, int threads) {
+  return la::cli::answer_of([&] { return la::cli::open(name, isa, threads); });
 }
 
 /// fields: a line of `batch`. The object of `ground --json`, or one with `error`; items are told as they are found.

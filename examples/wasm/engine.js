@@ -1,19 +1,69 @@
-// The worker that runs la: takes a model, file by file, straight to its place in memory, and answers questions.
-/* global createLa */
-
-importScripts('la.js');
+// The worker that runs la: takes a model, file by file, straight to its place in memory, and answers questions; on several
+// threads where the browser lets this page share memory, see serve/web_page.hpp for the headers that it wants.
+/* global createLa, createLaThreads */
 
 let la = null;  // the program, once started
+let memory = null;  // what its threads share
+const heap = () => memory ? new Uint8Array(memory.buffer) : la.HEAPU8;  // anew each time, as it grows
 const place = pointer => pointer >>> 0;  // addresses above 2 GB come as negative numbers
 const tell = (kind, told) => postMessage({kind, ...told});
 self.tellItem = json => tell('item', {item: JSON.parse(json)});
 self.tellLoaded = share => tell('progress', {stage: 'opening', share});
 
+const kPatience = 60000;  // ms in which threads must be there
+
+/** The program with `others` threads beside this one. Fails where the browser gives no memory to share, or not so many workers. */
+function startThreads(others) {
+  const Plain = self.Worker, started = [];
+  if (!Plain) throw new Error('this browser lets a worker start no others');
+  let timer = 0;
+  return new Promise((done, failed) => {
+    self.Worker = class extends Plain {
+      constructor(...how) {
+        super(...how);
+        started.push(this);
+        this.addEventListener('error', event => {
+          event.stopImmediatePropagation();
+          failed(new Error(event.message || 'a worker could not be started'));
+        });
+      }
+    };
+    timer = setTimeout(() => failed(new Error(`not all workers started within ${kPatience / 1000} s`)), kPatience);
+    memory = new WebAssembly.Memory({initial: 256, maximum: 65536, shared: true});  // as it is linked
+    importScripts('la-threads.js');
+    createLaThreads({wasmMemory: memory, threads: others, mainScriptUrlOrBlob: new URL('la-threads.js', location.href).href}).then(done, failed);
+  }).catch(error => {
+    for (const one of started) one.terminate();
+    memory = null;
+    throw error;
+  }).finally(() => {
+    clearTimeout(timer);
+    self.Worker = Plain;
+  });
+}
+
+/** Starts the program: on how many threads, and why not on as many as were wanted. */
+async function start(wanted) {
+  let why = '';
+  if (wanted > 1) {
+    try {
+      if (!self.crossOriginIsolated) throw new Error('this page is not isolated from others');
+      la = await startThreads(wanted - 1);
+      return {threads: wanted, why};
+    } catch (error) {
+      why = error.message;
+    }
+  }
+  importScripts('la.js');
+  la = await createLa();
+  return {threads: 1, why};
+}
+
 /** A text in the program's memory while `work` runs. */
 function withText(text, work) {
   const bytes = new TextEncoder().encode(text + '\0'), pointer = place(la._malloc(bytes.length));
   if (!pointer) throw new Error('out of memory');
-  la.HEAPU8.set(bytes, pointer);
+  heap().set(bytes, pointer);
   try {
     return work(pointer);
   } finally {
@@ -69,7 +119,10 @@ async function load(file, cache, progress) {
       size = access.getSize();
       const pointer = room();
       while (at < size) {
-        const now = access.read(la.HEAPU8.subarray(pointer + at, pointer + Math.min(size, at + kPiece)), {at});
+        // Memory that threads share may not be read into.
+        const begin = pointer + at, most = Math.min(size - at, kPiece);
+        const to = memory ? new Uint8Array(most) : heap().subarray(begin, begin + most), now = access.read(to, {at});
+        if (memory) heap().set(to.subarray(0, now), begin);
         if (!now) throw new Error(`${file.name}: ended after ${at} of ${size} bytes`);
         progress(now);
         at += now;
@@ -97,7 +150,7 @@ async function load(file, cache, progress) {
       const {value, done} = await reader.read();
       if (done) break;
       if (at + value.length > size) throw new Error(`${file.name}: expected ${size} bytes, found more`);
-      la.HEAPU8.set(value, pointer + at);
+      heap().set(value, pointer + at);
       attempt(() => { if (access.write(value, {at}) !== value.length) throw new Error('no room'); });
       at += value.length;
       progress(value.length);
@@ -110,9 +163,11 @@ async function load(file, cache, progress) {
   }
 }
 
+let running = {threads: 1, why: ''};
+
 const hands = {
-  async open({files, name, isa, cache, total}) {
-    la = await createLa();
+  async open({files, name, isa, threads, cache, total}) {
+    running = await start(threads);
     let done = 0, said = 0, kept = cache !== null;
     for (const file of files)
       kept = await load(file, kept ? cache : null, bytes => {
@@ -128,16 +183,17 @@ const hands = {
       const access = await (await folder.getFileHandle('complete', {create: true})).createSyncAccessHandle();
       access.close();
     }
-    tell('open', answerOf(withText(name, n => withText(isa || '', i => la._la_web_open(n, i)))));
+    const opened = withText(name, n => withText(isa || '', i => la._la_web_open(n, i, running.threads)));
+    tell('open', {...answerOf(opened), ...running});
   },
 
   async ask({fields, image}) {
     const bytes = new Uint8Array(await image.arrayBuffer()), pointer = place(la._malloc(bytes.length));
     if (!pointer) throw new Error('out of memory');
-    la.HEAPU8.set(bytes, pointer);
+    heap().set(bytes, pointer);
     try {
       const answer = answerOf(withText(JSON.stringify({image: '', ...fields}), f => la._la_web_ask(pointer, bytes.length, f)));
-      tell('answer', {answer: {...answer, memory: la._la_web_memory()}});
+      tell('answer', {answer: {...answer, threads: running.threads, memory: la._la_web_memory()}});
     } finally {
       la._free(pointer);
     }

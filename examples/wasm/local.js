@@ -7,7 +7,13 @@ const at = id => document.getElementById(id);
 const kFiles = ['config.json', 'generation_config.json', 'preprocessor_config.json', 'tokenizer.json', 'tokenizer_config.json',
   'added_tokens.json', 'chat_template.json', 'merges.txt', 'special_tokens_map.json', 'vocab.json', 'model.safetensors'];
 const isPart = name => kFiles.includes(name) || name.endsWith('.safetensors') || name === 'model.safetensors.index.json';
-const isa = new URLSearchParams(location.search).get('isa') || '';
+const asked = new URLSearchParams(location.search), isa = asked.get('isa') || '';
+
+// Threads, where memory may be shared: by default as many as the machine runs at a time, but no more than help.
+const kThreads = 64, kDefaultThreads = 16;
+const allowed = () => self.crossOriginIsolated ? kThreads : 1;
+const threadsOf = text => Math.min(allowed(), Math.max(1, Math.floor(Number(text)) || Math.min(kDefaultThreads, navigator.hardwareConcurrency || 1)));
+let threads = threadsOf(asked.get('threads'));
 
 let worker = null, hear = null;  // the worker, and who listens to it
 let model = null;                // what it was last told to open: {name, files, cache}
@@ -29,7 +35,8 @@ function open(next) {
         say(data.stage === 'loading' ? `Loading ${model.name}: ${(data.bytes / 1e6).toFixed(0)} MB, ${Math.floor(data.share * 100)} %` : `Opening ${model.name} …`);
       } else if (data.kind === 'open') {
         bar.hidden = true;
-        say(`${model.name} is ready in this browser (${data.isa}, weights ${data.weights}).`);
+        const where = `${data.isa}, ${data.threads} ${data.threads > 1 ? 'threads' : 'thread'}, weights ${data.weights}`;
+        say(`${model.name} is ready in this browser (${where}).${data.why ? ` More threads could not be started: ${data.why}.` : ''}`);
         document.documentElement.dataset.model = model.name;
         done(data);
       } else if (data.kind === 'failed') {
@@ -47,7 +54,7 @@ function open(next) {
   });
   delete document.documentElement.dataset.model;
   const {name, files, cache, total} = model;
-  worker.postMessage({kind: 'open', name, files, cache, total, isa});
+  worker.postMessage({kind: 'open', name, files, cache, total, isa, threads});
   return ready;
 }
 
@@ -157,11 +164,18 @@ async function build() {
     const name = address.value.replace(/\/*$/, '').split('/').pop();
     await open(await fromAddress(address.value, name, await storage() ? encodeURIComponent(name) : null));
   });
+  const team = element('input', {id: 'threads', type: 'number', min: 1, max: allowed(), value: threads, disabled: allowed() === 1});
+  team.onchange = tried(async () => {
+    team.value = threads = threadsOf(team.value);
+    if (model) await open(model);
+  });
   at('models').append(element('div', {className: 'row'},
     element('label', {className: 'field grow'}, element('span', {textContent: 'Model in this browser'}), choose),
     element('label', {className: 'button', htmlFor: 'folder', textContent: 'A folder of this machine'}), folder,
-    element('label', {className: 'field grow'}, element('span', {textContent: 'Or an address'}), address), fetchIt),
-  element('p', {textContent: 'Nothing leaves this browser. A model from an address is kept in it for the next visit.'}));
+    element('label', {className: 'field grow'}, element('span', {textContent: 'Or an address'}), address), fetchIt,
+    element('label', {className: 'field'}, element('span', {textContent: 'Threads'}), team)),
+  element('p', {textContent: 'Nothing leaves this browser. A model from an address is kept in it for the next visit.' +
+    (allowed() > 1 ? '' : ' More than one thread needs a server that sends Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp with this page.')}));
   at('models').hidden = false;
   at('status').after(element('progress', {id: 'loading', max: 1, value: 0, hidden: true, ariaLabel: 'Loading the model'}));
   useEngine({ask});

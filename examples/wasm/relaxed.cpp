@@ -94,7 +94,8 @@ bool cpu_has_wasmrelaxed() noexcept {
 void override_wasmrelaxed(Table& t) noexcept {
   override_wasm(t);
   t.isa = "wasmrelaxed";
-  const int engine = function<int(int) noexcept>(kEngine)(0);
+  // The table is asked for where the set does not run too.
+  const int engine = first_function() ? function<int(int) noexcept>(kEngine)(0) : 0;
   const bool fused = engine & 1, unsigned_bytes = engine & 2, signed_bytes = engine & 4;
   t.qgemm[PanelFormat::q4_g128] = call<kQ4G128>;
   t.qgemm[PanelFormat::q4_g32] = call<kQ4G32>;

@@ -329,9 +329,10 @@ function finish(answer) {
   count();
   const s = answer.seconds, total = s.preprocess + s.vision + s.prefill + s.decode;
   const time = seconds => seconds < 1 ? `${(seconds * 1000).toFixed(seconds < 0.01 ? 1 : 0)} ms` : `${seconds.toFixed(2)} s`;
+  const threads = answer.threads ? `${answer.threads} ${answer.threads > 1 ? 'threads' : 'thread'}, ` : '';
   const facts = [['Time', `${time(total)}: picture ${time(s.preprocess + s.vision)}, prompt ${time(s.prefill)}, answer ${time(s.decode)}`],
     ['Tokens', `${answer.token_ids.length} in ${answer.forward_steps} passes, ${answer.mode}`],
-    ['Ran on', `${answer.isa}, weights ${answer.weights}, activations ${answer.activations}`]];
+    ['Ran on', `${answer.isa}, ${threads}weights ${answer.weights}, activations ${answer.activations}`]];
   if (picture.scale < 1) facts.push(['Sent', `shrunk to ${Math.round(picture.width * picture.scale)} × ${Math.round(picture.height * picture.scale)}`]);
   if (answer.warnings.length) facts.push(['Warnings', answer.warnings.join('; ')]);
   at('facts').replaceChildren(...facts.flatMap(([name, text]) => [html('dt', {textContent: name}), html('dd', {textContent: text})]));

@@ -5,10 +5,13 @@ usage: serve_test.py SERVE GROUND PICTURE
 
 import concurrent.futures
 import json
+import os
 import re
 import signal
 import socket
+import subprocess
 import sys
+import tempfile
 import time
 
 import serve_program
@@ -67,6 +70,51 @@ def test_items_come_as_events(server):
     assert len(seen) > 1
     assert [json.loads(data) for name, data in seen if name == "item"] == json.loads(whole)["items"]
     assert untimed(seen[-1][1]) == untimed(whole)
+
+
+ISOLATION = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp",
+             "Cross-Origin-Resource-Policy": "same-origin"}
+
+
+def test_the_page_is_isolated_and_the_answers_are_not(server):
+    few = {"image": DATA, "task": "point", "phrase": "red circle"}
+    for method in ("GET", "HEAD"):
+        for path, want in (("/", 200), ("/app.js", 200), ("/style.css", 200), ("/engine.js", 404), ("/model/config.json", 404), ("/v2", 404)):
+            status, headers, _ = server.ask(method, path)
+            assert status == want and ISOLATION.items() <= headers.items(), (method, path, status, headers)
+    status, headers, _ = server.post("/app.js", few)
+    assert status == 405 and ISOLATION.items() <= headers.items(), (status, headers)
+    for status, headers, _ in (server.json(few), server.json({}), server.ask("GET", "/v1/models"), server.ask("GET", "/v1/nothing"),
+                               server.ask("GET", "/healthz"), server.ask("GET", "/metrics"), server.ask("GET", "/openapi.json")):
+        assert not ISOLATION.keys() & headers.keys(), (status, headers)
+
+
+def test_the_page_of_a_folder():
+    """Files of the page alone, read once; one that is missing is an error at the start."""
+    with tempfile.TemporaryDirectory() as folder:
+        whole = ["index.html", "style.css", "app.js", "local.js", "engine.js", "la.js", "la-threads.js", "la.wasm", "la-threads.wasm"]
+        whole += ["model/" + name for name in ("config.json", "generation_config.json", "preprocessor_config.json", "tokenizer.json",
+                                               "tokenizer_config.json", "model.safetensors")]
+        os.mkdir(f"{folder}/model")
+        for name in [*whole, "secret", "model/secret"]:
+            with open(f"{folder}/{name}", "w") as file:
+                file.write(f"this is {name}")
+        server = Server("--page", folder)
+        for name in whole:
+            status, headers, text = server.ask("GET", "/" + ("" if name == "index.html" else name))
+            assert (status, text) == (200, f"this is {name}") and ISOLATION.items() <= headers.items(), (name, status, text)
+            assert headers["Content-Length"] == str(len(text)) == server.ask("HEAD", "/" + ("" if name == "index.html" else name))[1]["Content-Length"]
+            assert "'wasm-unsafe-eval'" in headers["Content-Security-Policy"]
+        assert server.ask("GET", "/la.wasm")[1]["Content-Type"] == "application/wasm"
+        for path in ("/secret", "/model/secret", "/model/", "/index.html/../secret", "/la-threads.worker.js"):
+            assert server.ask("GET", path)[0] == 404, path
+        assert server.end()[0] == 0
+        for name in ("app.js", "la-threads.wasm"):
+            os.rename(f"{folder}/{name}", f"{folder}/away")
+            run = subprocess.run([SERVE, "--page", folder, "--port", "0"], capture_output=True, text=True, env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"})
+            assert run.returncode == 1 and f"{folder}/{name}" in run.stderr, run.stderr
+            os.rename(f"{folder}/away", f"{folder}/{name}")
+    assert "wasm-unsafe-eval" not in Server().ask("GET", "/")[1]["Content-Security-Policy"]
 
 
 def test_what_is_no_picture_in_the_request_is_refused(server):

@@ -1,7 +1,7 @@
 """The page as static files alone answers in the browser: a picture is dropped, asked about, and its box is seen; other models
 come from a folder or an address and are kept for the next visit.
 
-usage: page_test.py PAGE SOURCE GROUND QUANTIZE; skipped without chromium and chromedriver
+usage: page_test.py PAGE SOURCE GROUND QUANTIZE [SERVE]; skipped without chromium and chromedriver
 """
 
 import json
@@ -13,8 +13,10 @@ import tempfile
 import time
 
 PAGE, SOURCE, GROUND, QUANTIZE = sys.argv[1:5]
+SERVE = sys.argv[5] if len(sys.argv) > 5 else None
 sys.path.insert(0, os.path.join(SOURCE, "tests/cli"))
 
+import serve_program
 from browser import CHROMIUM, DONE, DRIVER, DROP, READY, Browser, base64_of
 from static_files import ISOLATED, Server
 
@@ -50,6 +52,26 @@ def test_drop_ask_and_see_the_box(browser, server):
         assert abs(got - want) < 0.5, box(browser)
     assert "Ran on wasm" in browser.text("#facts").replace("\n", " "), browser.text("#facts")
     assert not any("/v1/" in path for path in server.asked())
+
+
+# What the worker answers, with all its numbers.
+HEAR = """
+const post = Worker.prototype.postMessage;
+Worker.prototype.postMessage = function (told, ...rest) {
+  post.call(this, told, ...rest);
+  if (told.kind === 'ask') this.addEventListener('message', ({data}) => { if (data.kind === 'answer') window.told = data.answer; });
+};
+"""
+
+
+def numbers_of(browser, address, phrase="red circle"):
+    browser.open(address)
+    browser.run(HEAR)
+    opened(browser, "shapes and letters")
+    browser.run("window.said = document.querySelector('#status').textContent")
+    ask(browser, phrase)
+    answer = browser.run("return window.told")
+    return answer.pop("threads"), {name: answer[name] for name in ("isa", "token_ids", "items", "answer", "stats", "forward_steps")}
 
 
 def test_every_set_finds_the_same(browser, server):
@@ -132,6 +154,48 @@ def test_without_room_to_keep_it_a_model_answers(browser, server):
     assert "roomless" not in left, left
 
 
+def threads_of(browser):
+    """As the page says them: when the model is open, and beside the answer."""
+    return browser.text("#facts").replace("\n", " ").split("Ran on ")[1].split(", ")[1]
+
+
+def on_threads(browser, site):
+    """Threads are for isolated pages: as many as asked for, with the numbers of one; where they cannot start, one, and the page says why."""
+    plain = Server(site)
+    threads, one = numbers_of(browser, plain.address + "?threads=3")
+    assert threads == 1 and threads_of(browser) == "1 thread" and not browser.run("return crossOriginIsolated")
+    assert "/la-threads.js" not in plain.asked() and browser.run("return document.querySelector('#threads').disabled")
+    assert "Cross-Origin-Opener-Policy" in browser.run("return document.querySelector('#models').textContent")
+    plain.end()
+
+    if SERVE:  # its own headers, its own security policy
+        server = serve_program.Server(SERVE, "--page", site)
+        address = f"http://127.0.0.1:{server.port}/"
+    else:
+        server = Server(site, ISOLATED)
+        address = server.address
+    for wanted in (2, 3):
+        threads, several = numbers_of(browser, address + f"?threads={wanted}")
+        assert browser.run("return crossOriginIsolated") and threads == wanted, threads
+        assert threads_of(browser) == f"{wanted} threads"
+        assert several == one, (several, one)
+    browser.open(address)
+    opened(browser, "shapes and letters")
+    assert browser.run("return document.querySelector('#threads').value") == str(min(16, browser.run("return navigator.hardwareConcurrency")))
+    browser.run("const t = document.querySelector('#threads'); t.value = 4; t.dispatchEvent(new Event('change'))")
+    opened(browser, "shapes and letters")
+    assert "4 threads" in browser.text("#status"), browser.text("#status")
+    server.end()
+
+    for lacking in ("/la-threads.js", "/la-threads.wasm", "/la-threads.worker.js"):
+        if os.path.exists(site + lacking):
+            server = Server(site, ISOLATED, (lacking,))
+            threads, several = numbers_of(browser, server.address + "?threads=2")
+            assert threads == 1 and several == one and threads_of(browser) == "1 thread", threads
+            assert lacking in server.asked() and "More threads could not be started: " in browser.run("return window.said"), browser.run("return window.said")
+            server.end()
+
+
 def main():
     if not CHROMIUM or not DRIVER:
         print("skipped: chromium and chromedriver were not found (apt-get install chromium chromium-driver)")
@@ -149,11 +213,14 @@ def main():
         for headers in ((), ISOLATED):
             server = Server(site, headers)
             for name, test in list(globals().items()):
-                if name.startswith("test_") and (not headers or name == "test_drop_ask_and_see_the_box"):
+                if name.startswith("test_") and (not headers or name == "test_a_model_from_an_address_is_kept"):
                     start = time.monotonic()
                     test(browser, server)
                     print(f"ok: {name}{', isolated' if headers else ''} {time.monotonic() - start:.1f} s", flush=True)
             server.end()
+        start = time.monotonic()
+        on_threads(browser, site)
+        print(f"ok: on_threads {time.monotonic() - start:.1f} s", flush=True)
         complaints = [text for text in browser.complaints() if "404" not in text]
         assert complaints == [], complaints
     finally:

@@ -8,7 +8,7 @@ ISOLATED = (("Cross-Origin-Opener-Policy", "same-origin"), ("Cross-Origin-Embedd
 
 
 class Files(http.server.SimpleHTTPRequestHandler):
-    """Static files, with the headers of the server, if it has any; it counts what was asked of it."""
+    """Static files, with the headers of the server, if it has any, but for those that it lacks; it counts what was asked of it."""
 
     protocol_version = "HTTP/1.1"
     extensions_map = {"": "application/octet-stream", ".html": "text/html", ".js": "text/javascript", ".css": "text/css",
@@ -19,6 +19,12 @@ class Files(http.server.SimpleHTTPRequestHandler):
             self.send_header(name, value)
         super().end_headers()
 
+    def do_GET(self):
+        if self.path in self.server.lacking:
+            self.send_error(404)
+        else:
+            super().do_GET()
+
     def log_request(self, code="-", size="-"):
         if self.command == "GET":
             self.server.asked.append(self.path)
@@ -28,9 +34,9 @@ class Files(http.server.SimpleHTTPRequestHandler):
 
 
 class Server:
-    def __init__(self, folder, headers=()):
+    def __init__(self, folder, headers=(), lacking=()):
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Files, directory=folder))
-        self.server.headers, self.server.asked = headers, []
+        self.server.headers, self.server.lacking, self.server.asked = headers, lacking, []
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.address = f"http://127.0.0.1:{self.server.server_port}/"
 
