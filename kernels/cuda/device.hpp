@@ -15,10 +15,13 @@
 #define LA_NO_UNROLL _Pragma("unroll 1")
 /// Blocks have no more threads: so many registers a thread may be used.
 #define LA_MAX_THREADS(N) __attribute__((launch_bounds(N)))
+/// And so many of them on a processor are enough: registers are not spilled for more.
+#define LA_MAX_THREADS_OF(N, BLOCKS) __attribute__((launch_bounds(N, BLOCKS)))
 #else
 #define LA_UNROLL
 #define LA_NO_UNROLL
 #define LA_MAX_THREADS(N)
+#define LA_MAX_THREADS_OF(N, BLOCKS)
 #define LA_ON_DEVICE 0
 #define LA_KERNEL inline
 #define LA_DEVICE

@@ -248,18 +248,18 @@ LA_DEVICE inline void linear_many(const Arguments& arguments, float* shared) {
 ///   linear_few_FORMAT   a warp for each range; grid: (blocks of 16 outputs, blocks of 16 rows)
 ///   linear_many_FORMAT  128 threads; grid: (blocks of 64 outputs, blocks of 64 rows)
 ///   normed_few_FORMAT, normed_many_FORMAT  the same of normed rows
-#define LA_TENSOR_KERNELS(FORMAT)                                           \
-  LA_KERNEL LA_MAX_THREADS(512) void linear_few_##FORMAT(Linear a) {        \
-    linear_few<PanelFormat::FORMAT>(a, shared_memory<float>());             \
-  }                                                                         \
-  LA_KERNEL LA_MAX_THREADS(128) void linear_many_##FORMAT(Linear a) {       \
-    linear_many<PanelFormat::FORMAT>(a, shared_memory<float>());            \
-  }                                                                         \
-  LA_KERNEL LA_MAX_THREADS(128) void normed_few_##FORMAT(NormedLinear a) {  \
-    linear_few<PanelFormat::FORMAT>(a, shared_memory<float>());             \
-  }                                                                         \
-  LA_KERNEL LA_MAX_THREADS(128) void normed_many_##FORMAT(NormedLinear a) { \
-    linear_many<PanelFormat::FORMAT>(a, shared_memory<float>());            \
+#define LA_TENSOR_KERNELS(FORMAT)                                                 \
+  LA_KERNEL LA_MAX_THREADS(512) void linear_few_##FORMAT(Linear a) {              \
+    linear_few<PanelFormat::FORMAT>(a, shared_memory<float>());                   \
+  }                                                                               \
+  LA_KERNEL LA_MAX_THREADS(128) void linear_many_##FORMAT(Linear a) {             \
+    linear_many<PanelFormat::FORMAT>(a, shared_memory<float>());                  \
+  }                                                                               \
+  LA_KERNEL LA_MAX_THREADS(128) void normed_few_##FORMAT(NormedLinear a) {        \
+    linear_few<PanelFormat::FORMAT>(a, shared_memory<float>());                   \
+  }                                                                               \
+  LA_KERNEL LA_MAX_THREADS_OF(128, 2) void normed_many_##FORMAT(NormedLinear a) { \
+    linear_many<PanelFormat::FORMAT>(a, shared_memory<float>());                  \
   }
 LA_TENSOR_KERNELS(bf16)
 LA_TENSOR_KERNELS(q8)
