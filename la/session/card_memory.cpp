@@ -68,6 +68,27 @@ class RehearsalOps final : public ForwardingOps {
     return weight;
   }
 
+  // As the card does them, whose lists and partial sums depend on it.
+  void project(ConstMatrix x, const Norm& n, Matrix h, std::span<const Projection> projections) override {
+    inner().project(x, n, h, projections);
+  }
+  void project_heads(ConstMatrix x, const Norm& n, const Weight& w, const RopeAngles& angles,
+                     std::span<const KvTokens> rows, i64 layer, Matrix h, Matrix qkv) override {
+    inner().project_heads(x, n, w, angles, rows, layer, h, qkv);
+  }
+  void feed_forward(ConstMatrix x, const FeedForward& f, Matrix h, Matrix wide_in, Matrix wide, Matrix y,
+                    Store store) override {
+    inner().feed_forward(x, f, h, wide_in, wide, y, store);
+  }
+  void mix(ConstMatrix a, const Weight& o, const FeedForward& f, Matrix h, Matrix wide_in, Matrix wide,
+           Matrix x) override {
+    inner().mix(a, o, f, h, wide_in, wide, x);
+  }
+  void self_attention(KvCache& cache, i64 layer, Cube q, Cube k, ConstCube v, ConstMatrix cos,
+                      ConstMatrix sin, Rope layout, float scale) override {
+    inner().self_attention(cache, layer, q, k, v, cos, sin, layout, scale);
+  }
+
  private:
   std::shared_ptr<RehearsalDriver> driver_;
   std::vector<std::shared_ptr<std::byte>> biases_;
