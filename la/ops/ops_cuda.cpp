@@ -406,6 +406,8 @@ class CudaOps final : public Ops {
 
   float* partial(std::size_t floats) {
     if (floats > partial_room_) {
+      partial_room_ = 0;
+      partial_.reset();  // not both at a time
       partial_ = driver_->allocate(floats * sizeof(float));
       partial_room_ = floats;
     }
