@@ -11,7 +11,7 @@
 #include <iostream>
 #include <map>
 #include <set>
-#include <tuple>
+#include <utility>
 
 #include "examples/cli/flags.hpp"
 #include "examples/cli/run_main.hpp"
@@ -98,6 +98,7 @@ class PaperCard final : public cuda::Driver {
       return {0, double(device::weight_bytes(a.weight.format, i64(n), i64(k))),
               size * m * (k + n * (1 + a.add)), 2 * m * n * k * a.weight.activation_parts, 0};
     }
+    if (name.starts_with("normed_")) return of_normed(*static_cast<const device::NormedLinear*>(arguments));
     if (name.starts_with("attention_merge")) {
       const auto& a = *static_cast<const device::AttentionRows*>(arguments);
       return {0, 0, size * rows * a.heads * (a.parts * (a.size + 2) + a.size), 0, 0};
@@ -135,6 +136,19 @@ class PaperCard final : public cuda::Driver {
     fail("kernel ", name, ": expected one whose work this program knows");
   }
 
+  /// Rows, and of heads also keys, values and angles.
+  static Work of_normed(const device::NormedLinear& a) {
+    const device::WeightView& weight = a.product.weight;
+    const double m = a.product.rows, n = weight.outputs, k = weight.inputs, size = sizeof(float);
+    double written = n * size;
+    if (a.ending == device::Ending::swiglu) written /= 2;
+    if (a.ending == device::Ending::heads)
+      written = size * (a.heads.queries + 1) * a.heads.size +
+                2 * a.heads.keys * key_bytes(a.heads.planes, a.heads.size);
+    return {0, double(device::weight_bytes(weight.format, weight.outputs, weight.inputs)),
+            m * (size * k + written), 2 * m * n * k * weight.activation_parts, 0};
+  }
+
   /// Bytes of a key of a head.
   static double key_bytes(int planes, i64 size) { return double(cuda::KvFormat{planes}.row_bytes(size)); }
 
@@ -143,7 +157,7 @@ class PaperCard final : public cuda::Driver {
     const double products = planes == 2 ? 3 : 1;
     const device::AttentionTask* tasks = told(a.tasks);
     const KeyMask* visible = told(a.visible);
-    std::map<std::tuple<const void*, i64, int>, i64> read;
+    std::map<std::pair<const void*, int>, i64> read;
     Work w;
     for (unsigned i = 0; i < l.grid_x; ++i) {
       const device::AttentionTask& task = tasks[i];
@@ -152,10 +166,13 @@ class PaperCard final : public cuda::Driver {
         const i64 keys =
             mask.prefix + std::max(0, mask.window_end - std::max(mask.window_begin, mask.prefix));
         w.operations += 4.0 * products * double(keys) * a.size;
-        i64& most = read[{task.keys.pages, task.keys.layer_offset, task.kv_head}];
+        i64& most = read[{task.pages, task.kv_head}];
         most = std::max(most, keys);
       }
       w.bytes += 2.0 * sizeof(float) * task.count * a.size;
+      // Parts of the keys are written, and read by the block that puts them together.
+      if (a.partial && planes > 0)
+        w.bytes += 2.0 * sizeof(float) * task.count * l.grid_y * device::tensor_part_floats(a.size);
     }
     for (const auto& [sequence, keys] : read) w.bytes += 2.0 * double(keys) * key_bytes(planes, a.size);
     return w;

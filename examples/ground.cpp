@@ -164,7 +164,9 @@ MemoryEstimate estimate(const GroundFlags& flags, const std::string& directory, 
   for (const GroundFlags::Question& question : questions)  // a byte is a token at most
     plan.question_tokens = std::max(plan.question_tokens, 128 + i64(question.text.text().size()));
   plan.max_new_tokens = flags.model.max_tokens;
-  plan.card = on_card(flags.model.session_options(), directory);
+  const SessionOptions options = flags.model.session_options();
+  plan.card = on_card(options, directory);
+  plan.activations = options.activations;
   return estimate_memory(Checkpoint::open(directory), config, plan);
 }
 

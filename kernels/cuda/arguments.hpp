@@ -94,7 +94,9 @@ constexpr i64 groups_a_range(i64 inputs) noexcept {
   return (groups_of(inputs) + ranges_of(inputs) - 1) / ranges_of(inputs);
 }
 
-/// Y = X W^T + bias, or Y += that.    shape: x [M, K], y [M, N]
+enum class Activation : std::int32_t { none, gelu_tanh, gelu_erf, swiglu };
+
+/// Y = f(X W^T + bias), or Y += X W^T + bias.    shape: x [M, K], y [M, N]
 struct Linear {
   const float* x = nullptr;
   i64 x_stride = 0;
@@ -103,7 +105,43 @@ struct Linear {
   std::int32_t rows = 0;
   std::int32_t add = 0;  ///< to what is in Y
   WeightView weight;
+  Activation activation = Activation::none;  ///< f, a gelu; of products in tensor cores that do not add
 };
+
+/// What becomes of the products of normed rows, in the block that has made them: two tiles of outputs at a time.
+enum class Ending : std::int32_t {
+  store,   ///< y [M, N]
+  swiglu,  ///< y [M, N / 2] = silu(gate) * up of the outputs n and N / 2 + n, of whole tiles
+  heads,  ///< queries, keys and values of attention; tiles half a head apart, since rope turns (p, p + D / 2)
+};
+
+/// Where the key and the value of a row go: token `token` of a sequence with these pages.
+struct KvPlace {
+  const std::uint64_t* pages = nullptr;
+  i64 token = 0;
+};
+
+/// Outputs are H heads of queries, which go to y [M, H D], then G of keys and G of values, which go to pages of planes. The
+/// first two are turned.    shape: cos, sin [M, D / 2]; D a multiple of two tiles
+struct Heads {
+  const float *cos = nullptr, *sin = nullptr;
+  i64 cos_stride = 0, sin_stride = 0;
+  const KvPlace* places = nullptr;               ///< [M]
+  i64 layer_offset = 0;                          ///< see KvPages
+  std::int32_t queries = 0, keys = 0, size = 0;  ///< H, G, D
+  std::int32_t planes = 0;
+};
+
+/// The product of x / sqrt(mean(x^2) + eps) * norm, and its ending. Rows are multiplied by `norm` as they are read and their
+/// sums by 1 / sqrt(..), once a block has seen all of a row.    shape: norm [K], K at most 8192
+struct NormedLinear {
+  Linear product;
+  const float* norm = nullptr;
+  float eps = 0;
+  Ending ending = Ending::store;
+  Heads heads;
+};
+inline constexpr i64 kMostNormedInputs = 8192;
 
 /// y_t = row ids_t of W, widened or dequantised.
 struct Embedding {
@@ -143,8 +181,6 @@ struct RopeTurn {
   std::int32_t heads = 0, size = 0;
   std::int32_t interleaved = 0;  ///< pairs (2p, 2p + 1), else (p, p + D / 2)
 };
-
-enum class Activation : std::int32_t { gelu_tanh, gelu_erf, swiglu };
 
 /// y = f(x), or silu(x) * up for swiglu.    grid: (T, blocks of columns)
 struct Elementwise {
@@ -257,13 +293,15 @@ constexpr int exact_linear_floats(int mt) noexcept {
 }
 /// Rows and outputs of a block of linear_many, four warps of 16 outputs.
 inline constexpr int kManyRows = 64, kManyOutputs = 64;
-/// Floats of its shared memory: sums of the ranges before, and parts of activations, as bf16.
-constexpr int many_tensor_floats(int activation_parts) noexcept {
-  return kManyRows * kManyOutputs + activation_parts * kManyRows * kGroup / 2;
+/// Floats of its shared memory: sums of the ranges before, and parts of activations, as bf16; of normed rows the squares of
+/// each 8 inputs of a group, and those of the row before.
+constexpr int many_tensor_floats(int activation_parts, bool normed) noexcept {
+  return kManyRows * kManyOutputs + activation_parts * kManyRows * kGroup / 2 +
+         (normed ? kManyRows * (kGroup / 8 + 1) : 0);
 }
-/// The same of linear_few with `warps` ranges: their sums of 16 rows x 16 outputs.
-constexpr int few_tensor_floats(int warps) noexcept {
-  return warps * 256;
+/// The same of linear_few with `warps` ranges: their sums of 16 rows x 16 outputs, and of the squares of normed rows.
+constexpr int few_tensor_floats(int warps, bool normed) noexcept {
+  return warps * (256 + (normed ? 16 : 0));
 }
 
 /// Floats from key to key in the shared memory of attention_exact: 16 bytes more than they need, so that eight threads at
@@ -294,27 +332,38 @@ constexpr int tensor_attention_floats(int planes, bool few) noexcept {
                         : 0);
 }
 
-/// `count` pairs from `first` on of the rows [begin, ..) of a sequence; pair i is token begin + i / (H / G).
+/// `count` pairs from `first` on of the rows [begin, ..) of a sequence; pair i is token begin + i / (H / G). The same in every
+/// layer.
 struct AttentionTask {
-  KvPages keys;
+  const std::uint64_t* pages = nullptr;
   std::int32_t begin = 0, kv_head = 0, first = 0, count = 0;
 };
 
 /// out = softmax(scale q . k) v over the visible keys, task by task. In place.    shape: q, out [T, H, D]
-/// Split, block (task, part) takes one part of the keys and writes to `partial`; attention_merge then ends the rows. In
-/// tensor cores scores are to the base of two: `scale` is log2(e) times the op's.
+/// Split, block (task, part) takes one part of the keys and writes to `partial`. Then attention_merge ends the rows; in tensor
+/// cores the block of a task that is the last to end does. There scores are to the base of two: `scale` is log2(e) times the
+/// op's.
 /// grid: (tasks, parts or 1)
 struct AttentionRows {
   const AttentionTask* tasks = nullptr;
+  i64 layer_offset = 0;              ///< of the keys, see KvPages
   const KeyMask* visible = nullptr;  ///< [T]
   const float* q = nullptr;
   float* out = nullptr;
   i64 q_stride = 0, q_head_stride = 0, out_stride = 0, out_head_stride = 0;
   std::int32_t heads = 0, group = 0, size = 0;  ///< H, H / G, D
   float scale = 1;
-  float* partial =
-      nullptr;  ///< [T, H, parts, D + 2]: sums, then the total and the largest score; null: not split
+  /// [T, H, parts, D + 2]: sums, then the total and the largest score; null: not split. In tensor cores there are zeros from
+  /// the sums to the next multiple of 8, and rows of tensor_part_floats
+  float* partial = nullptr;
   std::int32_t parts = 0;
+  std::uint32_t* ended =
+      nullptr;  ///< [tasks] in tensor cores: blocks of the task that have ended; zeros before and after
 };
+
+/// 16 bytes more than the sums.
+constexpr int tensor_part_floats(int size) noexcept {
+  return key_row(size) + 4;
+}
 
 }  // namespace la::inline LA_ABI::kernels::cuda

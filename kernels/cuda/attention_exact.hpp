@@ -113,7 +113,7 @@ LA_KERNEL void attention_exact(AttentionRows a) {
   const int last_page =
       last * pages < (end + kPageKeys - 1) / kPageKeys ? last * pages : (end + kPageKeys - 1) / kPageKeys;
   const auto keys_of = [&](int page) {
-    return reinterpret_cast<const float*>(task.keys.pages[page]) + task.keys.layer_offset +
+    return reinterpret_cast<const float*>(task.pages[page]) + a.layer_offset +
            i64(task.kv_head) * 2 * kPageKeys * a.size;
   };
   if (first * pages < last_page) copy_keys(keys_of(first * pages), a.size, keys);

@@ -21,7 +21,7 @@ LA_DEVICE inline bool sees_any(const KeyMask& m, int begin, int end) {
   return begin < m.prefix || (m.window_begin < m.window_end && m.window_begin < end && begin < m.window_end);
 }
 /// Sums of a row's values, their weights' total and the largest score, of some of its keys.
-struct PartState {
+struct alignas(8) PartState {
   float max = -__builtin_inff(), total = 0;
 };
 

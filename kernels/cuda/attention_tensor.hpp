@@ -1,18 +1,22 @@
 #pragma once
 
 #include "attention_rows.hpp"
+#include "planes.hpp"
 
 // Attention in tensor cores, on pages of halves or of sums of two bf16. A warp holds 16 pairs of a token and a query head as
 // the rows of its products: S = Q K^T of a page of keys, softmax of what they see, O += P V; sums in f32.
 //
 // A page is a part of the keys: its weights are powers of two below its own largest score, and pages are merged in their
-// order, by the block that summed them or by attention_merge_tensor. What is summed by more than one lane, a total, is a
-// product too, with a value of one: so blocks of many pairs, where a warp takes all keys of its pairs, and of few, where four
-// warps take a quarter of the keys and then of the channels each, give the same bits.
+// order, by the block that summed them, or by the last one to end of those that summed one each. What is summed by more than one
+// lane, a total, is a product too, with a value of one: so blocks of many pairs, where a warp takes all keys of its pairs, and
+// of few, where four warps take a quarter of the keys and then of the channels each, give the same bits.
 namespace la::inline LA_ABI::kernels::cuda {
 
 struct alignas(8) Words2 {
   std::uint32_t x, y;
+};
+struct alignas(16) EightFloats {
+  float v[8];
 };
 
 inline constexpr int kPageSteps = kPageKeys / 16;
@@ -33,11 +37,6 @@ LA_DEVICE inline Words4 words_of(const RowOperand& x) {
 }
 LA_DEVICE inline RowOperand operand_of(const Words4& w) {
   return {{w.x, w.y, w.z, w.w}};
-}
-
-/// Halves end at 65504: what is larger becomes that.
-LA_DEVICE inline float within_half(float x) {
-  return x > 65504.0f ? 65504.0f : x < -65504.0f ? -65504.0f : x;
 }
 
 /// Numbers of rows g and g + 8: one plane of halves, or two of bf16.
@@ -106,7 +105,7 @@ struct TensorAttention {
   LA_DEVICE int tile(int own) const { return Few ? own * 4 + warp() : own; }
 
   LA_DEVICE const std::uint16_t* page(int index) const {
-    return reinterpret_cast<const std::uint16_t*>(task.keys.pages[index]) + task.keys.layer_offset +
+    return reinterpret_cast<const std::uint16_t*>(task.pages[index]) + a.layer_offset +
            i64(task.kv_head) * 2 * Planes * kPageKeys * row();
   }
   /// A page's keys to shared memory, in the background.
@@ -245,9 +244,65 @@ struct TensorAttention {
     bool there;
     i64 token, head;
   };
-  LA_DEVICE Pair pair(int r) const {
-    const int i = (Few ? 0 : 16 * warp()) + lane() / 4 + 8 * r, at = task.first + (i < task.count ? i : 0);
+  LA_DEVICE Pair pair_at(int i) const {
+    const int at = task.first + (i < task.count ? i : 0);
     return {i < task.count, task.begin + at / a.group, i64(task.kv_head) * a.group + at % a.group};
+  }
+  LA_DEVICE Pair pair(int r) const { return pair_at((Few ? 0 : 16 * warp()) + lane() / 4 + 8 * r); }
+  LA_DEVICE float* part_of(const Pair& row, i64 index) const {
+    return a.partial + ((row.token * a.heads + row.head) * a.parts + index) * tensor_part_floats(size());
+  }
+
+  /// Whether this block is the last of its task's: all parts are there then.
+  LA_DEVICE bool is_last() const {
+    std::uint32_t* last = keys;  // which all have used
+    sync_block();                // the block's part is written
+    if (thread_index() == 0) {
+      fence_device();
+      *last = count_around(a.ended + block_index_x(), std::uint32_t(a.parts - 1));
+      fence_device();
+    }
+    sync_block();
+    return *last == std::uint32_t(a.parts - 1);
+  }
+
+  /// Puts the pages of each row together, in their order: half a warp a row, eight channels a lane.
+  LA_DEVICE void merge() const {
+    constexpr int kLanesARow = 16, kAhead = 8;  // pages on their way at a time
+    const int d = thread_index() % kLanesARow * 8;
+    for (int i = thread_index() / kLanesARow; i < task.count; i += kThreads / kLanesARow) {
+      const Pair row = pair_at(i);
+      const KeyMask mask = a.visible[row.token];
+      const int pages = (end_of(mask) + kPageKeys - 1) / kPageKeys;
+      PartState all;
+      float sum[8] = {};
+      for (int first = 0; first < pages; first += kAhead) {
+        EightFloats value[kAhead];
+        PartState own[kAhead];
+        LA_UNROLL
+        for (int k = 0; k < kAhead; ++k) {
+          const int p = first + k;
+          value[k] = {};
+          if (p >= pages || !sees_any(mask, p * kPageKeys, (p + 1) * kPageKeys)) continue;
+          const float* part = part_of(row, p);
+          if (d < this->row()) value[k] = *reinterpret_cast<const EightFloats*>(part + d);
+          own[k] = *reinterpret_cast<const PartState*>(part + this->row());
+        }
+        LA_UNROLL
+        for (int k = 0; k < kAhead; ++k) {
+          const float top = larger(all.max, own[k].max);
+          const float old = rescale_power(all.max, top), now = rescale_power(own[k].max, top);
+          LA_UNROLL
+          for (int c = 0; c < 8; ++c) sum[c] = __builtin_fmaf(sum[c], old, value[k].v[c] * now);
+          all.total = __builtin_fmaf(all.total, old, own[k].total * now);
+          all.max = top;
+        }
+      }
+      float* to = a.out + row.token * a.out_stride + row.head * a.out_head_stride;
+      LA_UNROLL
+      for (int c = 0; c < 8; ++c)
+        if (d + c < size()) to[d + c] = finished(sum[c], all.total);
+    }
   }
 
   LA_DEVICE void run() const {
@@ -323,21 +378,20 @@ struct TensorAttention {
       float* to = a.out + row.token * a.out_stride + row.head * a.out_head_stride;
       if (a.partial) {
         if (first >= last || !sees_any(mask[r], first * kPageKeys, last * kPageKeys)) continue;
-        to = a.partial + ((row.token * a.heads + row.head) * a.parts + first) * (a.size + 2);
-        if (t == 0 && (!Few || warp() == 0)) {
-          to[a.size] = state[r].total;
-          to[a.size + 1] = state[r].max;
-        }
+        to = part_of(row, first);
+        if (t == 0 && (!Few || warp() == 0)) *reinterpret_cast<PartState*>(to + this->row()) = state[r];
       }
+      const int end = a.partial ? this->row() : size();
       LA_UNROLL
       for (int n = 0; n < kOwnTiles; ++n) LA_UNROLL
       for (int i = 0; i < 2; ++i) {
         const int d = 8 * tile(n) + 2 * t + i;
-        if (d >= size()) continue;
+        if (d >= end) continue;
         const float sum = sums[n][2 * r + i];
         to[d] = a.partial ? sum : finished(sum, state[r].total);
       }
     }
+    if (a.partial && is_last()) merge();
   }
 };
 
@@ -368,69 +422,6 @@ LA_KERNEL LA_MAX_THREADS(128) void attention_few_high(AttentionRows a) {
 }
 LA_KERNEL LA_MAX_THREADS(128) void attention_many_high(AttentionRows a) {
   attention_tensor<2, kMaxHeadSize, false>(a);
-}
-
-/// Puts the pages of a row and head together.    grid: (T, H); a thread a channel
-LA_KERNEL void attention_merge_tensor(AttentionRows a) {
-  wait_for_launches();
-  const i64 t = block_index_x(), h = block_index_y();
-  const KeyMask mask = a.visible[t];
-  const int pages = (end_of(mask) + kPageKeys - 1) / kPageKeys, d = thread_index();
-  if (d >= a.size) return;
-  const float* from = a.partial + (t * a.heads + h) * a.parts * (a.size + 2);
-  PartState all;
-  float sum = 0;
-  constexpr int kAhead = 8;  // pages on their way at a time
-  for (int first = 0; first < pages; first += kAhead) {
-    float value[kAhead], total[kAhead], max[kAhead];
-    LA_UNROLL
-    for (int i = 0; i < kAhead; ++i) {
-      const int p = first + i;
-      const bool there = p < pages && sees_any(mask, p * kPageKeys, (p + 1) * kPageKeys);
-      const float* part = from + i64(p) * (a.size + 2);
-      value[i] = there ? part[d] : 0.0f;
-      total[i] = there ? part[a.size] : 0.0f;
-      max[i] = there ? part[a.size + 1] : -__builtin_inff();
-    }
-    LA_UNROLL
-    for (int i = 0; i < kAhead; ++i) {
-      const float top = larger(all.max, max[i]);
-      const float old = rescale_power(all.max, top), own = rescale_power(max[i], top);
-      sum = __builtin_fmaf(sum, old, value[i] * own);
-      all.total = __builtin_fmaf(all.total, old, total[i] * own);
-      all.max = top;
-    }
-  }
-  a.out[t * a.out_stride + h * a.out_head_stride + d] = finished(sum, all.total);
-}
-
-/// Keys and values to pages of planes.    grid: tokens
-LA_KERNEL void kv_write_tensor(KvWrite a) {
-  wait_for_launches();
-  const int token = a.first + block_index_x(), slot = token % kPageKeys;
-  const i64 t = block_index_x();
-  const i64 row = key_row(a.size), plane = kPageKeys * row;
-  auto* page = reinterpret_cast<std::uint16_t*>(a.to.pages[token / kPageKeys]) + a.to.layer_offset;
-  for (int e = thread_index(); e < a.heads * a.size; e += block_size()) {
-    const int g = e / a.size, d = e % a.size;
-    float k = a.k[t * a.k_stride + g * a.k_head_stride + d],
-          v = a.v[t * a.v_stride + g * a.v_head_stride + d];
-    std::uint16_t* keys = page + g * 2 * a.planes * plane + slot * row + d;
-    std::uint16_t* values = page + (2 * g + 1) * a.planes * plane + (slot / 4 * row + d) * 4 + slot % 4;
-    if (a.planes == 1) {
-      const std::uint32_t both = to_half_pair(within_half(k), within_half(v));
-      *keys = std::uint16_t(both);
-      *values = std::uint16_t(both >> 16);
-      continue;
-    }
-    for (int p = 0; p < a.planes; ++p, keys += plane, values += plane) {
-      const std::uint32_t both = to_bf16_pair(k, v);
-      *keys = std::uint16_t(both);
-      *values = std::uint16_t(both >> 16);
-      k -= low_value(both);
-      v -= high_value(both);
-    }
-  }
 }
 
 }  // namespace la::inline LA_ABI::kernels::cuda

@@ -10,7 +10,7 @@ case $card in
 esac
 compile() {  # FILE OUT
   # shellcheck disable=SC2086
-  "$clang" -std=c++20 -x cuda --cuda-device-only -nocudainc -nocudalib --cuda-gpu-arch="sm_$card" $features -O3 -Wall \
+  "$clang" -std=c++20 -x cuda --cuda-device-only -nocudainc -nocudalib --cuda-gpu-arch="sm_$card" $features -O3 -ffp-contract=off -Wall \
     -Wextra -Werror -Wno-unknown-cuda-version -S "$1" -o "$2"
 }
 compile /dev/null /dev/null 2>/dev/null || exit 2

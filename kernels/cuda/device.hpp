@@ -12,11 +12,16 @@
 #define LA_DEVICE __attribute__((device, always_inline))
 /// The loop that follows, written out: arrays that it indexes can then be registers.
 #define LA_UNROLL _Pragma("unroll")
+#define LA_NO_UNROLL _Pragma("unroll 1")
 /// Blocks have no more threads: so many registers a thread may be used.
 #define LA_MAX_THREADS(N) __attribute__((launch_bounds(N)))
+/// And so many of them on a processor are enough: registers are not spilled for more.
+#define LA_MAX_THREADS_OF(N, BLOCKS) __attribute__((launch_bounds(N, BLOCKS)))
 #else
 #define LA_UNROLL
+#define LA_NO_UNROLL
 #define LA_MAX_THREADS(N)
+#define LA_MAX_THREADS_OF(N, BLOCKS)
 #define LA_ON_DEVICE 0
 #define LA_KERNEL inline
 #define LA_DEVICE
@@ -89,6 +94,21 @@ extern __attribute__((shared)) __attribute__((aligned(16))) unsigned char la_sha
 template <class T>
 LA_DEVICE inline T* shared_memory() {
   return reinterpret_cast<T*>(la_shared_memory);
+}
+
+/// What this thread has written, or has seen before by a barrier, is seen by who sees what it counts behind; and what
+/// the others had written before they counted is seen here behind it.
+LA_DEVICE inline void fence_device() {
+  asm volatile("fence.acq_rel.gpu;" ::: "memory");
+}
+/// Counts up to `last` and then begins again with zero, for all blocks; what was counted before.
+LA_DEVICE inline std::uint32_t count_around(std::uint32_t* counter, std::uint32_t last) {
+  std::uint32_t r;
+  asm volatile("atom.relaxed.gpu.global.inc.u32 %0, [%1], %2;"
+               : "=r"(r)
+               : "l"(counter), "r"(last)
+               : "memory");
+  return r;
 }
 
 /// c += a b in the tensor cores: a 16 x 16 and b 16 x 8 of bf16 pairs, c of float, in the fragments of PTX's m16n8k16.
@@ -172,6 +192,8 @@ int block_index_y() noexcept;
 unsigned char* shared_memory() noexcept;
 void sync_block();
 void wait_for_launches();
+void fence_device();
+std::uint32_t count_around(std::uint32_t* counter, std::uint32_t last);
 void copy_async(void* to, const void* from, int bytes);
 void commit_copies();
 void wait_copies(int groups_in_flight);
@@ -197,6 +219,12 @@ inline void sync_block() {
 }
 inline void wait_for_launches() {
   emulated::wait_for_launches();
+}
+inline void fence_device() {
+  emulated::fence_device();
+}
+inline std::uint32_t count_around(std::uint32_t* counter, std::uint32_t last) {
+  return emulated::count_around(counter, last);
 }
 inline void start_next_launch() {}  // all are started as early as can be
 template <int Bytes>

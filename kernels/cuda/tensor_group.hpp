@@ -42,7 +42,7 @@ LA_DEVICE inline void load_group(const WeightView& w, i64 tile, i64 group, int l
 }
 LA_DEVICE inline void load_group(const WeightView& w, i64 tile, i64 group, int lane,
                                  RawGroup<PanelFormat::q8>& raw) {
-  const i64 at = tile * groups_of(w.inputs) + group;
+  const auto at = std::int32_t(tile * groups_of(w.inputs) + group);
   const auto* from = static_cast<const Words4*>(w.codes) + at * 2 * kLanes + lane;
   LA_UNROLL
   for (int h = 0; h < 2; ++h) raw.codes[h] = load_streaming(from + h * kLanes);
@@ -52,14 +52,14 @@ LA_DEVICE inline void load_group(const WeightView& w, i64 tile, i64 group, int l
 }
 LA_DEVICE inline void load_group(const WeightView& w, i64 tile, i64 group, int lane,
                                  RawGroup<PanelFormat::q4_g128>& raw) {
-  const i64 at = tile * groups_of(w.inputs) + group;
+  const auto at = std::int32_t(tile * groups_of(w.inputs) + group);
   raw.codes = load_streaming(static_cast<const Words4*>(w.codes) + at * kLanes + lane);
   raw.scales = static_cast<const std::uint32_t*>(w.scales)[at * (kTile / 2) + lane % 4];
   raw.zero = w.zeros[at * kTile + lane / 4];
 }
 LA_DEVICE inline void load_group(const WeightView& w, i64 tile, i64 group, int lane,
                                  RawGroup<PanelFormat::q4_g32>& raw) {
-  const i64 at = tile * groups_of(w.inputs) + group;
+  const auto at = std::int32_t(tile * groups_of(w.inputs) + group);
   raw.codes = load_streaming(static_cast<const Words4*>(w.codes) + at * kLanes + lane);
   raw.scales = static_cast<const Words4*>(w.scales)[at * (kTile / 2) + lane % 4];
   raw.zeros = reinterpret_cast<const std::uint32_t*>(w.zeros)[at * kTile + lane / 4];

@@ -16,8 +16,7 @@ struct LanguageModel::Batch {
   std::vector<std::int32_t> ids, positions;  // [T]
   std::vector<KeyMask> visible;              // [T]
   std::vector<KvRows> rows;                  // one per sequence; the layer is filled in
-  std::vector<KvCache*> caches;              // one per sequence
-  std::vector<i64> first;                    // position in the cache of each feed's first row
+  std::vector<KvTokens> tokens;              // one per sequence
   std::vector<std::int32_t> logit_rows;      // rows whose logits are wanted: of each sequence, its last
   std::vector<KvRows> logit_queries;  // one per sequence that has such rows, [begin, end) of logit_rows
   std::vector<std::pair<i64, ConstMatrix>> images;  // picture rows, and the row they start at
@@ -50,8 +49,7 @@ struct LanguageModel::Batch {
     if (i64(logit_rows.size()) > wanted)
       logit_queries.push_back({input.cache, 0, wanted, i64(logit_rows.size()) - wanted});
     rows.push_back({input.cache, 0, row, size() - row});
-    caches.push_back(input.cache);
-    first.push_back(start);
+    tokens.push_back({input.cache, start, row, size() - row});
   }
 
  private:
@@ -85,8 +83,8 @@ LA_INLINE void LanguageModel::forward(std::span<const SequenceInput> inputs, Wor
   run(batch, workspace, last);
   for (const SequenceInput& input : inputs) input.cache->truncate(i64(input.sequence.size()));
 
-  ops_.rms_norm(last, weights_.norm.view, config_.rms_eps, last);
-  ops_.linear(last, weights_.head(), logits, Store::overwrite);
+  const Projection to_logits{weights_.head(), logits};
+  ops_.project(last, {weights_.norm.view, {}, config_.rms_eps}, last, std::span(&to_logits, 1));
 }
 
 LA_INLINE void LanguageModel::prefill(const SequenceInput& input, i64 until, Workspace& workspace,
@@ -109,7 +107,7 @@ LA_INLINE void LanguageModel::run(const Batch& batch, Workspace& workspace, Matr
     for (std::size_t i = 0; i < all.size(); ++i) all[i] = std::int32_t(i);
     ops_.gather(image, all, x.rows(row, image.shape[0]));
   }
-  for (std::size_t i = 0; i < batch.caches.size(); ++i) batch.caches[i]->extend(batch.rows[i].count);
+  for (const KvTokens& t : batch.tokens) t.cache->extend(t.count);
   const RopeTable rope = text_rope(batch.positions, config_.head_dim, config_.rope_theta, ops_, workspace);
   for (std::size_t i = 0; i < weights_.layers.size(); ++i)
     layer(weights_.layers[i], i64(i), batch, rope, workspace, x, last);
@@ -122,21 +120,12 @@ LA_INLINE void LanguageModel::layer(const DecoderLayer& l, i64 index, const Batc
   const Workspace::Scope scope(workspace);
   check_interrupt(batch.interrupt);
 
-  // q, k, v of rms_norm(x)
   const Matrix qkv = workspace.matrix(tokens, q_width + 2 * kv_width);  // [T, (H + 2G) D]
   {
     const Workspace::Scope norm_scope(workspace);
     const Matrix h = workspace.matrix(tokens, config_.hidden_size);  // [T, C]
-    const Projection to_qkv{*l.qkv, qkv};
-    ops_.project(x, {l.input_norm.view, {}, config_.rms_eps}, h, std::span(&to_qkv, 1));
-  }
-  const Cube k = qkv.columns(q_width, kv_width).split_heads(config_.kv_heads);             // [T, G, D]
-  const Cube v = qkv.columns(q_width + kv_width, kv_width).split_heads(config_.kv_heads);  // [T, G, D]
-  ops_.rope(qkv.columns(0, q_width).split_heads(config_.heads), rope.cos, rope.sin, Rope::halves);
-  ops_.rope(k, rope.cos, rope.sin, Rope::halves);
-  for (std::size_t i = 0; i < batch.rows.size(); ++i) {
-    const i64 begin = batch.rows[i].begin, count = batch.rows[i].count;
-    ops_.kv_write(*batch.caches[i], index, batch.first[i], k.rows(begin, count), v.rows(begin, count));
+    ops_.project_heads(x, {l.input_norm.view, {}, config_.rms_eps}, *l.qkv,
+                       {rope.cos, rope.sin, Rope::halves}, batch.tokens, index, h, qkv);
   }
 
   // What follows concerns each row alone: of the last layer's, those without logits are needed no more.

@@ -54,6 +54,13 @@ struct KvRows {
   i64 begin = 0, count = 0;
 };
 
+/// Rows [begin, begin + count) of a batch are tokens first .. first + count - 1 of this cache.
+struct KvTokens {
+  KvCache* cache = nullptr;
+  i64 first = 0;
+  i64 begin = 0, count = 0;
+};
+
 /// The patches of a picture, which a pass reads some at a time.
 class ImagePatches {
  public:
@@ -84,6 +91,12 @@ struct Norm {
 struct Projection {
   const Weight& weight;
   Matrix y;
+};
+
+/// Angles of each row, and which pairs of a head turn by them.    shape: cos, sin [T, D/2]
+struct RopeAngles {
+  ConstMatrix cos, sin;
+  Rope layout;
 };
 
 /// x -> W_out act(W_in norm(x)).    shape: in [F, C], of swiglu [2F, C]: gate, then up; out [C, F]
@@ -165,15 +178,15 @@ class Ops {
   virtual void kv_write(KvCache& cache, i64 layer, i64 first, ConstCube k, ConstCube v) = 0;
   /// out_th = softmax over the visible keys of (scale q_th . k) v; query head h reads key/value head h / (H / G).
   /// Memory is linear in the number of keys. In place.
-  /// shape: q, out [T, H, D]; visible [T]; rows cover [0, T)
+  /// shape: q, out [T, H, D]; visible [T]; rows cover [0, T) and are of one layer
   virtual void attention(ConstCube q, std::span<const KvRows> rows, std::span<const KeyMask> visible,
                          float scale, Cube out) = 0;
   /// Each row becomes exp(x - max) / sum, and y what decoding reads of it: its summary as write_summary makes it.
   /// shape: x [T, V], V at most kMaxSummaryVocabulary; y [T, summary_floats(number of ids)]
   virtual void summarize(Matrix x, std::span<const std::int32_t> ids, Matrix y) = 0;
 
-  // What a transformer layer is made of: ops above, one after the other, and their bits. A backend may do each with fewer
-  // waits than the ops take that are written here. h, inner and wide are for what lies between.
+  // What a transformer layer is made of: ops above, one after the other, and on a processor their bits. A backend may do each
+  // with fewer waits than the ops take that are written here. h, inner and wide are for what lies between.
 
   /// h = norm(x), in place.    shape: x, h [T, C]
   void norm(ConstMatrix x, const Norm& n, Matrix h) {
@@ -183,6 +196,22 @@ class Ops {
   virtual void project(ConstMatrix x, const Norm& n, Matrix h, std::span<const Projection> projections) {
     norm(x, n, h);
     for (const Projection& p : projections) linear(h, p.weight, p.y, Store::overwrite);
+  }
+  /// The queries, keys and values of norm(x): queries and keys are turned, and keys and values written to the caches. `qkv`
+  /// begins with the queries; what is behind them is for what lies between.
+  /// shape: x, h [T, C]; W, qkv [T, (H + 2 G) D] with G heads of size D of the caches; rows cover [0, T)
+  virtual void project_heads(ConstMatrix x, const Norm& n, const Weight& w, const RopeAngles& angles,
+                             std::span<const KvTokens> rows, i64 layer, Matrix h, Matrix qkv) {
+    const KvShape& shape = rows[0].cache->shape();
+    const i64 size = shape.head_size, kv_width = shape.heads * size, q_width = qkv.shape[1] - 2 * kv_width;
+    const Projection to_qkv{w, qkv};
+    project(x, n, h, std::span(&to_qkv, 1));
+    const Cube k = qkv.columns(q_width, kv_width).split_heads(shape.heads);             // [T, G, D]
+    const Cube v = qkv.columns(q_width + kv_width, kv_width).split_heads(shape.heads);  // [T, G, D]
+    rope(qkv.columns(0, q_width).split_heads(q_width / size), angles.cos, angles.sin, angles.layout);
+    rope(k, angles.cos, angles.sin, angles.layout);
+    for (const KvTokens& r : rows)
+      kv_write(*r.cache, layer, r.first, k.rows(r.begin, r.count), v.rows(r.begin, r.count));
   }
   /// y = W_out act(W_in norm(x)), or y += that.
   /// shape: x, h [T, C]; inner [T, rows of W_in]; wide [T, F], may be inner when the activation is a gelu; y may be x

@@ -243,6 +243,31 @@ class CheckOps final : public Ops {
     for (std::size_t i = 0; i < want.size(); ++i) compare("project", projections[i].y, want[i]);
   }
 
+  /// Keys and values are compared by what attention makes of them.
+  void project_heads(ConstMatrix x, const Norm& n, const Weight& w, const RopeAngles& angles,
+                     std::span<const KvTokens> rows, i64 layer, Matrix h, Matrix qkv) override {
+    const auto& weight = static_cast<const CheckedWeight&>(w);
+    const HostCopy in(*subject_, x), between(*subject_, h), all(*subject_, qkv);
+    const HostCopy cosines(*subject_, angles.cos), sines(*subject_, angles.sin);
+    const HostNorm norm(*subject_, n);
+    std::vector<KvTokens> of_subject(rows.begin(), rows.end()), of_oracle = of_subject;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      auto& kv = static_cast<CheckedKvCache&>(*rows[i].cache);
+      of_subject[i].cache = kv.subject.get();
+      of_oracle[i].cache = kv.oracle.get();
+    }
+    subject_->project_heads(x, n, *weight.subject, angles, of_subject, layer, h, qkv);
+    oracle_->project_heads(in.view(), norm.view(), *weight.oracle,
+                           {cosines.view(), sines.view(), angles.layout}, of_oracle, layer, between.view(),
+                           all.view());
+    const KvShape& shape = rows[0].cache->shape();
+    const i64 queries = qkv.shape[1] - 2 * shape.heads * shape.head_size;
+    HostCopy<float, 2> want(*subject_, qkv.columns(0, queries));
+    for (i64 t = 0; t < qkv.shape[0]; ++t)
+      std::memcpy(want.view().row(t), all.view().row(t), std::size_t(queries) * sizeof(float));
+    compare("project_heads", qkv.columns(0, queries), want);
+  }
+
   void feed_forward(ConstMatrix x, const FeedForward& f, Matrix h, Matrix inner, Matrix wide, Matrix y,
                     Store store) override {
     const HostCopy in(*subject_, x), want(*subject_, y);

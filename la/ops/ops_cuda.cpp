@@ -90,13 +90,64 @@ class CudaOps final : public Ops {
   void linear(ConstMatrix x, const Weight& weight, Matrix y, Store store) override {
     assert(x.shape[1] == weight.inputs() && y.shape[1] == weight.outputs() && x.shape[0] == y.shape[0]);
     if (x.shape[0] == 0) return;
-    const device::Linear a{
-        x.data,         x.stride[0], y.data, y.stride[0], std::int32_t(x.shape[0]), store == Store::add,
-        view_of(weight)};
+    const device::Linear a = product(x, weight, y, store);
     const bool few = a.rows <= 16;
-    if (!exact_ && a.weight.format != PanelFormat::f32) return tensor_linear(a);
+    if (in_tensor_cores(weight)) return tensor_linear(a);
     launch(few ? "linear_exact_few" : "linear_exact_many", a, blocks(weight.outputs(), 32),
            blocks(a.rows, few ? 16 : 64), device::kThreads, device::exact_linear_floats(few ? 1 : 4));
+  }
+
+  /// In tensor cores a product norms its rows itself.
+  void project(ConstMatrix x, const Norm& n, Matrix h, std::span<const Projection> projections) override {
+    for (const Projection& p : projections)
+      if (!can_norm(n, p.weight)) return Ops::project(x, n, h, projections);
+    for (const Projection& p : projections) normed_linear(normed(x, n, p.weight, p.y));
+  }
+
+  void project_heads(ConstMatrix x, const Norm& n, const Weight& w, const RopeAngles& angles,
+                     std::span<const KvTokens> rows, i64 layer, Matrix h, Matrix qkv) override {
+    const auto& kv = static_cast<const cuda::DeviceKvCache&>(*rows[0].cache);
+    const KvShape& shape = kv.shape();
+    // Pairs of tiles half a head apart.
+    if (!can_norm(n, w) || angles.layout != Rope::halves || shape.head_size % (2 * device::kTile) != 0)
+      return Ops::project_heads(x, n, w, angles, rows, layer, h, qkv);
+    std::vector<device::KvPlace> places(std::size_t(x.shape[0]));
+    for (const KvTokens& r : rows)
+      for (i64 i = 0; i < r.count; ++i)
+        places[std::size_t(r.begin + i)] = {static_cast<const cuda::DeviceKvCache&>(*r.cache).pages(),
+                                            r.first + i};
+    device::NormedLinear a = normed(x, n, w, qkv);
+    a.ending = device::Ending::heads;
+    a.heads.cos = angles.cos.data;
+    a.heads.sin = angles.sin.data;
+    a.heads.cos_stride = angles.cos.stride[0];
+    a.heads.sin_stride = angles.sin.stride[0];
+    a.heads.places = places_.send(*driver_, std::span<const device::KvPlace>(places));
+    a.heads.layer_offset = kv.layer_offset(layer);
+    a.heads.queries = std::int32_t(qkv.shape[1] / shape.head_size - 2 * shape.heads);
+    a.heads.keys = std::int32_t(shape.heads);
+    a.heads.size = std::int32_t(shape.head_size);
+    a.heads.planes = kv.format().planes;
+    normed_linear(a);
+  }
+
+  void feed_forward(ConstMatrix x, const FeedForward& f, Matrix h, Matrix inner, Matrix wide, Matrix y,
+                    Store store) override {
+    const bool gated = f.activation == la::Activation::swiglu;
+    if (gated && can_norm(f.norm, f.in) && wide.shape[1] % device::kTile == 0) {
+      device::NormedLinear a = normed(x, f.norm, f.in, wide);
+      a.ending = device::Ending::swiglu;
+      normed_linear(a);
+    } else if (!gated && in_tensor_cores(f.in)) {
+      Ops::norm(x, f.norm, h);
+      device::Linear a = product(h, f.in, wide, Store::overwrite);
+      a.activation = f.activation == la::Activation::gelu_tanh ? device::Activation::gelu_tanh
+                                                               : device::Activation::gelu_erf;
+      tensor_linear(a);
+    } else {
+      return Ops::feed_forward(x, f, h, inner, wide, y, store);
+    }
+    linear(wide, f.out, y, store);
   }
 
   void embedding(const Weight& table, std::span<const std::int32_t> ids, Matrix y) override {
@@ -164,9 +215,17 @@ class CudaOps final : public Ops {
   void kv_write(KvCache& cache, i64 layer, i64 first, ConstCube k, ConstCube v) override {
     auto& kv = static_cast<cuda::DeviceKvCache&>(cache);
     launch(exact_ ? "kv_write" : "kv_write_tensor",
-           device::KvWrite{kv.layer(layer), std::int32_t(first), std::int32_t(k.shape[1]),
-                           std::int32_t(k.shape[2]), k.data, v.data, k.stride[0], k.stride[1], v.stride[0],
-                           v.stride[1], kv.format().planes},
+           device::KvWrite{{kv.pages(), kv.layer_offset(layer)},
+                           std::int32_t(first),
+                           std::int32_t(k.shape[1]),
+                           std::int32_t(k.shape[2]),
+                           k.data,
+                           v.data,
+                           k.stride[0],
+                           k.stride[1],
+                           v.stride[0],
+                           v.stride[1],
+                           kv.format().planes},
            k.shape[0]);
   }
 
@@ -187,27 +246,33 @@ class CudaOps final : public Ops {
     a.group = std::int32_t(group);
     a.size = std::int32_t(q.shape[2]);
     a.scale = scale;
+    const auto& kv = static_cast<const cuda::DeviceKvCache&>(*rows[0].cache);
+    a.layer_offset = kv.layer_offset(rows[0].layer);
     if (exact_) {
       const auto tasks = tasks_of(rows, group, device::kAttentionPairs);
       const i64 parts = parts_of(visible, device::kAttentionPart);
       const bool split = parts > 1 && i64(tasks.size()) < kBlocksEnough;
-      attend("attention_exact", "attention_merge", a, tasks, tokens, split ? parts : 1,
-             device::exact_attention_floats(a.size));
+      if (split) split_keys(a, tokens, parts, a.size + 2);
+      attend("attention_exact", a, tasks, device::exact_attention_floats(a.size));
+      if (split) launch("attention_merge", a, tokens, heads);
       return;
     }
     a.scale *= 1.442695041f;  // log2(e)
-    const int planes = static_cast<const cuda::DeviceKvCache&>(*rows[0].cache).format().planes;
+    const int planes = kv.format().planes, part = device::tensor_part_floats(a.size);
     const i64 pages = parts_of(visible, kernels::kPageKeys);
     const auto many = tasks_of(rows, group, device::kManyPairs);
     // Blocks of many pairs read keys less often, where there are enough of them.
     const bool few = i64(many.size()) * pages < kBlocksEnough / 2;
     const auto tasks = few ? tasks_of(rows, group, device::kAttentionPairs) : many;
-    const bool split = pages > 1 && i64(tasks.size()) < kBlocksEnough / 2 &&
-                       tokens * heads * pages * (q.shape[2] + 2) <= kPartialFloats;
+    const bool split =
+        pages > 1 && i64(tasks.size()) < kBlocksEnough / 2 && tokens * heads * pages * part <= kPartialFloats;
     static constexpr const char* kernels[2][2] = {{"attention_many_usual", "attention_few_usual"},
                                                   {"attention_many_high", "attention_few_high"}};
-    attend(kernels[planes - 1][few], "attention_merge_tensor", a, tasks, tokens, split ? pages : 1,
-           device::tensor_attention_floats(planes, few));
+    if (split) {
+      split_keys(a, tokens, pages, part);
+      a.ended = counters(tasks.size());
+    }
+    attend(kernels[planes - 1][few], a, tasks, device::tensor_attention_floats(planes, few));
   }
 
   void summarize(Matrix x, std::span<const std::int32_t> ids, Matrix y) override {
@@ -244,21 +309,20 @@ class CudaOps final : public Ops {
       const auto& kv = static_cast<const cuda::DeviceKvCache&>(*span.cache);
       for (i64 g = 0; g < kv.shape().heads; ++g)
         for (i64 first = 0; first < span.count * group; first += pairs)
-          tasks.push_back({kv.layer(span.layer), std::int32_t(span.begin), std::int32_t(g),
-                           std::int32_t(first), std::int32_t(std::min(pairs, span.count * group - first))});
+          tasks.push_back({kv.pages(), std::int32_t(span.begin), std::int32_t(g), std::int32_t(first),
+                           std::int32_t(std::min(pairs, span.count * group - first))});
     }
     return tasks;
   }
-  /// parts: more than 1: of the keys, a block each, which `merge` puts together
-  void attend(const char* kernel, const char* merge, device::AttentionRows a,
-              const std::vector<device::AttentionTask>& tasks, i64 tokens, i64 parts, i64 shared) {
+  /// A block for each of so many parts of the keys, whose sums are so many floats a row and head.
+  void split_keys(device::AttentionRows& a, i64 tokens, i64 parts, i64 floats) {
+    a.parts = std::int32_t(parts);
+    a.partial = partial(std::size_t(tokens * a.heads * parts * floats));
+  }
+  void attend(const char* kernel, device::AttentionRows& a, const std::vector<device::AttentionTask>& tasks,
+              i64 shared) {
     a.tasks = tasks_.send(*driver_, std::span<const device::AttentionTask>(tasks));
-    if (parts > 1) {
-      a.parts = std::int32_t(parts);
-      a.partial = partial(std::size_t(tokens * a.heads * parts * (a.size + 2)));
-    }
-    launch(kernel, a, i64(tasks.size()), parts, device::kThreads, shared);
-    if (parts > 1) launch(merge, a, tokens, a.heads);
+    launch(kernel, a, i64(tasks.size()), std::max(a.parts, 1), device::kThreads, shared);
   }
 
   /// shared: floats
@@ -286,28 +350,79 @@ class CudaOps final : public Ops {
            y.shape[0], blocks(y.shape[1], device::kThreads));
   }
 
+  /// Weights held as f32 have no product in tensor cores.
+  bool in_tensor_cores(const Weight& w) const { return !exact_ && view_of(w).format != PanelFormat::f32; }
+  /// Whether a product norms its rows itself: those of an RMSNorm, with few enough inputs.
+  bool can_norm(const Norm& n, const Weight& w) const {
+    return in_tensor_cores(w) && !n.bias.data && w.inputs() <= device::kMostNormedInputs;
+  }
+  static device::Linear product(ConstMatrix x, const Weight& w, Matrix y, Store store) {
+    return {x.data,
+            x.stride[0],
+            y.data,
+            y.stride[0],
+            std::int32_t(x.shape[0]),
+            store == Store::add,
+            view_of(w),
+            device::Activation::none};
+  }
+  static device::NormedLinear normed(ConstMatrix x, const Norm& n, const Weight& w, Matrix y) {
+    device::NormedLinear a;
+    a.product = product(x, w, y, Store::overwrite);
+    a.norm = n.weight.data;
+    a.eps = n.eps;
+    return a;
+  }
+
   void tensor_linear(const device::Linear& a) {
-    static constexpr const char* few[] = {nullptr, "linear_few_bf16", "linear_few_q8", "linear_few_q4_g128",
-                                          "linear_few_q4_g32"};
-    static constexpr const char* many[] = {nullptr, "linear_many_bf16", "linear_many_q8",
-                                           "linear_many_q4_g128", "linear_many_q4_g32"};
-    const auto format = std::size_t(a.weight.format);
-    if (a.rows <= 16) {
-      const int warps = device::ranges_of(a.weight.inputs);
-      launch(few[format], a, blocks(a.weight.outputs, 16), 1, 32 * warps, device::few_tensor_floats(warps));
+    static constexpr const char* kernels[][2] = {{nullptr, nullptr},
+                                                 {"linear_few_bf16", "linear_many_bf16"},
+                                                 {"linear_few_q8", "linear_many_q8"},
+                                                 {"linear_few_q4_g128", "linear_many_q4_g128"},
+                                                 {"linear_few_q4_g32", "linear_many_q4_g32"}};
+    multiply(kernels[std::size_t(a.weight.format)], a, a, false);
+  }
+  void normed_linear(const device::NormedLinear& a) {
+    static constexpr const char* kernels[][2] = {{nullptr, nullptr},
+                                                 {"normed_few_bf16", "normed_many_bf16"},
+                                                 {"normed_few_q8", "normed_many_q8"},
+                                                 {"normed_few_q4_g128", "normed_many_q4_g128"},
+                                                 {"normed_few_q4_g32", "normed_many_q4_g32"}};
+    multiply(kernels[std::size_t(a.product.weight.format)], a, a.product, true);
+  }
+  /// kernels: for few rows, and for many
+  template <class Arguments>
+  void multiply(const char* const (&kernels)[2], const Arguments& a, const device::Linear& l,
+                bool is_normed) {
+    if (l.rows <= 16) {
+      const int warps = device::ranges_of(l.weight.inputs);
+      launch(kernels[0], a, blocks(l.weight.outputs, 16), i64(l.rows > 0), 32 * warps,
+             device::few_tensor_floats(warps, is_normed));
     } else {
-      launch(many[format], a, blocks(a.weight.outputs, device::kManyOutputs),
-             blocks(a.rows, device::kManyRows), device::kThreads,
-             device::many_tensor_floats(a.weight.activation_parts));
+      launch(kernels[1], a, blocks(l.weight.outputs, device::kManyOutputs), blocks(l.rows, device::kManyRows),
+             device::kThreads, device::many_tensor_floats(l.weight.activation_parts, is_normed));
     }
   }
 
   float* partial(std::size_t floats) {
     if (floats > partial_room_) {
+      partial_room_ = 0;
+      partial_.reset();  // not both at a time
       partial_ = driver_->allocate(floats * sizeof(float));
       partial_room_ = floats;
     }
     return reinterpret_cast<float*>(partial_.get());
+  }
+
+  /// A zero for each of so many tasks, which kernels leave so.
+  std::uint32_t* counters(std::size_t tasks) {
+    if (tasks > counter_room_) {
+      const std::size_t bytes = tasks * sizeof(std::uint32_t);
+      counters_ = driver_->allocate(bytes);
+      driver_->clear(counters_.get(), bytes);
+      counter_room_ = tasks;
+    }
+    return reinterpret_cast<std::uint32_t*>(counters_.get());
   }
 
   std::shared_ptr<cuda::Driver> driver_;
@@ -316,9 +431,10 @@ class CudaOps final : public Ops {
   std::string name_;
   bool after_weights_ =
       false;  // the next launch waits for them: it reads weights before it waits for results
-  DeviceList ids_, summary_ids_, rows_, row_taps_, column_taps_, tasks_, visible_;
+  DeviceList ids_, summary_ids_, rows_, row_taps_, column_taps_, tasks_, visible_, places_;
   std::shared_ptr<std::byte> partial_;  // sums of parts of the keys
-  std::size_t partial_room_ = 0;
+  std::shared_ptr<std::byte> counters_;
+  std::size_t partial_room_ = 0, counter_room_ = 0;
 };
 
 }  // namespace detail

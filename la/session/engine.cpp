@@ -52,6 +52,7 @@ LA_INLINE std::shared_ptr<cuda::Driver> choose_card(const SessionOptions& option
     plan.weights = options.weights;
     plan.width = plan.height = 1024;
     plan.card = true;
+    plan.activations = options.activations;
     const std::size_t needed =
         estimate_memory(Checkpoint::open(source), ModelConfig::load(source), plan).device.total();
     for (int i = 0; i < cards; ++i) try {

@@ -2,10 +2,11 @@
 
 #include <algorithm>
 
-#include "../../kernels/cuda/arguments.hpp"
 #include "../core/default_threads.hpp"
+#include "../core/error.hpp"
 #include "../image/patches.hpp"
 #include "../image/resize.hpp"
+#include "../ops/cuda/device_patches.hpp"
 #include "../ops/cuda/driver.hpp"
 #include "../weights/packed_weight.hpp"
 #include "../ops/paged_kv_cache.hpp"
@@ -13,6 +14,9 @@
 #include "../model/language.hpp"
 #include "../model/vision.hpp"
 #include "../model/model_weights.hpp"
+#if defined(LA_WITH_CUDA)
+#include "card_memory.hpp"
+#endif
 
 namespace la::inline LA_ABI {
 namespace detail {
@@ -35,14 +39,9 @@ inline std::size_t estimate_weights(const Checkpoint& checkpoint, const ModelCon
     const StackShape stacked(stored.parts);
     const PanelFormat chosen = PackedWeight::choose_format(stored.parts, format);
     estimate.weights += std::size_t(panel_count(stacked.outputs)) * panel_bytes(chosen, stacked.inputs);
-    estimate.device.weights +=
-        std::size_t(kernels::cuda::weight_bytes(chosen, stacked.outputs, stacked.inputs));
     std::size_t source = 0;
     for (const WeightPart& part : stored.parts) {
-      if (part.bias) {
-        estimate.weights += std::size_t(part.bias->size()) * sizeof(float);
-        estimate.device.weights += std::size_t(part.bias->size()) * sizeof(float);
-      }
+      if (part.bias) estimate.weights += std::size_t(part.bias->size()) * sizeof(float);
       source += stored_bytes(part);
     }
     estimate.loading = std::max(estimate.loading, estimate.weights + source);
@@ -55,7 +54,6 @@ inline std::size_t estimate_weights(const Checkpoint& checkpoint, const ModelCon
   const std::size_t vectors = std::size_t(v.grid_h * v.grid_w * v.hidden_size + norms) * sizeof(float);
   estimate.weights += vectors;
   estimate.loading += vectors;
-  estimate.device.weights += vectors + std::min(cuda::kWeightSlice, estimate.device.weights);
   return largest;
 }
 
@@ -88,13 +86,11 @@ inline std::size_t quantized_rows(const ModelConfig& config, i64 patches, i64 pr
   return std::size_t(most + most / 16);
 }
 
-/// What moves to the card. The host keeps patches, pixels and its copy of the logits, and while weights pass by, the
-/// one that is read and a slice of it.
-inline void move_to_card(const ModelConfig& config, i64 patches, i64 prompt, i64 logit_rows,
-                         std::size_t patch_bytes, std::size_t largest_weight, MemoryEstimate& estimate) {
+/// What is left on the host when the model is on a card: pixels and its copy of the logits, the patches unless they are made
+/// there, and while weights pass by, the one that is read and a slice of it.
+inline void move_to_card(const ModelConfig& config, i64 logit_rows, std::size_t patch_bytes,
+                         std::size_t largest_weight, MemoryEstimate& estimate) {
   const std::size_t logits = std::size_t(logit_rows * config.text.vocab_size) * sizeof(float);
-  estimate.device.workspace =
-      std::size_t(workspace_floats(config, patches, prompt, logit_rows)) * sizeof(float) - logits;
   estimate.loading = largest_weight + cuda::kWeightSlice;
   estimate.weights = 0;
   estimate.encoding = patch_bytes;
@@ -139,21 +135,18 @@ LA_INLINE MemoryEstimate estimate_memory(const Checkpoint& checkpoint, const Mod
       3 * std::size_t(3 * plan.width * plan.height) + std::size_t(rows * t.hidden_size) * sizeof(float);
 
   if (plan.card) {
-    const auto pages = [](i64 tokens, i64 layers, i64 heads, i64 head_dim) {
-      return std::size_t((tokens + kernels::kPageKeys - 1) / kernels::kPageKeys * kernels::kPageKeys *
-                         layers * heads * 2 * head_dim) *
-             sizeof(float);
-    };
-    DeviceMemoryEstimate& d = estimate.device;
-    d.kv_cache = pages(rows, t.layers, t.kv_heads, t.head_dim) +
-                 std::size_t(plan.questions) * pages(own, t.layers, t.kv_heads, t.head_dim);
-    d.encoding = pages(patches, 1, v.heads, v.head_dim);
-    d.image = std::size_t(rows * t.hidden_size) * sizeof(float);
-    detail::move_to_card(config, patches, prompt, plan.questions * 2 * kBlockSize,
-                         std::size_t(patch_values) * sizeof(float), largest, estimate);
-    estimate.image -= d.image;
-  } else {
-    estimate.device = {};
+#if defined(LA_WITH_CUDA)
+    estimate.device = estimate_card_memory(checkpoint, config, plan);
+#else
+    fail("device cuda: expected a build with CUDA kernels, which needs clang; this one has none");
+#endif
+    const PixelSize whole{plan.width, plan.height};
+    const auto sizes = cuda::pass_sizes(whole, resize_steps(whole, read, size));
+    detail::move_to_card(config, plan.questions * 2 * kBlockSize,
+                         cuda::worth_on_card(sizes) ? cuda::image_memory(sizes).tables
+                                                    : std::size_t(patch_values) * sizeof(float),
+                         largest, estimate);
+    estimate.image -= estimate.device.image;
   }
 
   // Measured: 8 MB of code, libraries and heap, and 200 bytes a token for texts, merges and the files they come from.

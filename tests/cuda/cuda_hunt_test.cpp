@@ -123,6 +123,29 @@ TEST_CASE("hunt: a race between blocks") {
   check_planted("race_between_blocks", {": race between blocks: writes byte 0 of 256 of device memory"}, 5);
 }
 
+TEST_CASE("hunt: what blocks leave for the last of them") {
+  for (const std::uint64_t seed : {0, 1, 2, 3})
+    for (const int fault : {0, 1, 2, 3}) {
+      CAPTURE(seed);
+      CAPTURE(fault);
+      Field field(seed);
+      const std::vector<float> nothing(kCount);
+      field.driver->upload(nothing.data(), field.y.get(), kCount * sizeof(float));
+      const std::string report = reported([&] {
+        for (int i = 0; i < 2; ++i) field.launch("last_block", field.arguments(fault), 4);
+        const std::vector<float> y = field.result();
+        CHECK(y[0] == 0);  // counted around
+        for (int i = 0; i < 2; ++i) CHECK(y[std::size_t(62 + i)] == float(20 + 4 * i));
+      });
+      CAPTURE(report);
+      CHECK((report == "") == (fault == 0));
+      if (fault != 0) {
+        CHECK(report.find("kernel last_block, block (") == 0);
+        CHECK(report.find(": race between blocks: ") != std::string::npos);
+      }
+    }
+}
+
 TEST_CASE("hunt: an unsynchronised copy") {
   check_planted("unsynchronised_copy",
                 {": unsynchronised copy: byte ", "of shared memory is still being copied"});
@@ -293,6 +316,8 @@ TEST_CASE("hunt: ten seeds, every op on every path, each operand fenced") {
                                     make_reference_ops(0, ActivationFormat::f32), tolerance);
     CHECK_NOTHROW(run_all_ops(*ops));
     CHECK_NOTHROW(run_attention(*ops));
+    for (const WeightFormat format : {WeightFormat::bf16, WeightFormat::q8, WeightFormat::q4})
+      for (const i64 rows : {3, 20}) CHECK_NOTHROW(run_decoder_layer(*ops, rows, format));
     StagedOps card(hunting_ops(seed, activations));
     run_long_products(card, *make_reference_ops(0, ActivationFormat::f32), tolerance);
   }

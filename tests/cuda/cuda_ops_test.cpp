@@ -1,9 +1,11 @@
+#include <array>
 #include <cstring>
 
 #include "../../la/ops/ops_check.hpp"
 #include "../../la/ops/ops_cpu.hpp"
 #include "../../la/ops/ops_reference.hpp"
 #include "../ops/all_ops.hpp"
+#include "../session/decoder.hpp"
 #include "attention_cases.hpp"
 #include "counting_driver.hpp"
 #include "emulated_ops.hpp"
@@ -135,6 +137,118 @@ TEST_CASE("cuda: attention in tensor cores has the same bits for any number of r
       CAPTURE(split);
       CHECK(card->launches[{kernel, split}] > 0);
     }
+}
+
+TEST_CASE("cuda: a decoder's layer agrees with reference, in tensor cores") {
+  const auto ops = make_check_ops(make_staged_ops(ActivationFormat::auto_),
+                                  make_reference_ops(0, ActivationFormat::f32), 2e-4);
+  for (const WeightFormat format : {WeightFormat::bf16, WeightFormat::q8, WeightFormat::q4})
+    for (const i64 rows : {1, 12, 40}) {
+      CAPTURE(name_of(format));
+      CAPTURE(rows);
+      CHECK_NOTHROW(run_decoder_layer(*ops, rows, format));
+    }
+}
+
+namespace {
+
+/// Queries, what attention makes of keys and values, and what the feed-forward network makes of the same rows.
+struct LayerRows {
+  std::vector<float> queries, attended, fed;
+};
+
+/// A layer of `rows` rows of a sequence, in pieces that end at `ends`.
+LayerRows run_in_pieces(Ops& ops, const Weight& qkv, const Weight& in, const Weight& out, i64 rows,
+                        std::span<const i64> ends) {
+  const i64 channels = qkv.inputs(), heads = 4, kv_heads = 2, size = 32, wide = out.inputs();
+  const i64 width = (heads + 2 * kv_heads) * size;
+  generator = Noise(7);
+  std::vector<float> x = noise(rows * channels), h(x.size()), norm = noise(channels),
+                     cos = noise(rows * size / 2), sin = noise(rows * size / 2), all = noise(rows * width),
+                     inner(std::size_t(rows * 2 * wide)), outer(std::size_t(rows * wide));
+  const Norm rms{ConstVector(norm.data(), {channels}), {}, 1e-5f};
+  const Matrix mx = view(x, rows, channels), mh = view(h, rows, channels), mqkv = view(all, rows, width);
+  const auto cache = ops.make_kv_cache({1, kv_heads, size, Precision::high});
+  LayerRows result;
+  i64 begin = 0;
+  for (const i64 end : ends) {
+    const i64 count = end - begin;
+    cache->extend(count);
+    const KvTokens tokens{cache.get(), begin, 0, count};
+    ops.project_heads(mx.rows(begin, count), rms, qkv,
+                      {view(cos, rows, size / 2).rows(begin, count),
+                       view(sin, rows, size / 2).rows(begin, count), Rope::halves},
+                      std::span(&tokens, 1), 0, mh.rows(begin, count), mqkv.rows(begin, count));
+    const Matrix q = mqkv.columns(0, heads * size).rows(begin, count);
+    for (i64 t = 0; t < count; ++t)
+      result.queries.insert(result.queries.end(), q.row(t), q.row(t) + heads * size);
+    std::vector<KeyMask> visible;
+    for (i64 t = begin; t < end; ++t) visible.push_back({std::int32_t(t + 1), 0, 0});
+    const KvRows seen{cache.get(), 0, 0, count};
+    ops.attention(q.split_heads(heads), std::span(&seen, 1), visible, 0.2f, q.split_heads(heads));
+    for (i64 t = 0; t < count; ++t)
+      result.attended.insert(result.attended.end(), q.row(t), q.row(t) + heads * size);
+    ops.feed_forward(mx.rows(begin, count), {rms, in, Activation::swiglu, out}, mh.rows(begin, count),
+                     view(inner, rows, 2 * wide).rows(begin, count),
+                     view(outer, rows, wide).rows(begin, count), mx.rows(begin, count), Store::add);
+    begin = end;
+  }
+  result.fed = x;
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "cuda: products of normed rows, turned, written and gated, have the same bits for any number of rows") {
+  const auto ops = make_staged_ops(ActivationFormat::auto_);
+  const MappedFile no_file;
+  for (const WeightFormat format : {WeightFormat::bf16, WeightFormat::q8, WeightFormat::q4})
+    for (const i64 channels : {40, 640, 900}) {
+      CAPTURE(name_of(format));
+      CAPTURE(channels);
+      const Stored a({8 * 32, channels}, DType::bf16, no_file), bias({8 * 32}, DType::f32, no_file),
+          b({2 * 40, channels}, DType::bf16, no_file), c({channels, 40}, DType::bf16, no_file);
+      WeightPart to_qkv{&a.tensor, &bias.tensor}, to_inner{&b.tensor, nullptr}, back{&c.tensor, nullptr};
+      to_qkv.precision = Precision::high;
+      const auto qkv = ops->make_weight(std::span(&to_qkv, 1), format),
+                 in = ops->make_weight(std::span(&to_inner, 1), format),
+                 out = ops->make_weight(std::span(&back, 1), format);
+      const LayerRows whole = run_in_pieces(*ops, *qkv, *in, *out, 70, std::array<i64, 1>{70}),
+                      pieces =
+                          run_in_pieces(*ops, *qkv, *in, *out, 70, std::array<i64, 5>{1, 13, 29, 46, 70});
+      CHECK(pieces.queries == whole.queries);
+      CHECK(pieces.attended == whole.attended);
+      CHECK(pieces.fed == whole.fed);
+    }
+}
+
+TEST_CASE("cuda: a layer of the decoder is five launches, of few rows and of many") {
+  const auto card = std::make_shared<CountingDriver>();
+  Decoder d(make_cuda_ops({card, ActivationFormat::auto_, nullptr}));
+  const auto ids = d.tokens(200, 71);
+  for (const auto& [sequences, rows] : {std::pair<std::size_t, i64>{1, 12}, {4, 48}}) {
+    CAPTURE(rows);
+    std::vector<std::unique_ptr<KvCache>> caches;
+    std::vector<SequenceInput> inputs;
+    for (std::size_t i = 0; i < sequences; ++i) {
+      caches.push_back(d.language.make_cache());
+      d.logits(*caches.back(), std::span(ids).first(190), false);  // keys of several pages
+      inputs.push_back({caches.back().get(), std::span(ids).first(196), {}, true});
+    }
+    const Workspace::Scope scope(d.workspace);
+    const Matrix logits = d.workspace.matrix(i64(sequences) * 6, d.config.text.vocab_size);
+    card->launches.clear();
+    d.language.forward(inputs, d.workspace, logits);
+    int all = 0, split = 0;
+    for (const auto& [kernel, times] : card->launches) {
+      all += times;
+      if (kernel.first.starts_with("attention_") && kernel.second) split += times;
+    }
+    CHECK(split > 0);
+    // Before the layers the embedding, in the last one what its rows with logits are, behind them these.
+    CHECK(all == 1 + 5 * d.config.text.layers + 2 + 1);
+  }
 }
 
 TEST_CASE("cuda: what no half holds becomes the largest of them") {

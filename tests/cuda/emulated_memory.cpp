@@ -170,16 +170,28 @@ std::string EmulatedMemory::touch(const Toucher& who, const void* at, std::size_
   return wrong;
 }
 
+std::string EmulatedMemory::touch_atomic(const void* at) {
+  std::string wrong;
+  each_word(at, 4, [&](Cell& cell, unsigned mask, std::size_t word) {
+    if ((cell.live & mask) != mask)
+      wrong = out_of_range(at, 4);
+    else if ((cell.initialised & mask) != mask)
+      wrong = detail::concat("uninitialised ", kind_at(word), " memory: counts ", place(word));
+    return wrong.empty();
+  });
+  return wrong;
+}
+
 std::string EmulatedMemory::read(const Toucher& who, Cell& cell, unsigned mask, std::size_t word) {
   if ((cell.initialised & mask) != mask)
     return detail::concat("uninitialised ", kind_at(word), " memory: reads ", place(word));
   if (cell.write_launch > who.complete && (cell.written & mask)) {
     if (cell.write_launch != who.launch)
       return "missing wait of a dependent launch: reads " + place(word) + ", written by a launch beside it";
-    if (cell.write_block != who.block)
+    if (cell.write_block != who.block && !who.knows(cell.write_block, cell.write_epoch))
       return detail::concat("race between blocks: reads ", place(word), ", written by block ",
                             cell.write_block);
-    if (cell.write_epoch == who.epoch && cell.write_thread != who.thread)
+    if (cell.write_block == who.block && cell.write_epoch == who.epoch && cell.write_thread != who.thread)
       return detail::concat("missing barrier: reads ", place(word), ", written by ",
                             thread_name(cell.write_thread), " since the last one");
   }
@@ -188,7 +200,15 @@ std::string EmulatedMemory::read(const Toucher& who, Cell& cell, unsigned mask, 
     cell.read = std::uint8_t(cell.read | mask);
     return "";
   }
-  if (cell.read_launch == who.launch && cell.read_block != who.block) cell.others_launch = who.launch;
+  if (cell.read_launch == who.launch && cell.read_block != who.block) {
+    cell.others_launch = who.launch;
+    Readers& readers = readers_[who.launch % 2];
+    if (readers.launch != who.launch) {
+      readers.of_word.clear();
+      readers.launch = who.launch;
+    }
+    readers.of_word[word].emplace_back(cell.read_block, cell.read_epoch);
+  }
   cell.read_launch = who.launch;
   cell.read_block = who.block;
   cell.read_epoch = who.epoch;
@@ -201,10 +221,10 @@ std::string EmulatedMemory::write(const Toucher& who, Cell& cell, unsigned mask,
   if (cell.write_launch > who.complete && (cell.written & mask)) {
     if (cell.write_launch != who.launch)
       return "missing wait of a dependent launch: writes " + place(word) + ", written by a launch beside it";
-    if (cell.write_block != who.block)
+    if (cell.write_block != who.block && !who.knows(cell.write_block, cell.write_epoch))
       return detail::concat("race between blocks: writes ", place(word), ", written by block ",
                             cell.write_block);
-    if (cell.write_epoch == who.epoch && cell.write_thread != who.thread)
+    if (cell.write_block == who.block && cell.write_epoch == who.epoch && cell.write_thread != who.thread)
       return detail::concat("missing barrier: writes ", place(word), ", written by ",
                             thread_name(cell.write_thread), " since the last one");
   }
@@ -213,9 +233,13 @@ std::string EmulatedMemory::write(const Toucher& who, Cell& cell, unsigned mask,
       return detail::concat("missing wait of a dependent launch: writes ", place(word), ", read by ",
                             thread_name(cell.read_thread), " of block ", cell.read_block,
                             " of a launch beside it");
-    if (cell.read_block != who.block || cell.others_launch == who.launch)
+    if (cell.read_block != who.block && !who.knows(cell.read_block, cell.read_epoch))
       return detail::concat("race between blocks: writes ", place(word), ", read by block ", cell.read_block);
-    if (cell.read_epoch == who.epoch && cell.read_thread != who.thread)
+    if (cell.others_launch == who.launch)
+      for (const auto& [block, epoch] : readers_[who.launch % 2].of_word[word])
+        if (block != who.block && !who.knows(block, epoch))
+          return detail::concat("race between blocks: writes ", place(word), ", read by block ", block);
+    if (cell.read_block == who.block && cell.read_epoch == who.epoch && cell.read_thread != who.thread)
       return detail::concat("missing barrier: writes ", place(word), ", read by ",
                             thread_name(cell.read_thread), " since the last one");
   }

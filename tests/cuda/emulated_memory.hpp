@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <unordered_map>
+#include <vector>
 
 namespace la::test {
 
@@ -12,6 +14,14 @@ struct Toucher {
   std::uint32_t launch = 0, block = 0;
   std::uint32_t complete = 0;  ///< launches up to this one have ended for sure
   std::uint16_t epoch = 0, thread = 0;
+  /// Blocks of the launch known to have come to a barrier, and how many they had come to: what they did before is seen.
+  const std::map<std::uint32_t, std::uint16_t>* ends = nullptr;
+
+  bool knows(std::uint32_t other, std::uint16_t other_epoch) const {
+    if (!ends) return false;
+    const auto found = ends->find(other);
+    return found != ends->end() && other_epoch < found->second;
+  }
 };
 
 /// Device and shared memory of the emulated card. A block ends at a page that nobody may touch, holds NaN until it is
@@ -19,6 +29,7 @@ struct Toucher {
 /// it last, and so sees what the values hide.
 class EmulatedMemory {
  public:
+  using Ends = std::map<std::uint32_t, std::uint16_t>;
   explicit EmulatedMemory(bool hunts);
   EmulatedMemory(const EmulatedMemory&) = delete;
   EmulatedMemory& operator=(const EmulatedMemory&) = delete;
@@ -40,6 +51,8 @@ class EmulatedMemory {
 
   /// A kernel reads or writes: what is wrong with it, or "".
   std::string touch(const Toucher& who, const void* at, std::size_t bytes, bool write);
+  /// An atomic access to a counter.
+  std::string touch_atomic(const void* at);
   /// Bytes that an asynchronous copy is going to write, or has written.
   void set_in_flight(const void* at, std::size_t bytes, bool in_flight);
 
@@ -66,6 +79,12 @@ class EmulatedMemory {
   unsigned char* arena_ = nullptr;
   Cell* cells_ = nullptr;  // null: does not hunt
   std::size_t used_ = kPage;
+  /// Of words that several blocks have read in a launch, each block but the last one and its epoch then; of the two launches
+  /// that may run side by side.
+  struct Readers {
+    std::uint32_t launch = 0;
+    std::unordered_map<std::size_t, std::vector<std::pair<std::uint32_t, std::uint16_t>>> of_word;
+  } readers_[2];
   std::map<const unsigned char*, Region> regions_;
 };
 

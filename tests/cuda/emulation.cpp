@@ -52,7 +52,10 @@ struct Copy {
 struct Thread {
   ctx::fiber fiber, scheduler;
   Wait wait = Wait::none;
-  bool waited = false;  // for the launches before
+  bool waited = false;               // for the launches before
+  bool fenced = false;               // since its last access: what it counts now is behind all that it knows
+  std::uint32_t* counted = nullptr;  // what it counted last; behind a fence it knows who counted before
+  bool knows_others = false;         // of its block's `seen`
   WarpOp op = WarpOp::none;
   Mma mma{};
   Shuffle shuffle{};
@@ -77,6 +80,7 @@ struct Block {
   unsigned index = 0;
   std::uint16_t epoch = 0;
   unsigned char* shared = nullptr;
+  EmulatedMemory::Ends seen;  // blocks that counted before this one did
   std::vector<Thread> threads;
   std::vector<int> warps;  // in the order in which they run
   int first_lane = 0, lane_step = 1;
@@ -206,6 +210,32 @@ class Machine {
     if (!wrong.empty()) fail_here(wrong);
   }
 
+  void fence() {
+    Thread& t = thread();
+    t.fenced = true;
+    if (!t.counted) return;
+    for (const auto& [other, epoch] : ended_[t.counted]) block_->seen[other] = epoch;
+    t.knows_others = true;
+    t.counted = nullptr;
+  }
+  /// An atomic access, which races with none.
+  std::uint32_t count(std::uint32_t* at, std::uint32_t last) {
+    Thread& t = thread();
+    if (hunts()) {
+      if (!t.waited) fail_here("missing wait of a dependent launch: counts before it");
+      const std::string wrong = memory.touch_atomic(at);
+      if (!wrong.empty()) fail_here(wrong);
+    }
+    t.counted = at;
+    auto& ends = ended_[at];
+    // What the block wrote before its last barrier is behind the fence; without one nothing is.
+    if (t.fenced) ends[block_->index] = block_->epoch;
+    t.fenced = false;
+    const std::uint32_t before = *at;
+    *at = before >= last ? 0 : before + 1;
+    return before;
+  }
+
   void land_copies(int groups_in_flight) {
     Thread& t = thread();
     std::vector<Copy> rest;
@@ -227,8 +257,12 @@ class Machine {
 
   Toucher toucher() {
     const Block& b = *block_;
-    return {b.grid->number, b.index, thread().waited ? b.grid->number - 1 : complete_, b.epoch,
-            std::uint16_t(thread_)};
+    return {b.grid->number,
+            b.index,
+            thread().waited ? b.grid->number - 1 : complete_,
+            b.epoch,
+            std::uint16_t(thread_),
+            thread().knows_others ? &b.seen : nullptr};
   }
 
   Grid grid_of(const cuda::Launch& launch, const void* arguments, std::size_t bytes) {
@@ -262,6 +296,7 @@ class Machine {
     b->x = int(index % grid.width);
     b->y = int(index / grid.width);
     b->epoch = 0;
+    b->seen.clear();
     b->shared = take_shared(grid.shared);
     b->threads.resize(grid.threads);
     b->warps.resize((grid.threads + 31) / 32);
@@ -269,6 +304,8 @@ class Machine {
     for (Thread& t : b->threads) {
       t.wait = Wait::none;
       t.waited = !grid.dependent;
+      t.fenced = t.knows_others = false;
+      t.counted = nullptr;
       t.copies.clear();
       t.group = 0;
       t.fiber = ctx::fiber(std::allocator_arg, stacks_, [this, &t, &grid](ctx::fiber&& scheduler) {
@@ -301,6 +338,7 @@ class Machine {
 
   void run(const Grid& grid, std::vector<std::unique_ptr<Block>>& started) {
     const std::size_t early = started.size();
+    ended_.clear();  // none counts before the launch before it has ended
     for (std::unique_ptr<Block>& b : started) finish_block(std::move(b));
     started.clear();
     for (std::size_t i = early; i < grid.order.size(); ++i) finish_block(start(grid, grid.order[i]));
@@ -392,11 +430,15 @@ class Machine {
         for (int i = 0; i < threads; ++i)
           if (b.threads[std::size_t(i)].wait != Wait::block) report(b, i, "does not come to a barrier");
       // Behind a barrier all know what one has waited for.
-      bool waited = false;
-      for (const Thread& t : b.threads) waited |= t.waited;
+      bool waited = false, knows = false;
+      for (const Thread& t : b.threads) {
+        waited |= t.waited;
+        knows |= t.knows_others;
+      }
       for (Thread& t : b.threads) {
         t.wait = Wait::none;
         t.waited = waited;
+        t.knows_others = knows;
       }
       ++b.epoch;
       shuffle(b);
@@ -407,7 +449,8 @@ class Machine {
   std::mt19937_64 random_;
   ctx::pooled_fixedsize_stack stacks_{std::size_t(kStack)};
   std::vector<std::unique_ptr<Block>> spare_;
-  std::map<std::size_t, std::vector<unsigned char*>> shared_;  // by size
+  std::map<std::size_t, std::vector<unsigned char*>> shared_;   // by size
+  std::map<const std::uint32_t*, EmulatedMemory::Ends> ended_;  // blocks that have counted, by counter
   std::unique_ptr<Grid> pending_;  // launched, not run: the next one may be started before
   std::vector<std::unique_ptr<Block>> pending_blocks_;
   std::uint32_t launches_ = 0, complete_ = 0;
@@ -543,6 +586,12 @@ float shuffle_xor(float value, int mask) {
   t.shuffle = {&value, mask};
   test::machine->wait_for(test::Wait::warp);
   return value;
+}
+void fence_device() {
+  test::machine->fence();
+}
+std::uint32_t count_around(std::uint32_t* counter, std::uint32_t last) {
+  return test::machine->count(counter, last);
 }
 void copy_async(void* to, const void* from, int bytes) {
   test::Machine& m = *test::machine;

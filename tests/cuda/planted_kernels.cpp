@@ -49,6 +49,27 @@ void race_between_blocks(Planted a) {
   if (thread_index() == 0) a.y[a.fault ? 0 : block_index_x()] = a.x[block_index_x()];
 }
 
+/// Each block leaves some values in y and counts; the last one adds them up. Wrong: a barrier or a fence is missing before the
+/// count, or the fence behind it.
+void last_block(Planted a) {
+  wait_for_launches();
+  auto* shared = shared_memory<std::uint32_t>();
+  const int t = thread_index(), blocks = 4;
+  float* own = a.y + 2 + 2 * block_index_x();
+  if (t == 32 || t == 33) own[t - 32] = a.x[own - a.y + t - 32 - 2] + 1;
+  if (a.fault != 1) sync_block();
+  if (t == 0) {
+    if (a.fault != 2) fence_device();
+    *shared = count_around(reinterpret_cast<std::uint32_t*>(a.y), std::uint32_t(blocks - 1));
+    if (a.fault != 3) fence_device();
+  }
+  sync_block();
+  if (*shared != std::uint32_t(blocks - 1) || t > 1) return;
+  float sum = 0;
+  for (int i = 0; i < blocks; ++i) sum += a.y[2 + 2 * i + t];
+  a.y[a.n - 2 + t] = sum;
+}
+
 void unsynchronised_copy(Planted a) {
   wait_for_launches();
   auto* shared = shared_memory<float>();
@@ -108,6 +129,7 @@ const EmulatedKernel* find_planted(std::string_view name) {
   LA_FIND(no_wait_at_all)
   LA_FIND(off_by_one_tail)
   LA_FIND(race_between_blocks)
+  LA_FIND(last_block)
   LA_FIND(unsynchronised_copy)
   LA_FIND(wrong_fragment_layout)
   LA_FIND(barrier_not_reached)

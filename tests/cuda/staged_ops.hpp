@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstring>
+#include <deque>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "../../la/core/storage.hpp"
 #include "../../la/ops/forwarding_ops.hpp"
@@ -76,6 +78,34 @@ class StagedOps final : public ForwardingOps {
   void attention(ConstCube q, std::span<const KvRows> rows, std::span<const KeyMask> visible, float scale,
                  Cube out) override {
     row_by_row(q, out, [&](ConstCube in, Cube to) { card_->attention(in, rows, visible, scale, to); });
+  }
+  void project(ConstMatrix x, const Norm& n, Matrix h, std::span<const Projection> projections) override {
+    const Copy in(*card_, x), between(*card_, h, false);
+    const Copy weight(*card_, n.weight), bias(*card_, n.bias);
+    std::deque<Copy<2>> out;
+    std::vector<Projection> on_card;
+    for (const Projection& p : projections)
+      on_card.push_back({p.weight, out.emplace_back(*card_, p.y, false).result()});
+    card_->project(in.view, {weight.view, bias.view, n.eps}, between.result(), on_card);
+    for (const auto& y : out) y.back();
+  }
+  void project_heads(ConstMatrix x, const Norm& n, const Weight& w, const RopeAngles& angles,
+                     std::span<const KvTokens> rows, i64 layer, Matrix h, Matrix qkv) override {
+    const Copy in(*card_, x), between(*card_, h, false), out(*card_, qkv);
+    const Copy weight(*card_, n.weight);
+    const Copy cos(*card_, angles.cos), sin(*card_, angles.sin);
+    card_->project_heads(in.view, {weight.view, {}, n.eps}, w, {cos.view, sin.view, angles.layout}, rows,
+                         layer, between.result(), out.result());
+    out.back();
+  }
+  void feed_forward(ConstMatrix x, const FeedForward& f, Matrix h, Matrix inner, Matrix wide, Matrix y,
+                    Store store) override {
+    const Copy in(*card_, x), between(*card_, h, false), out(*card_, y, store == Store::add);
+    const Copy a(*card_, inner, false), b(*card_, wide, false);
+    const Copy weight(*card_, f.norm.weight), bias(*card_, f.norm.bias);
+    card_->feed_forward(in.view, {{weight.view, bias.view, f.norm.eps}, f.in, f.activation, f.out},
+                        between.result(), a.result(), b.result(), out.result(), store);
+    out.back();
   }
   void summarize(Matrix x, std::span<const std::int32_t> ids, Matrix y) override {
     const Copy in(*card_, ConstMatrix(x)), out(*card_, y, false);

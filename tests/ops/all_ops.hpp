@@ -1,7 +1,11 @@
 #pragma once
 
+#include <sys/mman.h>
+
 #include <algorithm>
+#include <cstdio>
 #include <numeric>
+#include <span>
 #include <vector>
 
 #include "../../la/core/scalar.hpp"
@@ -33,6 +37,26 @@ struct Stored {
   }
   std::vector<std::byte> bytes;
   StoredTensor tensor;
+};
+
+/// A tensor's bytes in a file: packing gives their pages back, and two backends pack them.
+class InFile {
+ public:
+  explicit InFile(Stored& stored) : size_(stored.bytes.size()) {
+    std::FILE* file = std::tmpfile();
+    std::fwrite(stored.bytes.data(), 1, size_, file);
+    std::fflush(file);
+    at_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, ::fileno(file), 0);
+    std::fclose(file);
+    stored.tensor.bytes = std::span(static_cast<const std::byte*>(at_), size_);
+  }
+  InFile(const InFile&) = delete;
+  InFile& operator=(const InFile&) = delete;
+  ~InFile() { ::munmap(at_, size_); }
+
+ private:
+  std::size_t size_;
+  void* at_;
 };
 
 inline Matrix view(std::vector<float>& values, i64 rows, i64 columns) {
@@ -133,6 +157,55 @@ inline void run_attention(Ops& ops) {
     const KvRows rows[] = {{a.get(), layer, 0, long_rows}, {b.get(), layer, long_rows, short_rows}};
     ops.attention(mq, rows, visible, 0.2f, mq);
   }
+}
+
+/// What a decoder's layer is made of, on rows of two sequences that have tokens before; then what attention makes of the keys
+/// and values. `Precision::high`: errors of keys and values are below those of attention.
+inline void run_decoder_layer(Ops& ops, i64 rows, WeightFormat format) {
+  const MappedFile no_file;
+  const i64 channels = 300, heads = 3, kv_heads = 2, size = 16, wide = 24, kept = 70;
+  const auto weight = [&](i64 outputs, i64 inputs) {
+    Stored stored({outputs, inputs}, DType::bf16, no_file);
+    const Stored bias({outputs}, DType::f32, no_file);
+    const InFile in_file(stored);
+    WeightPart part{&stored.tensor, &bias.tensor};
+    part.precision = Precision::high;
+    return ops.make_weight(std::span(&part, 1), format);
+  };
+  const auto qkv = weight((heads * kv_heads + 2 * kv_heads) * size, channels),
+             in = weight(2 * wide, channels), out = weight(channels, wide);
+
+  const i64 first_rows = (rows + 1) / 2, query_heads = heads * kv_heads;
+  const KvShape shape{2, kv_heads, size, Precision::high};
+  const auto a = ops.make_kv_cache(shape), b = ops.make_kv_cache(shape);
+  auto before = noise(kept * kv_heads * size);
+  const Cube old(before.data(), {kept, kv_heads, size});
+  a->extend(kept + first_rows);
+  b->extend(3 + rows - first_rows);
+  ops.kv_write(*a, 1, 0, old, old);
+  ops.kv_write(*b, 1, 0, old.rows(0, 3), old.rows(0, 3));
+  std::vector<KvTokens> tokens{{a.get(), kept, 0, first_rows}};
+  std::vector<KvRows> seen{{a.get(), 1, 0, first_rows}};
+  if (rows > first_rows) tokens.push_back({b.get(), 3, first_rows, rows - first_rows});
+  if (rows > first_rows) seen.push_back({b.get(), 1, first_rows, rows - first_rows});
+  std::vector<KeyMask> visible;
+  for (i64 t = 0; t < rows; ++t)
+    visible.push_back({std::int32_t(t < first_rows ? kept + t + 1 : 3 + t - first_rows + 1), 0, 0});
+
+  auto x = noise(rows * channels), h = x, norm = noise(channels), cos = noise(rows * size / 2),
+       sin = noise(rows * size / 2), all = noise(rows * (query_heads + 2 * kv_heads) * size),
+       inner = noise(rows * 2 * wide), outer = noise(rows * wide);
+  const Norm rms{ConstVector(norm.data(), {channels}), {}, 1e-5f};
+  const Matrix mx = view(x, rows, channels), mh = view(h, rows, channels),
+               mqkv = view(all, rows, (query_heads + 2 * kv_heads) * size);
+  ops.project_heads(mx, rms, *qkv, {view(cos, rows, size / 2), view(sin, rows, size / 2), Rope::halves},
+                    tokens, 1, mh, mqkv);
+  const Cube q = mqkv.columns(0, query_heads * size).split_heads(query_heads);
+  ops.attention(q, seen, visible, 5e-4f, q);
+  ops.feed_forward(mx, {rms, *in, Activation::swiglu, *out}, mh, view(inner, rows, 2 * wide),
+                   view(outer, rows, wide), mx, Store::add);
+  const Projection to_qkv{*qkv, mqkv};
+  ops.project(mx, rms, mh, std::span(&to_qkv, 1));
 }
 
 }  // namespace la::test

@@ -20,6 +20,9 @@ TEST_CASE("ops: cpu agrees with reference on every op, shape and ISA") {
       CAPTURE(ops->name());
       CHECK_NOTHROW(run_all_ops(*ops));
       CHECK_NOTHROW(run_attention(*ops));
+      // Of integer weights a normed row that differs by a bit may be quantised to other codes.
+      for (const WeightFormat format : {WeightFormat::f32, WeightFormat::bf16})
+        for (const i64 rows : {1, 20}) CHECK_NOTHROW(run_decoder_layer(*ops, rows, format));
     }
   }
 }

@@ -51,11 +51,13 @@ class DeviceKvCache final : public KvCache {
     return std::size_t(pages) * page_bytes();
   }
 
-  /// Keys and values of a layer, for a kernel. Valid until the cache is extended.
-  kernels::cuda::KvPages layer(i64 layer) const {
+  /// The addresses of the pages, for a kernel. Valid until the cache is extended.
+  const std::uint64_t* pages() const {
     if (stale_) upload_table();
-    return {reinterpret_cast<const std::uint64_t*>(table_.get()), layer * layer_bytes() / format_.element()};
+    return reinterpret_cast<const std::uint64_t*>(table_.get());
   }
+  /// Elements from the start of a page to a layer's keys; the same in every cache of this shape.
+  i64 layer_offset(i64 layer) const noexcept { return layer * layer_bytes() / format_.element(); }
 
  private:
   i64 layer_bytes() const noexcept {

@@ -38,11 +38,19 @@ class DeviceWeight final : public Weight {
   }
 
   std::size_t bytes() const noexcept override { return bytes_; }
+  /// Bytes that are taken beside it while it is loaded.
+  static std::size_t staged_bytes(PanelFormat format, i64 outputs, i64 inputs) noexcept {
+    return std::size_t(panels_a_slice(format, outputs, inputs)) * panel_bytes(format, inputs);
+  }
   std::string_view format() const noexcept override { return name_of(view_.format); }
   const kernels::cuda::WeightView& view() const noexcept { return view_; }
 
  private:
   static int parts_of(Precision precision) noexcept { return precision == Precision::high ? 2 : 1; }
+
+  static i64 panels_a_slice(PanelFormat format, i64 outputs, i64 inputs) noexcept {
+    return std::clamp<i64>(i64(kWeightSlice / panel_bytes(format, inputs)), 1, panel_count(outputs));
+  }
 
   void reserve(Driver& driver, PanelFormat format) {
     namespace device = kernels::cuda;
@@ -69,8 +77,9 @@ class DeviceWeight final : public Weight {
   void repack(Driver& driver, const detail::PanelSource& source, Team* team) {
     const i64 panels = panel_count(outputs());
     const std::size_t stride = panel_bytes(view_.format, inputs());
-    const i64 slice = std::clamp<i64>(i64(kWeightSlice / stride), 1, panels);
-    const std::shared_ptr<std::byte> staged = driver.allocate(std::size_t(slice) * stride);
+    const i64 slice = panels_a_slice(view_.format, outputs(), inputs());
+    const std::shared_ptr<std::byte> staged =
+        driver.allocate(staged_bytes(view_.format, outputs(), inputs()));
     const StoredPanels* mapped = source.mapped();
     Storage host(mapped ? 0 : std::size_t(slice) * stride);
     for (i64 first = 0; first < panels; first += slice) {
