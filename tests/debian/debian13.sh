@@ -43,7 +43,7 @@ mkdir -p "$root/la"
 (cd "$source" && tar -c --exclude=./build --exclude=./.git --exclude=./shared .) | tar -x -C "$root/la"
 
 # Sooner built: what -O3 makes of it is tried on the system around.
-[ -f "$root/la/build/build.ninja" ] || inside meson setup -Doptimization=1 /la/build /la >/dev/null
+[ -f "$root/la/build/build.ninja" ] || inside meson setup -Doptimization=1 -Dunity=on -Dunity_size=8 /la/build /la >/dev/null
 inside ninja -C /la/build examples/ground examples/batch examples/quantize examples/serve tests/signature tests/goldens >"$directory/log" 2>&1 ||
   { grep -B 2 -A 20 FAILED "$directory/log" || tail -n 40 "$directory/log"; exit 1; }
 echo "ok: $(inside g++ --version | head -n 1) builds the programs"
