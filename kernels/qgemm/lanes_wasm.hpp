@@ -41,7 +41,7 @@ struct Lanes {
   static Int load_bits(const void* p) noexcept { return wasm_v128_load(p); }
   static void store_bits(void* p, Int x) noexcept { wasm_v128_store(p, x); }
   static Int splat_four(const void* p) noexcept { return wasm_v128_load32_splat(p); }
-  /// Engines make a constant anew wherever it is used, which takes four instructions; this one, whose value is hidden from
+  /// Engines make a constant anew wherever it is used, which takes three instructions; this one, whose value is hidden from
   /// the compiler, stays in a register.
   static Int hidden_splat(int bits) noexcept {
     asm("" : "+r"(bits));
@@ -52,8 +52,6 @@ struct Lanes {
 
   /// s16 pairs to s32, exact.
   static Int madd(Int a, Int b) noexcept { return wasm_i32x4_dot_i16x8(a, b); }
-  static Int even_unsigned(Int x) noexcept { return wasm_v128_and(x, wasm_i16x8_splat(255)); }
-  static Int odd_unsigned(Int x) noexcept { return wasm_u16x8_shr(x, 8); }
   static Int even_signed(Int x) noexcept { return wasm_i16x8_shr(wasm_i16x8_shl(x, 8), 8); }
   static Int odd_signed(Int x) noexcept { return wasm_i16x8_shr(x, 8); }
 };

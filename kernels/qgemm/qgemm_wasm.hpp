@@ -5,6 +5,26 @@
 
 namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
+/// Of every line the inputs of a step, whose weights `part` takes out. A loop for each part: in one, the compiler makes the
+/// products of a sum follow each other, and weights and activations of all parts do not fit the registers.
+template <class Step, int R, int V, class Block, class Part>
+[[gnu::always_inline]] inline void add_lines(const std::uint8_t* q, const std::int8_t* a, std::size_t stride,
+                                             Part part, v128_t (&sum)[V][R]) noexcept {
+  constexpr int inputs = 32 / Block::kBits, lines = Block::kGroup / inputs;
+#pragma GCC unroll 1
+  for (int line = 0; line < lines; ++line, q += sizeof(Block::q[0]), a += inputs) {
+    v128_t w[V];
+#pragma GCC unroll 4
+    for (int i = 0; i < V; ++i) w[i] = part(Lanes::load_bits(q + i * 16));
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+      const v128_t x = Lanes::splat_four(a + std::size_t(r) * stride);
+#pragma GCC unroll 4
+      for (int i = 0; i < V; ++i) sum[i][r] = Step::add(sum[i][r], w[i], x);
+    }
+  }
+}
+
 /// Register tiles on i32x4.dot_i16x8, the only product of pairs there is: weights and activations are split into even and
 /// odd inputs, the two s16 of a lane that it wants. Engines on x86-64 have 15 registers to give.
 template <class L>
@@ -57,20 +77,20 @@ struct WideMicro {
     const auto* q = &b.q[0][v * L::kLanes][0];
     if constexpr (Block::kBits == 8) {
       const v128_t mask = L::hidden_splat(0x00ff00ff);
-      add_lines<R, V, Block>(
+      add_lines<Step, R, V, Block>(
           q, a, stride, [mask](v128_t x) { return wasm_v128_and(x, mask); }, sum);
-      add_lines<R, V, Block>(
+      add_lines<Step, R, V, Block>(
           q, a + QGemmBlocking::KC, stride, [](v128_t x) { return wasm_u16x8_shr(x, 8); }, sum);
     } else {
       const v128_t mask = L::hidden_splat(0x000f000f);
       const auto nibble = [mask](int shift) {
         return [mask, shift](v128_t x) { return wasm_v128_and(wasm_u16x8_shr(x, shift), mask); };
       };
-      add_lines<R, V, Block>(
+      add_lines<Step, R, V, Block>(
           q, a, stride, [mask](v128_t x) { return wasm_v128_and(x, mask); }, sum);
-      add_lines<R, V, Block>(q, a + QGemmBlocking::KC, stride, nibble(8), sum);
-      add_lines<R, V, Block>(q, a + 4, stride, nibble(4), sum);
-      add_lines<R, V, Block>(
+      add_lines<Step, R, V, Block>(q, a + QGemmBlocking::KC, stride, nibble(8), sum);
+      add_lines<Step, R, V, Block>(q, a + 4, stride, nibble(4), sum);
+      add_lines<Step, R, V, Block>(
           q, a + 4 + QGemmBlocking::KC, stride, [](v128_t x) { return wasm_u16x8_shr(x, 12); }, sum);
     }
 #pragma GCC unroll 4
@@ -79,25 +99,10 @@ struct WideMicro {
       for (int r = 0; r < R; ++r) dots[v + i][r] = sum[i][r];
   }
 
-  /// Of every line two inputs, whose weights `part` takes out. A loop for each part: in one, the compiler makes the products of
-  /// a sum follow each other, and weights and activations of all parts do not fit the registers.
-  template <int R, int V, class Block, class Part>
-  [[gnu::always_inline]] static void add_lines(const std::uint8_t* q, const std::int8_t* a,
-                                               std::size_t stride, Part part, v128_t (&sum)[V][R]) noexcept {
-    constexpr int inputs = 32 / Block::kBits, lines = Block::kGroup / inputs;
-#pragma GCC unroll 1
-    for (int line = 0; line < lines; ++line, q += sizeof(Block::q[0]), a += inputs) {
-      v128_t w[V];
-#pragma GCC unroll 4
-      for (int i = 0; i < V; ++i) w[i] = part(L::load_bits(q + i * 16));
-#pragma GCC unroll 8
-      for (int r = 0; r < R; ++r) {
-        const v128_t x = L::splat_four(a + std::size_t(r) * stride);
-#pragma GCC unroll 4
-        for (int i = 0; i < V; ++i) sum[i][r] = L::add32(sum[i][r], L::madd(w[i], x));
-      }
-    }
-  }
+  /// Two inputs.
+  struct Step {
+    static v128_t add(v128_t sum, v128_t w, v128_t x) noexcept { return L::add32(sum, L::madd(w, x)); }
+  };
 };
 
 #if !defined(LA_QGEMM_WASMRELAXED)

@@ -49,13 +49,13 @@ struct RelaxedMicro : WideMicro<L> {
       for (int r = 0; r < R; ++r) sum[i][r] = L::zeros();
     const auto* q = &b.q[0][v * L::kLanes][0];
     if constexpr (Block::kBits == 8) {
-      add_lines<R, V, Block>(
+      add_lines<Step, R, V, Block>(
           q, a, stride, [](v128_t x) { return L::dot_bytes(x); }, sum);
     } else {
       const v128_t mask = L::hidden_splat(0x0f0f0f0f);
-      add_lines<R, V, Block>(
+      add_lines<Step, R, V, Block>(
           q, a, stride, [mask](v128_t x) { return wasm_v128_and(x, mask); }, sum);
-      add_lines<R, V, Block>(
+      add_lines<Step, R, V, Block>(
           q, a + 4, stride, [mask](v128_t x) { return wasm_v128_and(wasm_u16x8_shr(x, 4), mask); }, sum);
     }
 #pragma GCC unroll 4
@@ -64,25 +64,10 @@ struct RelaxedMicro : WideMicro<L> {
       for (int r = 0; r < R; ++r) dots[v + i][r] = sum[i][r];
   }
 
-  /// Of every line four inputs, whose weights `part` takes out. A loop for each part: in one, the compiler makes the products
-  /// of a sum follow each other, and weights and activations of both parts do not fit the registers.
-  template <int R, int V, class Block, class Part>
-  [[gnu::always_inline]] static void add_lines(const std::uint8_t* q, const std::int8_t* a,
-                                               std::size_t stride, Part part, v128_t (&sum)[V][R]) noexcept {
-    constexpr int inputs = 32 / Block::kBits, lines = Block::kGroup / inputs;
-#pragma GCC unroll 1
-    for (int line = 0; line < lines; ++line, q += sizeof(Block::q[0]), a += inputs) {
-      v128_t w[V];
-#pragma GCC unroll 4
-      for (int i = 0; i < V; ++i) w[i] = part(L::load_bits(q + i * 16));
-#pragma GCC unroll 8
-      for (int r = 0; r < R; ++r) {
-        const v128_t x = L::splat_four(a + std::size_t(r) * stride);
-#pragma GCC unroll 4
-        for (int i = 0; i < V; ++i) sum[i][r] = L::dot(sum[i][r], w[i], x);
-      }
-    }
-  }
+  /// Four inputs.
+  struct Step {
+    static v128_t add(v128_t sum, v128_t w, v128_t x) noexcept { return L::dot(sum, w, x); }
+  };
 };
 
 /// What every engine with relaxed-simd runs.

@@ -51,11 +51,11 @@ inline ImageMemory image_memory(const std::vector<PixelSize>& sizes) {
 
 /// Whether a card is to resize and cut a picture, rather than the host.
 ///
-/// Its bytes go over the bus instead of the patches, which are 12 for each pixel of the size planned: of a picture of up to four
-/// times those pixels there are fewer, and the card wins whatever the host can do. Of a larger one each byte more costs the
-/// time of the bus, but its resize costs a thread of the host 3 to 11 ns (EPYC, 0.9 to 144 MB), and the cut took 0.65 to 3.9
-/// times that in one run: a bus of 4 GB/s outruns a dozen such threads. So above there is only a limit to the memory that is
-/// taken, 64 million pixels and what their passes need. The least is a guess: on a card it has not been measured.
+/// By bytes alone, as it has not been measured on a card. Its bytes go over the bus instead of the patches, which are 12 for each
+/// pixel of the size planned: of a picture of up to four times those pixels there are fewer. Of a larger one each byte more
+/// costs the time of the bus, but its resize costs a thread of the host 3 to 11 ns (EPYC, 0.9 to 144 MB), and the cut took 0.65
+/// to 3.9 times that in one run: a bus of 4 GB/s outruns a dozen such threads. So above there is only a limit to the memory
+/// that is taken, 64 million pixels and what their passes need. The least is a guess.
 inline bool worth_on_card(const std::vector<PixelSize>& sizes) {
   constexpr std::size_t kLeast = std::size_t{32} << 10, kMost = std::size_t{384} << 20;
   return detail::pixel_bytes(sizes[0].width, sizes[0].height) >= kLeast &&
