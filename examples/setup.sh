@@ -35,7 +35,8 @@ if [ "${1:-}" = tests ] && [ ! -f build/wasm_packages/unpacked ]; then
     echo "the sources of simdjson and utf8proc could not be fetched: WebAssembly will not be built" >&2
 fi
 if [ ! -f build/build.ninja ]; then
-  meson setup build
+  # Several files at once compile in half the time. Where files are changed: meson configure build -Dunity=off
+  meson setup build -Dunity=on -Dunity_size=8
 elif [ -n "$missing" ]; then
   meson setup --reconfigure build  # with what is there now
 fi
