@@ -24,7 +24,8 @@ inline ModelName model_name(const std::string& directory) {
     return {path.filename().string(), ""};
   repository.erase(0, 8);
   const std::size_t dashes = repository.find("--");
-  if (dashes != repository.npos) repository = repository.substr(0, dashes) + '/' + repository.substr(dashes + 2);
+  if (dashes != repository.npos)
+    repository = repository.substr(0, dashes) + '/' + repository.substr(dashes + 2);
   return {repository, path.filename().string()};
 }
 
