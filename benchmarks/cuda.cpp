@@ -21,6 +21,7 @@
 #include "la/model/vision.hpp"
 #include "la/ops/cuda/device_kv_cache.hpp"
 #include "la/ops/cuda/device_weight.hpp"
+#include "la/ops/cuda/launch_graphs.hpp"
 #include "la/ops/ops_cuda.hpp"
 #include "la/session/device.hpp"
 #if defined(LA_WITH_CUDA)
@@ -39,6 +40,7 @@ struct Limits {
 
 struct Work {
   i64 launches = 0;
+  i64 graphs = 0;      ///< of launches that nothing comes between
   double weights = 0;  ///< bytes; more than caches hold from one use to the next
   double bytes = 0;    ///< of all else that kernels read and write, which a cache may hold
   double operations = 0;
@@ -46,6 +48,7 @@ struct Work {
 
   void add(const Work& w) {
     launches += w.launches;
+    graphs += w.graphs;
     weights += w.weights;
     bytes += w.bytes;
     operations += w.operations;
@@ -53,7 +56,8 @@ struct Work {
   }
 };
 
-/// A card without memory: it keeps what kernels are told, and counts what they would read, write and compute.
+/// A card without memory: it keeps what kernels are told, and counts what they would read, write and compute. Launches wait for
+/// each other as on a card that is opened.
 class PaperCard final : public cuda::Driver {
  public:
   explicit PaperCard(const Limits& limits) : limits_(limits) {}
@@ -64,17 +68,25 @@ class PaperCard final : public cuda::Driver {
     return {reinterpret_cast<std::byte*>(next_ - (bytes + 511) / 256 * 256), [](std::byte*) {}};
   }
   void upload(const void* host, void* to, std::size_t bytes) override {
+    count_.sent = count_.made;
+    upload_ahead(host, to, bytes);
+  }
+  void upload_ahead(const void* host, void* to, std::size_t bytes) override {
     if (bytes > std::size_t{64} << 20) return;  // weights and pixels tell no kernel what to do
     const auto* from = static_cast<const std::byte*>(host);
     told_[reinterpret_cast<std::uintptr_t>(to)].assign(from, from + bytes);
   }
-  void download(const void*, void*, std::size_t) override {}
-  void copy(const void*, void*, std::size_t) override {}
-  void clear(void*, std::size_t) override {}
+  void download(const void*, void*, std::size_t) override { count_.sent = count_.made; }
+  void copy(const void*, void*, std::size_t) override { count_.sent = count_.made; }
+  void clear(void*, std::size_t) override { count_.sent = count_.made; }
+  cuda::LaunchCount launches() const noexcept override { return count_; }
 
   void launch(const cuda::Launch& l, const void* arguments, std::size_t) override {
     Work w = work_of(l, arguments);
     w.launches = 1;
+    w.graphs = count_.sent == count_.made;
+    ++count_.made;
+    if (count_.made - count_.sent == cuda::LaunchBatch::kMost) count_.sent = count_.made;
     w.seconds = std::max(w.weights / (limits_.read_gbs * 1e9), w.operations / (limits_.bf16_tflops * 1e12));
     all.add(w);
     kernels[l.kernel].add(w);
@@ -95,13 +107,17 @@ class PaperCard final : public cuda::Driver {
     if (name.starts_with("linear_")) {
       const auto& a = *static_cast<const device::Linear*>(arguments);
       const double m = a.rows, n = a.weight.outputs, k = a.weight.inputs;
-      return {0, double(device::weight_bytes(a.weight.format, i64(n), i64(k))),
-              size * m * (k + n * (1 + a.add)), 2 * m * n * k * a.weight.activation_parts, 0};
+      return {0,
+              0,
+              double(device::weight_bytes(a.weight.format, i64(n), i64(k))),
+              size * m * (k + n * (1 + a.add)),
+              2 * m * n * k * a.weight.activation_parts,
+              0};
     }
     if (name.starts_with("normed_")) return of_normed(*static_cast<const device::NormedLinear*>(arguments));
     if (name.starts_with("attention_merge")) {
       const auto& a = *static_cast<const device::AttentionRows*>(arguments);
-      return {0, 0, size * rows * a.heads * (a.parts * (a.size + 2) + a.size), 0, 0};
+      return {0, 0, 0, size * rows * a.heads * (a.parts * (a.size + 2) + a.size), 0, 0};
     }
     if (name.starts_with("attention_"))
       return attention(l, *static_cast<const device::AttentionRows*>(arguments),
@@ -110,28 +126,32 @@ class PaperCard final : public cuda::Driver {
                                                   : 2);
     if (name == "embedding") {
       const auto& a = *static_cast<const device::Embedding*>(arguments);
-      return {0, rows * double(device::weight_bytes(a.weight.format, 8, a.weight.inputs)) / 8,
-              size * rows * a.weight.inputs, 0, 0};
+      return {0,
+              0,
+              rows * double(device::weight_bytes(a.weight.format, 8, a.weight.inputs)) / 8,
+              size * rows * a.weight.inputs,
+              0,
+              0};
     }
     if (name == "gather")
-      return {0, 0, 2 * size * rows * static_cast<const device::Gather*>(arguments)->columns, 0, 0};
+      return {0, 0, 0, 2 * size * rows * static_cast<const device::Gather*>(arguments)->columns, 0, 0};
     if (name == "layer_norm" || name == "rms_norm")
-      return {0, 0, 2 * size * rows * static_cast<const device::Norm*>(arguments)->columns, 0, 0};
+      return {0, 0, 0, 2 * size * rows * static_cast<const device::Norm*>(arguments)->columns, 0, 0};
     if (name == "summarize")
-      return {0, 0, 2 * size * rows * static_cast<const device::Summarize*>(arguments)->columns, 0, 0};
+      return {0, 0, 0, 2 * size * rows * static_cast<const device::Summarize*>(arguments)->columns, 0, 0};
     if (name == "rope") {
       const auto& a = *static_cast<const device::RopeTurn*>(arguments);
-      return {0, 0, size * rows * a.size * (2 * a.heads + 1), 0, 0};
+      return {0, 0, 0, size * rows * a.size * (2 * a.heads + 1), 0, 0};
     }
     if (name == "elementwise") {
       const auto& a = *static_cast<const device::Elementwise*>(arguments);
-      return {0, 0, size * rows * a.columns * (a.up ? 3 : 2), 0, 0};
+      return {0, 0, 0, size * rows * a.columns * (a.up ? 3 : 2), 0, 0};
     }
     if (name == "bicubic")
-      return {0, 0, size * rows * static_cast<const device::Bicubic*>(arguments)->channels, 0, 0};
+      return {0, 0, 0, size * rows * static_cast<const device::Bicubic*>(arguments)->channels, 0, 0};
     if (name == "kv_write" || name == "kv_write_tensor") {
       const auto& a = *static_cast<const device::KvWrite*>(arguments);
-      return {0, 0, 2 * rows * a.heads * (size * a.size + key_bytes(a.planes, a.size)), 0, 0};
+      return {0, 0, 0, 2 * rows * a.heads * (size * a.size + key_bytes(a.planes, a.size)), 0, 0};
     }
     fail("kernel ", name, ": expected one whose work this program knows");
   }
@@ -145,8 +165,12 @@ class PaperCard final : public cuda::Driver {
     if (a.ending == device::Ending::heads)
       written = size * (a.heads.queries + 1) * a.heads.size +
                 2 * a.heads.keys * key_bytes(a.heads.planes, a.heads.size);
-    return {0, double(device::weight_bytes(weight.format, weight.outputs, weight.inputs)),
-            m * (size * k + written), 2 * m * n * k * weight.activation_parts, 0};
+    return {0,
+            0,
+            double(device::weight_bytes(weight.format, weight.outputs, weight.inputs)),
+            m * (size * k + written),
+            2 * m * n * k * weight.activation_parts,
+            0};
   }
 
   /// Bytes of a key of a head.
@@ -179,6 +203,7 @@ class PaperCard final : public cuda::Driver {
   }
 
   Limits limits_;
+  cuda::LaunchCount count_{0, 0};
   std::uintptr_t next_ = 4096;
   std::map<std::uintptr_t, std::vector<std::byte>> told_;
 };
@@ -406,17 +431,19 @@ void print(const Options& o, const std::string& name, const Work& w, double meas
                floor = std::max(w.seconds, launches);
   if (o.json) {
     std::printf(
-        "{\"stage\":%s,\"weights\":%s,\"launches\":%lld,\"weight_bytes\":%.0f,\"other_bytes\":%.0f,"
+        "{\"stage\":%s,\"weights\":%s,\"launches\":%lld,\"graphs\":%lld,\"weight_bytes\":%.0f,\"other_"
+        "bytes\":%.0f,"
         "\"operations\":%.0f,\"work_us\":%.2f,"
         "\"launch_us\":%.2f,\"floor_us\":%.2f",
         json_quote(name).c_str(), json_quote(o.weights).c_str(), static_cast<long long>(w.launches),
-        w.weights, w.bytes, w.operations, w.seconds * 1e6, launches * 1e6, floor * 1e6);
+        static_cast<long long>(w.graphs), w.weights, w.bytes, w.operations, w.seconds * 1e6, launches * 1e6,
+        floor * 1e6);
     if (measured > 0) std::printf(",\"measured_us\":%.2f,\"share\":%.4f", measured * 1e6, floor / measured);
     std::printf("}\n");
   } else {
-    std::printf("%-26s %8lld %10.1f %10.1f %8.3f %9.1f %9.1f %9.1f", name.c_str(),
-                static_cast<long long>(w.launches), w.weights / 1e6, w.bytes / 1e6, w.operations / 1e12,
-                w.seconds * 1e6, launches * 1e6, floor * 1e6);
+    std::printf("%-26s %8lld %6lld %10.1f %10.1f %8.3f %9.1f %9.1f %9.1f", name.c_str(),
+                static_cast<long long>(w.launches), static_cast<long long>(w.graphs), w.weights / 1e6,
+                w.bytes / 1e6, w.operations / 1e12, w.seconds * 1e6, launches * 1e6, floor * 1e6);
     if (measured > 0) std::printf(" %10.1f %6.0f %%", measured * 1e6, 100 * floor / measured);
     std::printf("\n");
   }
@@ -457,11 +484,12 @@ int run(int argc, char** argv) {
                 double(model.weight_bytes()) / 1e9, o.limits.read_gbs, o.limits.bf16_tflops,
                 o.limits.launch_us, card ? "; measured on " : "",
                 card ? std::string(card->name()).c_str() : "");
-    std::printf("%-26s %8s %10s %10s %8s %9s %9s %9s%s\n", "", "launches", "MB weights", "MB others", "TFLOP",
-                "work us", "launch us", "floor us", card ? "   measured  floor" : "");
+    std::printf("%-26s %8s %6s %10s %10s %8s %9s %9s %9s%s\n", "", "launches", "graphs", "MB weights",
+                "MB others", "TFLOP", "work us", "launch us", "floor us", card ? "   measured  floor" : "");
   }
   for (const Stage& stage : stages(o)) {
     if (stage.name.find(o.filter) == std::string::npos) continue;
+    stage.run(model);  // the first one takes memory, between launches
     paper->all = {};
     paper->kernels.clear();
     stage.run(model);

@@ -101,14 +101,15 @@ LA_INLINE void LanguageModel::prefill(const SequenceInput& input, i64 until, Wor
 LA_INLINE void LanguageModel::run(const Batch& batch, Workspace& workspace, Matrix last) {
   const Workspace::Scope scope(workspace);
   const Matrix x = workspace.matrix(batch.size(), config_.hidden_size);  // [T, C]
+  // What is sent to a device comes before the ops: there they wait for each other, and go as one.
+  for (const KvTokens& t : batch.tokens) t.cache->extend(t.count);
+  const RopeTable rope = text_rope(batch.positions, config_.head_dim, config_.rope_theta, ops_, workspace);
   ops_.embedding(*weights_.embedding, batch.ids, x);
   for (const auto& [row, image] : batch.images) {
     std::vector<std::int32_t> all(std::size_t(image.shape[0]));
     for (std::size_t i = 0; i < all.size(); ++i) all[i] = std::int32_t(i);
     ops_.gather(image, all, x.rows(row, image.shape[0]));
   }
-  for (const KvTokens& t : batch.tokens) t.cache->extend(t.count);
-  const RopeTable rope = text_rope(batch.positions, config_.head_dim, config_.rope_theta, ops_, workspace);
   for (std::size_t i = 0; i < weights_.layers.size(); ++i)
     layer(weights_.layers[i], i64(i), batch, rope, workspace, x, last);
 }

@@ -17,31 +17,49 @@ namespace detail {
 
 namespace device = kernels::cuda;
 
-/// Host values that kernels read: row numbers, masks, tasks. What is the same as in the call before is not sent again: all
-/// layers of a pass share theirs.
+/// Host values that the next launch reads: row numbers, masks, tasks. What is there already is not sent again: all layers of a
+/// pass share theirs. The rest goes to a place that no launch waits to read, the same ones in each pass, since it is sent
+/// ahead of those that wait: a pass is not cut in two by its lists.
 class DeviceList {
  public:
   template <class T>
   const T* send(cuda::Driver& driver, std::span<const T> values) {
+    if (values.empty()) return nullptr;
+    Place& place = find(driver.launches(), std::as_bytes(values));
     const std::size_t bytes = values.size_bytes();
-    if (bytes == 0) return nullptr;
-    if (bytes == sent_.size() && std::memcmp(sent_.data(), values.data(), bytes) == 0)
-      return reinterpret_cast<const T*>(memory_.get());
-    sent_.clear();  // should what follows fail
-    if (bytes > room_) {
-      memory_ = driver.allocate(2 * bytes);
-      room_ = 2 * bytes;
+    if (place.values.empty()) {
+      if (bytes > place.room) {
+        place.memory = driver.allocate(2 * bytes);
+        place.room = 2 * bytes;
+      }
+      driver.upload_ahead(values.data(), place.memory.get(), bytes);
+      const auto* from = reinterpret_cast<const std::byte*>(values.data());
+      place.values.assign(from, from + bytes);
     }
-    const auto* from = reinterpret_cast<const std::byte*>(values.data());
-    driver.upload(from, memory_.get(), bytes);
-    sent_.assign(from, from + bytes);
-    return reinterpret_cast<const T*>(memory_.get());
+    place.reader = driver.launches().made + 1;
+    return reinterpret_cast<const T*>(place.memory.get());
   }
 
  private:
-  std::shared_ptr<std::byte> memory_;
-  std::size_t room_ = 0;
-  std::vector<std::byte> sent_;
+  struct Place {
+    std::shared_ptr<std::byte> memory;
+    std::size_t room = 0;
+    std::vector<std::byte> values;  // none: not sent
+    std::uint64_t reader = 0;       // the last launch that reads it
+  };
+
+  Place& find(const cuda::LaunchCount& launches, std::span<const std::byte> values) {
+    Place* free = nullptr;
+    for (Place& place : places_) {
+      if (std::ranges::equal(place.values, values)) return place;
+      if (!free && place.reader <= launches.sent) free = &place;
+    }
+    Place& place = free ? *free : places_.emplace_back();
+    place.values.clear();  // should what follows fail
+    return place;
+  }
+
+  std::vector<Place> places_;
 };
 
 class CudaOps final : public Ops {
@@ -254,7 +272,10 @@ class CudaOps final : public Ops {
       const bool split = parts > 1 && i64(tasks.size()) < kBlocksEnough;
       if (split) split_keys(a, tokens, parts, a.size + 2);
       attend("attention_exact", a, tasks, device::exact_attention_floats(a.size));
-      if (split) launch("attention_merge", a, tokens, heads);
+      if (split) {
+        a.visible = visible_.send(*driver_, visible);  // where it is, for one launch more
+        launch("attention_merge", a, tokens, heads);
+      }
       return;
     }
     a.scale *= 1.442695041f;  // log2(e)

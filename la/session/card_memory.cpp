@@ -21,7 +21,8 @@
 namespace la::inline LA_ABI {
 namespace detail {
 
-/// A card that has memory without end, of which nobody writes a byte.
+/// A card that has memory without end, of which nobody writes a byte. Launches wait as on one that is opened,
+/// since lists that they read then take more places.
 class RehearsalDriver final : public cuda::Driver {
  public:
   std::string_view name() const noexcept override { return "rehearsal"; }
@@ -33,11 +34,13 @@ class RehearsalDriver final : public cuda::Driver {
     next_ += round_up(bytes, kAlignment);
     return {reinterpret_cast<std::byte*>(at), [used = used_, bytes](std::byte*) { used->now -= bytes; }};
   }
-  void upload(const void*, void*, std::size_t) override {}
-  void download(const void*, void*, std::size_t) override {}
-  void copy(const void*, void*, std::size_t) override {}
-  void clear(void*, std::size_t) override {}
-  void launch(const cuda::Launch&, const void*, std::size_t) override {}
+  void upload(const void*, void*, std::size_t) override { count_.sent = count_.made; }
+  void upload_ahead(const void*, void*, std::size_t) override {}
+  void download(const void*, void*, std::size_t) override { count_.sent = count_.made; }
+  void copy(const void*, void*, std::size_t) override { count_.sent = count_.made; }
+  void clear(void*, std::size_t) override { count_.sent = count_.made; }
+  void launch(const cuda::Launch&, const void*, std::size_t) override { ++count_.made; }
+  cuda::LaunchCount launches() const noexcept override { return count_; }
 
   std::size_t used() const noexcept { return used_->now; }
   std::size_t peak() const noexcept { return used_->peak; }
@@ -47,6 +50,7 @@ class RehearsalDriver final : public cuda::Driver {
     std::size_t now = 0, peak = 0;
   };
   std::shared_ptr<Used> used_ = std::make_shared<Used>();
+  cuda::LaunchCount count_{0, 0};
   std::uintptr_t next_ = kAlignment;
 };
 

@@ -1,4 +1,7 @@
+#include <algorithm>
 #include <filesystem>
+#include <fstream>
+#include <utility>
 
 #include "../cli/program.hpp"
 
@@ -10,20 +13,42 @@ namespace {
 constexpr const char *kDriver = "", *kDriver515 = "/driver_515", *kNone = nullptr;
 
 Outcome run_program(std::vector<std::string> command, const std::string& fault = "",
-                    const char* driver = kDriver) {
+                    const char* driver = kDriver, const std::string& log = "") {
   Program program;
   program.command = std::move(command);
   // Set either way: Meson adds the folder of the emulated driver for a test that depends on it.
   program.environment["LD_LIBRARY_PATH"] = driver ? std::string(LA_BUILD_ROOT) + "/tests/cuda" + driver : "";
+  if (!log.empty()) program.environment["LA_FAKE_CUDA_LOG"] = log;
   if (!fault.empty()) program.environment["LA_FAKE_CUDA"] = fault;
   return run(program);
 }
 
 Outcome run_ground(std::vector<std::string> arguments, const std::string& fault = "",
-                   const char* driver = kDriver) {
+                   const char* driver = kDriver, const std::string& log = "") {
   arguments.insert(arguments.begin(), std::string(LA_BUILD_ROOT) + "/examples/ground");
   for (const char* argument : {"--annotate", "/dev/null"}) arguments.emplace_back(argument);
-  return run_program(std::move(arguments), fault, driver);
+  return run_program(std::move(arguments), fault, driver, log);
+}
+
+/// What the driver was told between two downloads: a pass.
+struct CardPass {
+  int uploads = 0, launches = 0, graphs = 0, built = 0, nodes = 0, changed = 0;
+};
+std::vector<CardPass> passes_of(const std::string& log) {
+  std::ifstream in(log);
+  std::vector<CardPass> passes;
+  CardPass pass;
+  for (std::string what, rest; in >> what;) {
+    std::string unit;
+    if (what == "graph") in >> pass.nodes >> unit >> pass.changed;
+    pass.graphs += what == "graph";
+    pass.uploads += what == "upload";
+    pass.launches += what == "launch";
+    pass.built += what == "instantiate";
+    if (what == "download") passes.push_back(std::exchange(pass, {}));
+    std::getline(in, rest);
+  }
+  return passes;
 }
 
 void check_error(const Outcome& got, std::vector<const char*> parts) {
@@ -49,6 +74,45 @@ TEST_CASE("cuda: ground answers the same on the card as on the processor") {
         std::string::npos);
   // A driver that starts no launch beside another runs them one after the other.
   CHECK(run_ground({"--device", "cuda", "--activations", "f32"}, "", kDriver515).out == cpu.out);
+}
+
+TEST_CASE("cuda: a pass is one graph, in which little changes from one to the next") {
+  for (const char* driver : {kDriver, kDriver515}) {
+    CAPTURE(driver);
+    const TemporaryDirectory directory;
+    const std::vector<std::string> one_token = {"--generation-mode",
+                                                "slow",
+                                                "--speculate",
+                                                "off",
+                                                "--task",
+                                                "detect",
+                                                "--categories",
+                                                "red circle,blue ring",
+                                                "--categories-per-question",
+                                                "0"};
+    const auto answer = [&](const char* device, const std::string& log) {
+      std::vector<std::string> arguments = one_token;
+      for (const char* argument : {"--device", device, "--activations", "f32"})
+        arguments.emplace_back(argument);
+      return run_ground(arguments, "seed:7", driver, log).out;
+    };
+    CHECK(answer("cuda", directory / "log") == answer("cpu", ""));
+    std::vector<CardPass> passes = passes_of(directory / "log");
+    REQUIRE(passes.size() > 12);
+    // The prompt; its kernels with other arguments, one by one; and the same a second time.
+    passes.erase(passes.begin(), passes.begin() + 3);
+    int built = 0, changed = 0, nodes = 0;
+    for (const CardPass& pass : passes) {
+      CHECK(pass.graphs == 1);
+      CHECK(pass.launches == 0);
+      CHECK(pass.uploads <= 9);
+      built += pass.built;
+      nodes += pass.nodes;
+      changed += pass.changed;
+    }
+    CHECK(built <= 1);
+    CHECK(10 * changed <= nodes);
+  }
 }
 
 TEST_CASE("cuda: the card agrees with reference op by op, on both paths") {
@@ -117,8 +181,10 @@ TEST_CASE("cuda: the benchmark counts what is launched, and measures it where th
   const Outcome floor = run_program({program, "--json"}, "", kNone);
   CHECK(floor.status == 0);
   // The embedding, 36 layers of five, two gathers in the last one, and logits.
-  CHECK(floor.out.find("{\"stage\":\"pass of 12 rows (a block)\",\"weights\":\"q4_g32\",\"launches\":184,") !=
-        std::string::npos);
+  CHECK(
+      floor.out.find(
+          "{\"stage\":\"pass of 12 rows (a block)\",\"weights\":\"q4_g32\",\"launches\":184,\"graphs\":1,") !=
+      std::string::npos);
   const Outcome measured =
       run_program({program, "--json", "--device", "cuda", "--repetitions", "1", "--model-dir",
                    source("tests/checkpoints/odd"), "--keys", "70", "--filter", "pass of"});

@@ -18,7 +18,7 @@ namespace {
 
 constexpr const char* kModel = "tests/checkpoints/odd";  // small, and no size of it a round number
 
-/// The emulated card with so much memory, of which some allocation may fail.
+/// The emulated card with so much memory, of which some allocation may fail. It says that launches wait, as they do on a card.
 class SmallCard final : public cuda::Driver {
  public:
   explicit SmallCard(std::size_t bytes = std::size_t{1} << 40) : bytes_(bytes) {}
@@ -37,16 +37,31 @@ class SmallCard final : public cuda::Driver {
               *used -= bytes;
             }};
   }
-  void upload(const void* host, void* to, std::size_t bytes) override { card_->upload(host, to, bytes); }
+  void upload(const void* host, void* to, std::size_t bytes) override {
+    count_.sent = count_.made;
+    card_->upload(host, to, bytes);
+  }
+  void upload_ahead(const void* host, void* to, std::size_t bytes) override {
+    card_->upload(host, to, bytes);
+  }
   void download(const void* from, void* host, std::size_t bytes) override {
+    count_.sent = count_.made;
     largest_download = std::max(largest_download, bytes);
     card_->download(from, host, bytes);
   }
-  void copy(const void* from, void* to, std::size_t bytes) override { card_->copy(from, to, bytes); }
-  void clear(void* to, std::size_t bytes) override { card_->clear(to, bytes); }
+  void copy(const void* from, void* to, std::size_t bytes) override {
+    count_.sent = count_.made;
+    card_->copy(from, to, bytes);
+  }
+  void clear(void* to, std::size_t bytes) override {
+    count_.sent = count_.made;
+    card_->clear(to, bytes);
+  }
   void launch(const cuda::Launch& launch, const void* arguments, std::size_t bytes) override {
+    ++count_.made;
     card_->launch(launch, arguments, bytes);
   }
+  cuda::LaunchCount launches() const noexcept override { return count_; }
 
   std::size_t peak = 0, largest_download = 0;
   long countdown = 0;  // the allocation that brings it to zero fails
@@ -54,6 +69,7 @@ class SmallCard final : public cuda::Driver {
  private:
   std::shared_ptr<cuda::Driver> card_ = make_emulated_driver();
   std::size_t bytes_;
+  cuda::LaunchCount count_{0, 0};
   std::shared_ptr<std::size_t> used_ = std::make_shared<std::size_t>(0);
 };
 

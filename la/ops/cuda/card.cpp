@@ -5,11 +5,16 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
+#include <vector>
 
 #include "../../core/error.hpp"
+#include "launch_graphs.hpp"
 
 namespace la::inline LA_ABI::cuda {
 
@@ -17,56 +22,6 @@ extern const Ptx kPtx[];  // oldest cards first; made by kernels/cuda/embed_ptx.
 extern const std::size_t kPtxCount;
 
 namespace {
-
-using Result = int;  // CUresult
-using Address = unsigned long long;
-
-/// CUlaunchAttribute, CUlaunchConfig
-struct LaunchAttribute {
-  int id;
-  char pad[4];
-  union {
-    char bytes[64];
-    int allowed;
-  } value;
-};
-struct LaunchConfig {
-  unsigned grid_x, grid_y, grid_z, block_x, block_y, block_z, shared;
-  void* stream;
-  LaunchAttribute* attributes;
-  unsigned attribute_count;
-};
-constexpr int kProgrammaticStreamSerialization = 6;  // CUlaunchAttributeID
-
-/// The few functions of the driver that are used, under its names.
-struct Api {
-  Result (*cuInit)(unsigned) = nullptr;
-  Result (*cuDriverGetVersion)(int*) = nullptr;
-  Result (*cuDeviceGetCount)(int*) = nullptr;
-  Result (*cuDeviceGet)(int*, int) = nullptr;
-  Result (*cuDeviceGetName)(char*, int, int) = nullptr;
-  Result (*cuDeviceGetAttribute)(int*, int, int) = nullptr;
-  Result (*cuDevicePrimaryCtxRetain)(void**, int) = nullptr;
-  Result (*cuDevicePrimaryCtxRelease_v2)(int) = nullptr;
-  Result (*cuCtxSetCurrent)(void*) = nullptr;
-  Result (*cuModuleLoadDataEx)(void**, const void*, unsigned, int*, void**) = nullptr;
-  Result (*cuModuleGetFunction)(void**, void*, const char*) = nullptr;
-  Result (*cuFuncSetAttribute)(void*, int, int) = nullptr;
-  Result (*cuStreamCreate)(void**, unsigned) = nullptr;
-  Result (*cuStreamSynchronize)(void*) = nullptr;
-  Result (*cuMemGetInfo_v2)(std::size_t*, std::size_t*) = nullptr;
-  Result (*cuMemAlloc_v2)(Address*, std::size_t) = nullptr;
-  Result (*cuMemFree_v2)(Address) = nullptr;
-  Result (*cuMemcpyHtoDAsync_v2)(Address, const void*, std::size_t, void*) = nullptr;
-  Result (*cuMemcpyDtoHAsync_v2)(void*, Address, std::size_t, void*) = nullptr;
-  Result (*cuMemcpyDtoDAsync_v2)(Address, Address, std::size_t, void*) = nullptr;
-  Result (*cuMemsetD8Async)(Address, unsigned char, std::size_t, void*) = nullptr;
-  Result (*cuLaunchKernel)(void*, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void*,
-                           void**, void**) = nullptr;
-  Result (*cuGetErrorString)(Result, const char**) = nullptr;
-  // Null in drivers before 520.
-  Result (*cuLaunchKernelEx)(const LaunchConfig*, void*, void**, void**) = nullptr;
-};
 
 constexpr const char* kLibrary = "libcuda.so.1";
 constexpr Result kOutOfMemory = 2;
@@ -112,8 +67,16 @@ Api load_api() {
   LA_FIND(cuMemsetD8Async);
   LA_FIND(cuLaunchKernel);
   LA_FIND(cuGetErrorString);
+  LA_FIND(cuGraphCreate);
+  LA_FIND(cuGraphDestroy);
+  LA_FIND(cuGraphAddKernelNode);
+  LA_FIND(cuGraphInstantiateWithFlags);
+  LA_FIND(cuGraphExecKernelNodeSetParams);
+  LA_FIND(cuGraphLaunch);
+  LA_FIND(cuGraphExecDestroy);
 #undef LA_FIND
   find_if_there(api.cuLaunchKernelEx, "cuLaunchKernelEx");
+  find_if_there(api.cuGraphAddDependencies_v2, "cuGraphAddDependencies_v2");
   return api;
 }
 
@@ -121,6 +84,8 @@ Address address_of(const void* p) noexcept {
   return static_cast<Address>(reinterpret_cast<std::uintptr_t>(p));
 }
 
+/// Launches wait until something must come behind them, and go to the card together, as a graph where such a one has been
+/// there before: LaunchGraphs. So does memory wait that is given back under launches that wait.
 class Card final : public Driver, public std::enable_shared_from_this<Card> {
  public:
   explicit Card(int index) : where_(detail::concat("device cuda:", index)), api_(load_api()) {
@@ -137,66 +102,122 @@ class Card final : public Driver, public std::enable_shared_from_this<Card> {
     use();
     check(api_.cuStreamCreate(&stream_, 1 /* not in step with other streams */), "making a stream");
     load_kernels();
+    graphs_.emplace(api_);
   }
-  ~Card() override { static_cast<void>(api_.cuDevicePrimaryCtxRelease_v2(device_)); }
+  ~Card() override {
+    static_cast<void>(api_.cuCtxSetCurrent(context_));
+    graphs_.reset();
+    give_back();
+    static_cast<void>(api_.cuDevicePrimaryCtxRelease_v2(device_));
+  }
 
   std::string_view name() const noexcept override { return name_; }
   std::size_t free_bytes() override {
-    use();
+    flush_if_given_back();
     std::size_t free = 0, total = 0;
     check(api_.cuMemGetInfo_v2(&free, &total), "asking for its memory");
     return free;
   }
 
   std::shared_ptr<std::byte> allocate(std::size_t bytes) override {
-    use();
+    flush_if_given_back();
     Address at = 0;
     const Result result = api_.cuMemAlloc_v2(&at, bytes > 0 ? bytes : 1);
     if (result == kOutOfMemory) throw OutOfDeviceMemory();
     check(result, "allocating memory");
     return {reinterpret_cast<std::byte*>(static_cast<std::uintptr_t>(at)),
-            [self = shared_from_this()](std::byte* p) {
-              static_cast<void>(self->api_.cuCtxSetCurrent(self->context_));
-              static_cast<void>(self->api_.cuMemFree_v2(address_of(p)));
-            }};
+            [self = shared_from_this()](std::byte* p) { self->free(p); }};
   }
 
   void upload(const void* host, void* to, std::size_t bytes) override {
+    flush();
+    upload_ahead(host, to, bytes);
+  }
+  void upload_ahead(const void* host, void* to, std::size_t bytes) override {
     use();
     // From pageable memory the driver comes back once it has its own copy.
     if (bytes > 0) check(api_.cuMemcpyHtoDAsync_v2(address_of(to), host, bytes, stream_), "an upload");
   }
   void download(const void* from, void* host, std::size_t bytes) override {
-    use();
+    flush();
     if (bytes > 0) check(api_.cuMemcpyDtoHAsync_v2(host, address_of(from), bytes, stream_), "a download");
     check(api_.cuStreamSynchronize(stream_), "waiting for a download");
   }
   void copy(const void* from, void* to, std::size_t bytes) override {
-    use();
+    flush();
     check(api_.cuMemcpyDtoDAsync_v2(address_of(to), address_of(from), bytes, stream_), "a copy");
   }
   void clear(void* to, std::size_t bytes) override {
-    use();
+    flush();
     check(api_.cuMemsetD8Async(address_of(to), 0, bytes, stream_), "clearing memory");
   }
 
-  void launch(const Launch& l, const void* arguments, std::size_t) override {
+  void launch(const Launch& l, const void* arguments, std::size_t bytes) override {
     use();
-    void* parameters[] = {const_cast<void*>(arguments)};
-    void* function = function_of(l);
-    if (!l.dependent || !can_wait_) {
-      check(api_.cuLaunchKernel(function, l.grid_x, l.grid_y, 1, l.threads, 1, 1, unsigned(l.shared), stream_,
+    const std::lock_guard lock(mutex_);
+    waiting_.add(function_of(l), l, l.dependent && can_wait_, arguments, bytes);
+    ++count_.made;
+    if (waiting_.launches.size() == LaunchBatch::kMost) send();
+  }
+  LaunchCount launches() const noexcept override { return count_; }
+
+ private:
+  void flush() {
+    use();
+    const std::lock_guard lock(mutex_);
+    send();
+  }
+  /// For calls that ask how much memory there is.
+  void flush_if_given_back() {
+    use();
+    const std::lock_guard lock(mutex_);
+    if (!given_back_.empty()) send();
+  }
+
+  /// What waits goes to the card. It waits no more, whether that has worked or not.
+  void send() {
+    count_.sent = count_.made;
+    LaunchBatch batch = std::exchange(waiting_, std::move(spare_));
+    try {
+      if (!graphs_->launch(batch, stream_, [&](Result result, const char* what) { check(result, what); }))
+        for (const LaunchBatch::One& l : batch.launches) launch_now(l, batch.arguments_of(l));
+    } catch (...) {
+      give_back();
+      throw;
+    }
+    give_back();
+    batch.clear();
+    spare_ = std::move(batch);
+  }
+
+  void launch_now(const LaunchBatch::One& l, void* arguments) {
+    void* parameters[] = {arguments};
+    const KernelNode& n = l.node;
+    if (!l.dependent) {
+      check(api_.cuLaunchKernel(n.function, n.grid_x, n.grid_y, 1, n.block_x, 1, 1, n.shared, stream_,
                                 parameters, nullptr),
             l.kernel);
       return;
     }
     LaunchAttribute early{kProgrammaticStreamSerialization, {}, {}};
     early.value.allowed = 1;
-    const LaunchConfig config{l.grid_x, l.grid_y, 1, l.threads, 1, 1, unsigned(l.shared), stream_, &early, 1};
-    check(api_.cuLaunchKernelEx(&config, function, parameters, nullptr), l.kernel);
+    const LaunchConfig config{n.grid_x, n.grid_y, 1, n.block_x, 1, 1, n.shared, stream_, &early, 1};
+    check(api_.cuLaunchKernelEx(&config, n.function, parameters, nullptr), l.kernel);
   }
 
- private:
+  /// Called by any thread. Launches that wait may use the memory.
+  void free(std::byte* p) {
+    const std::lock_guard lock(mutex_);
+    given_back_.push_back(p);
+    if (!waiting_.launches.empty()) return;
+    static_cast<void>(api_.cuCtxSetCurrent(context_));
+    give_back();
+  }
+  void give_back() noexcept {
+    for (std::byte* p : given_back_) static_cast<void>(api_.cuMemFree_v2(address_of(p)));
+    given_back_.clear();
+  }
+
   void load_kernels() {
     int major = 0, minor = 0;
     check(api_.cuDeviceGetAttribute(&major, kCapabilityMajor, device_), "reading its capability");
@@ -249,6 +270,11 @@ class Card final : public Driver, public std::enable_shared_from_this<Card> {
     unsigned shared = kSharedUnasked;
   };
   std::map<std::string_view, Function> functions_;
+  std::mutex mutex_;  // of all below
+  LaunchBatch waiting_, spare_;
+  LaunchCount count_{0, 0};
+  std::vector<std::byte*> given_back_;
+  std::optional<LaunchGraphs> graphs_;
 };
 
 }  // namespace

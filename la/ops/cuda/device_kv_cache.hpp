@@ -32,6 +32,7 @@ class DeviceKvCache final : public KvCache {
     for (i64 page = length_ / kernels::kPageKeys; page * kernels::kPageKeys < length_ + tokens; ++page)
       own_page(std::size_t(page));
     length_ += tokens;
+    if (stale_) upload_table();  // now, before the launches of the pass
   }
   /// Pages are kept for the tokens that follow: a block step drops and rewrites the same few.
   void truncate(i64 length) override { length_ = length; }

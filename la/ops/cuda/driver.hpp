@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <new>
 #include <string_view>
@@ -27,9 +29,15 @@ struct Launch {
   bool dependent = false;
 };
 
-/// What the backend asks of a card, or of what stands in for one. Everything happens in the order of the calls; upload and
-/// download come back when the host's memory is free again.
-/// error: what the card refused, and with what
+/// How many launches there were, and how many of them, from the first on, have gone to the card: the others wait, to go
+/// together.
+struct LaunchCount {
+  std::uint64_t made = 0, sent = std::numeric_limits<std::uint64_t>::max();
+};
+
+/// What the backend asks of a card, or of what stands in for one. Everything happens in the order of the calls, but for
+/// upload_ahead; upload and download come back when the host's memory is free again. Memory may be given back by any thread.
+/// error: what the card refused, and with what, maybe of a call before
 class Driver {
  public:
   virtual ~Driver() = default;
@@ -40,11 +48,17 @@ class Driver {
   /// fails: OutOfDeviceMemory
   virtual std::shared_ptr<std::byte> allocate(std::size_t bytes) = 0;
   virtual void upload(const void* host, void* device, std::size_t bytes) = 0;
+  /// An upload before the launches that wait. They must not use that memory; those behind it may.
+  virtual void upload_ahead(const void* host, void* device, std::size_t bytes) {
+    upload(host, device, bytes);
+  }
   virtual void download(const void* device, void* host, std::size_t bytes) = 0;
   virtual void copy(const void* from, void* to, std::size_t bytes) = 0;
   virtual void clear(void* device, std::size_t bytes) = 0;
   /// arguments: the kernel's struct, copied before the call returns
   virtual void launch(const Launch& launch, const void* arguments, std::size_t bytes) = 0;
+  /// Where each launch goes at once, all have been sent.
+  virtual LaunchCount launches() const noexcept { return {}; }
 };
 
 }  // namespace la::inline LA_ABI::cuda
