@@ -5,6 +5,7 @@
 #   tests/sanitize.sh thread     ThreadSanitizer with clang++: what threads share
 #   tests/sanitize.sh valgrind   memcheck: parsers, tokenizer, pictures, and one answer with the AVX2 kernels, which
 #                                are the widest that valgrind knows
+#   tests/sanitize.sh load       serve under 64 connections for 5 minutes and among hostile clients, with each of the sanitizers
 # Packages beside those of examples/setup.sh: clang, valgrind.
 set -eu
 cd "$(dirname "$0")/.."
@@ -54,8 +55,18 @@ case $kind in
     for files in text/ image/ io/ decoding/answer decoding/block model/config core/; do unit "$files" $memcheck; done
     OMP_NUM_THREADS=1 $memcheck "$build/examples/ground" --isa avx2 --max-tokens 32
     ;;
+  load)
+    export TSAN_OPTIONS=suppressions=$PWD/tests/cli/thread.supp
+    for sanitizer in address,undefined thread; do
+      build=build-load-${sanitizer%,*}
+      configure g++ -Db_sanitize=$sanitizer -Dtests=false -Dbenchmarks=false -Dweb=disabled -Dcuda=disabled
+      ninja -C "$build" examples/serve
+      python3 benchmarks/serve_load.py "$build/examples/serve" data/pictures
+      python3 tests/cli/serve_hostile_test.py "$build/examples/serve" data/pictures/shapes.png
+    done
+    ;;
   *)
-    echo "usage: tests/sanitize.sh [address|clang|thread|valgrind]" >&2
+    echo "usage: tests/sanitize.sh [address|clang|thread|valgrind|load]" >&2
     exit 2
     ;;
 esac

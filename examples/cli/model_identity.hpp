@@ -24,8 +24,9 @@ inline ModelName model_name(const std::string& directory) {
     return {path.filename().string(), ""};
   repository.erase(0, 8);
   const std::size_t dashes = repository.find("--");
-  return {dashes == repository.npos ? repository : repository.replace(dashes, 2, "/"),
-          path.filename().string()};
+  if (dashes != repository.npos)
+    repository = repository.substr(0, dashes) + '/' + repository.substr(dashes + 2);
+  return {repository, path.filename().string()};
 }
 
 /// Of config.json and of the headers of all weight files: names, types, shapes and places, not the values.

@@ -66,7 +66,7 @@ inline std::string json_items(const std::vector<Item>& items) {
 
 inline std::string json_texts(const std::vector<std::string>& texts) {
   std::string out = "[";
-  for (const std::string& text : texts) out += (&text == texts.data() ? "" : ",") + json_quote(text);
+  for (const std::string& text : texts) out.append(&text == texts.data() ? "" : ",").append(json_quote(text));
   return out + "]";
 }
 

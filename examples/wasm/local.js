@@ -99,7 +99,7 @@ async function fromAddress(address, name, cache, known) {
 }
 
 function fromFolder(list) {
-  const files = [...list].filter(file => isPart(file.name)).map(file => ({name: file.name, blob: file}));
+  const files = [...list].filter(file => isPart(file.name) && file.webkitRelativePath.split('/').length === 2).map(file => ({name: file.name, blob: file}));
   if (!files.some(file => file.name.endsWith('.safetensors'))) throw new Error('This folder has no *.safetensors in it.');
   const name = list[0].webkitRelativePath.split('/')[0] || 'a folder';
   return {name, files, total: files.reduce((sum, file) => sum + file.blob.size, 0), cache: null};

@@ -381,12 +381,12 @@ struct TensorAttention {
         to = part_of(row, first);
         if (t == 0 && (!Few || warp() == 0)) *reinterpret_cast<PartState*>(to + this->row()) = state[r];
       }
-      const int end = a.partial ? this->row() : size();
+      const int width = a.partial ? this->row() : size();
       LA_UNROLL
       for (int n = 0; n < kOwnTiles; ++n) LA_UNROLL
       for (int i = 0; i < 2; ++i) {
         const int d = 8 * tile(n) + 2 * t + i;
-        if (d >= end) continue;
+        if (d >= width) continue;
         const float sum = sums[n][2 * r + i];
         to[d] = a.partial ? sum : finished(sum, state[r].total);
       }

@@ -24,10 +24,6 @@ Program ranks(int count, Program program) {
   return program;
 }
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 }  // namespace
 
 TEST_CASE("batch mpi: four ranks write what one process does, in every format") {

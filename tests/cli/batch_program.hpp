@@ -40,6 +40,14 @@ inline Program batch_program(const std::string& requests, const std::string& out
   return {std::move(command)};
 }
 
+/// The last line of what it says, after it has ended with this status.
+inline std::string last(const Program& program, int status) {
+  const Outcome outcome = run(program);
+  INFO(outcome.err);
+  CHECK(outcome.status == status);
+  return outcome.last_error();
+}
+
 /// n requests over three pictures, several questions, some of them wrong.
 inline std::vector<std::string> many_requests(int n) {
   const std::string images[] = {image("shapes.png"), image("crowd.png"), image("letters.png")};

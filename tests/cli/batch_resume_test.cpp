@@ -6,19 +6,8 @@
 namespace la::test {
 namespace {
 
-std::string ask(const std::string& image, const std::string& query = "ring") {
+std::string line_of(const std::string& image, const std::string& query = "ring") {
   return "{\"image\":\"" + image + "\",\"query\":\"" + query + "\"}";
-}
-
-std::string last(const Program& program, int status) {
-  const Outcome outcome = run(program);
-  INFO(outcome.err);
-  CHECK(outcome.status == status);
-  return outcome.last_error();
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 }  // namespace
@@ -26,7 +15,7 @@ bool contains(const std::string& text, const std::string& part) {
 TEST_CASE("batch resume: lines that failed are tried again, in their place; --keep-errors leaves them") {
   TemporaryDirectory here;
   const std::string in = here / "in.jsonl", out = here / "out.jsonl", late = here / "late.png";
-  write(in, {ask(image("shapes.png")), ask(late), ask(image("crowd.png"))});
+  write(in, {line_of(image("shapes.png")), line_of(late), line_of(image("crowd.png"))});
   CHECK(last(batch_program(in, out), 0)
             .find("2 answered (1 with nothing found), 1 failed (1 by the picture); ") == 0);
   std::filesystem::copy_file(image("letters.png"), late);
@@ -53,7 +42,7 @@ TEST_CASE("batch resume: a line is known by its content, wherever it stands and 
   CHECK(contains(succeed(batch_program(in, out, {"--resume"})).last_error(), "6 answered before"));
   CHECK(read_file(out) == succeed(batch_program(in, "-")).out);
   // Another question of the same id is another line; the answer to the old one is kept, at the end.
-  write(in, {ask(image("shapes.png"), "star")});
+  write(in, {line_of(image("shapes.png"), "star")});
   CHECK(contains(
       succeed(batch_program(in, out, {"--resume"})).last_error(),
       "1 answered, 0 failed, " + std::to_string(lines.size()) + " kept at the end whose requests are gone"));
@@ -64,7 +53,7 @@ TEST_CASE("batch resume: a line is known by its content, wherever it stands and 
 TEST_CASE("batch resume: answers of another model or other options are named, and refused without --force") {
   TemporaryDirectory here;
   const std::string in = here / "in.jsonl", out = here / "out.jsonl";
-  write(in, {ask(image("shapes.png")), ask(image("crowd.png"))});
+  write(in, {line_of(image("shapes.png")), line_of(image("crowd.png"))});
   succeed(batch_program(in, out, {"--max-tokens", "100"}));
   const std::string before = read_file(out);
   std::string error = last(batch_program(in, out, {"--resume"}), 1);
@@ -80,7 +69,7 @@ TEST_CASE("batch resume: answers of another model or other options are named, an
 
 TEST_CASE("batch: all lines failed is exit code 1") {
   TemporaryDirectory here;
-  write(here / "in.jsonl", {"broken", ask("/no/such.png")});
+  write(here / "in.jsonl", {"broken", line_of("/no/such.png")});
   CHECK(last(batch_program(here / "in.jsonl", here / "out.jsonl"), 1)
             .find("0 answered, 2 failed (1 by the request, 1 by the picture); ") == 0);
   CHECK(lines_of(read_file(here / "out.jsonl")).size() == 2);
@@ -88,21 +77,21 @@ TEST_CASE("batch: all lines failed is exit code 1") {
 
 TEST_CASE("batch: the summary counts what was cut and what found nothing") {
   Program program = batch_program("-", "-");
-  program.input = ask(image("letters.png"), "star") + "\n{\"image\":\"" + image("shapes.png") +
-                  "\",\"query\":\"ring\",\"max_tokens\":3}\n" + ask(image("shapes.png")) + "\n";
+  program.input = line_of(image("letters.png"), "star") + "\n{\"image\":\"" + image("shapes.png") +
+                  "\",\"query\":\"ring\",\"max_tokens\":3}\n" + line_of(image("shapes.png")) + "\n";
   CHECK(contains(succeed(program).last_error(), "3 answered (1 with nothing found, 1 truncated"));
 }
 
 TEST_CASE("batch overwrite: an output that holds something is refused without --resume or --force") {
   TemporaryDirectory here;
   const std::string in = here / "in.jsonl", out = here / "out.jsonl";
-  write(in, {ask(image("shapes.png"))});
+  write(in, {line_of(image("shapes.png"))});
   succeed(batch_program(in, out));
   const std::string before = read_file(out);
   CHECK(last(batch_program(in, out), 2) ==
         "batch: --out: " + out + " is there already; --resume goes on with it, --force replaces it");
   CHECK(read_file(out) == before);
-  write(in, {ask(image("crowd.png"))});
+  write(in, {line_of(image("crowd.png"))});
   succeed(batch_program(in, out, {"--force"}));
   CHECK(lines_of(read_file(out)).size() == 1);
   CHECK(contains(read_file(out), "crowd.png"));
@@ -124,7 +113,7 @@ TEST_CASE("batch overwrite: an output that is an input is refused, --force or no
   TemporaryDirectory here;
   const std::string in = here / "in.jsonl", photo = here / "photo.png";
   std::filesystem::copy_file(image("shapes.png"), photo);
-  write(in, {ask(photo)});
+  write(in, {line_of(photo)});
   const std::string bytes = read_file(photo);
   for (const std::vector<std::string>& more : {std::vector<std::string>{}, {"--force"}, {"--resume"}}) {
     CAPTURE(more.size());
@@ -136,7 +125,7 @@ TEST_CASE("batch overwrite: an output that is an input is refused, --force or no
           "batch: --out: expected another file than --requests, found " + (here / "link"));
     last(batch_program(in, photo, more), 2);
   }
-  CHECK(lines_of(read_file(in)) == std::vector<std::string>{ask(photo)});
+  CHECK(lines_of(read_file(in)) == std::vector<std::string>{line_of(photo)});
   CHECK(read_file(photo) == bytes);
   write(here / "instances.json", {R"({"images":[],"categories":[]})"});
   CHECK(contains(last({{LA_BUILD_ROOT "/examples/batch", "--coco-annotations", here / "instances.json",
@@ -152,7 +141,7 @@ TEST_CASE("batch overwrite: drawn pictures go into a folder of their own, one a 
   const std::string in = here / "in.jsonl", out = here / "out.jsonl", photo = here / "photo.png";
   std::filesystem::copy_file(image("shapes.png"), photo);
   const std::string bytes = read_file(photo);
-  write(in, {ask(photo), ask(photo, "star"), ask(image("crowd.png"))});
+  write(in, {line_of(photo), line_of(photo, "star"), line_of(image("crowd.png"))});
   succeed(batch_program(in, out, {"--annotate-dir", here / "drawn"}));
   std::vector<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(here / "drawn"))
@@ -170,7 +159,7 @@ TEST_CASE("batch overwrite: drawn pictures go into a folder of their own, one a 
   CHECK(contains(last(batch_program(in, here / "other.jsonl", {"--annotate-dir", here / "drawn"}), 2),
                  " is there already"));
   // The folder of the pictures themselves is none for drawn ones.
-  write(in, {ask("photo.png")});
+  write(in, {line_of("photo.png")});
   CHECK(contains(last(batch_program(in, here / "other.jsonl", {"--annotate-dir", here.str(), "--force"}), 1),
                  "1 by the picture"));
   CHECK(contains(read_file(here / "other.jsonl"),

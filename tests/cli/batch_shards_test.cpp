@@ -4,17 +4,6 @@
 namespace la::test {
 namespace {
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
-std::string last(const Program& program, int status) {
-  const Outcome outcome = run(program);
-  INFO(outcome.err);
-  CHECK(outcome.status == status);
-  return outcome.last_error();
-}
-
 std::string shard_file(const std::string& out, int index, int count) {
   return out.substr(0, out.size() - 6) + ".shard-" + std::to_string(index) + "-of-" + std::to_string(count) +
          ".jsonl";

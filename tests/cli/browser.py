@@ -115,6 +115,21 @@ class Browser:
                 file.write(data)
         return read_png(data)
 
+    def check_accessibility(self, axe_core, what):
+        """By axe-core, whose folder of npm's package `axe_core` is; left out where it is not there."""
+        if not os.path.exists(os.path.join(axe_core, "axe.min.js")):
+            return
+        with open(os.path.join(axe_core, "axe.min.js"), encoding="utf-8") as file:
+            self.run(file.read() + "; window.axe = axe;")
+        found = self.run_async("const done = arguments[arguments.length - 1]; axe.run().then(r => done(r.violations.map(v => "
+                               "[v.id, v.help, v.nodes.map(n => n.html.slice(0, 120))])))")
+        assert found == [], (what, json.dumps(found, indent=1))
+
+    def choose_folder(self, css, folder):
+        """As if a person had picked it in the dialog of this input."""
+        one = self.cdp("Runtime.evaluate", {"expression": f"document.querySelector({json.dumps(css)})"})["result"]["objectId"]
+        self.cdp("DOM.setFileInputFiles", {"files": [folder], "objectId": one})
+
     def complaints(self):
         return [entry["message"] for entry in self.call("POST", "/se/log", {"type": "browser"}) if entry["level"] == "SEVERE"]
 

@@ -16,10 +16,6 @@ const std::string kCrowd = source("data/pictures/crowd.png");
 const std::string kLetters = source("data/pictures/letters.png");
 const std::string kTurned = source("data/pictures/turned.jpg");
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 }  // namespace
 
 TEST_CASE("ground: a bare run finds everything in the bundled picture and draws it in colours of its own") {

@@ -41,6 +41,10 @@ struct Outcome {
   }
 };
 
+inline bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
 /// Nothing of the caller's own settings: no LA_ variable, no model cache.
 inline std::vector<std::string> environment_of(const Program& program, const TemporaryDirectory& scratch) {
   std::map<std::string, std::string> all{{"HOME", scratch.str()}};

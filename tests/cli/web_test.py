@@ -1,6 +1,7 @@
 """The page does what a person does with it: drop a picture, ask, see boxes; and looks right at every width.
 
-usage: web_test.py SERVE PICTURE [SCREENSHOTS [AXE_JS]]; skipped without chromium and chromedriver
+usage: web_test.py SERVE PICTURE [NODE_MODULES [SCREENSHOTS]]; skipped without chromium and chromedriver. Accessibility is
+checked where axe-core is in NODE_MODULES
 """
 
 import json
@@ -15,8 +16,8 @@ import serve_program
 from browser import CHROMIUM, DONE, DRIVER, DROP, PASTE, READY, Browser, base64_of, read_png
 
 SERVE, PICTURE = sys.argv[1], os.path.abspath(sys.argv[2])
-SCREENSHOTS = sys.argv[3] if len(sys.argv) > 3 else None
-AXE = sys.argv[4] if len(sys.argv) > 4 else None
+AXE_CORE = os.path.join(sys.argv[3], "axe-core") if len(sys.argv) > 3 else ""
+SCREENSHOTS = sys.argv[4] if len(sys.argv) > 4 else None
 
 
 def open_page(browser, server):
@@ -193,16 +194,6 @@ def fits(browser):
     return browser.run("return document.documentElement.scrollWidth <= innerWidth")
 
 
-def axe(browser, what):
-    if not AXE:
-        return
-    with open(AXE, encoding="utf-8") as file:
-        browser.run(file.read() + "; window.axe = axe;")
-    found = browser.run_async("const done = arguments[arguments.length - 1]; axe.run().then(r => done(r.violations.map(v => "
-                              "[v.id, v.help, v.nodes.map(n => n.html.slice(0, 120))])))")
-    assert found == [], (what, json.dumps(found, indent=1))
-
-
 def test_widths_dark_and_a_hundred_boxes(browser, server, folder):
     for name, width, dark in (("wide", 1300, False), ("narrow", 360, False), ("dark", 1300, True), ("narrow-dark", 360, True)):
         browser.cdp("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]})
@@ -210,18 +201,18 @@ def test_widths_dark_and_a_hundred_boxes(browser, server, folder):
         open_page(browser, server)
         assert fits(browser), name
         browser.screenshot(f"{name}-empty")
-        axe(browser, f"{name}, empty")
+        browser.check_accessibility(AXE_CORE, f"{name}, empty")
         drop(browser)
         ask(browser, "red circle, green star", "detect")
         rows = browser.screenshot(f"{name}-found")
         assert (sum(rows[2][2]) < 200) is dark, name
         assert fits(browser), name
-        axe(browser, name)
+        browser.check_accessibility(AXE_CORE, name)
         browser.run_async(HUNDRED)
         assert "100 found" in browser.text("#count")
         assert fits(browser), name
         browser.screenshot(f"{name}-hundred")
-        axe(browser, f"{name}, a hundred")
+        browser.check_accessibility(AXE_CORE, f"{name}, a hundred")
     browser.cdp("Emulation.setEmulatedMedia", {"features": []})
 
 

@@ -11,6 +11,7 @@
 #include "../../la/decoding/sampling.hpp"
 #include "../support.hpp"
 
+namespace la::test::of_answer {
 namespace {
 
 using Ids = std::vector<std::int32_t>;
@@ -327,3 +328,5 @@ TEST_CASE("answer: random ids never give a broken item") {
   }
   CHECK(items > 100);
 }
+
+}  // namespace la::test::of_answer

@@ -6,6 +6,7 @@
 #include "../../la/decoding/sampling.hpp"
 #include "../support.hpp"
 
+namespace la::test::of_evidence {
 namespace {
 
 constexpr std::int32_t kNone = 3, kBox = 1, kNull = 6, kEnd = 7, kCoord = 20, kCoords = 101;
@@ -147,3 +148,5 @@ TEST_CASE("evidence: a special token outside the vocabulary is an error") {
   CHECK_THROWS_WITH_AS(evidence_of(small, kCoord, 0.1f), doctest::Contains("outside the vocabulary of 23"),
                        la::Error);
 }
+
+}  // namespace la::test::of_evidence

@@ -7,6 +7,7 @@
 
 #include "../support.hpp"
 
+namespace la::test::of_generation {
 namespace {
 
 using Ids = std::vector<std::int32_t>;
@@ -362,3 +363,5 @@ TEST_CASE("generation: logits of another shape, bad logits and steps after the e
   play(g, {kEndBlock});
   CHECK_THROWS_WITH_AS(g.accept(Logits(kEndBlock).matrix()), doctest::Contains("after the end"), la::Error);
 }
+
+}  // namespace la::test::of_generation

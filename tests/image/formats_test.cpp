@@ -31,15 +31,6 @@ std::size_t differing_bytes(const Image& a, const Image& b) {
   return count;
 }
 
-std::string error_of(const std::string& file, const LoadOptions& options = {}) {
-  try {
-    decode_image(bytes_of(file), "picture", options);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
 bool skipped(ImageFormat format) {
   if (can_decode(format)) return false;
   MESSAGE("skipped: this build does not decode ", name_of(format));
@@ -58,7 +49,8 @@ void check_format(ImageFormat format, const std::string& folder, const std::stri
     const Image image = load_image(path.string());
     CHECK(differing_bytes(image, load_image(path.string() + ".png")) == 0);
     const i64 pixels = image.width * image.height;
-    CHECK(error_of(file, {.max_pixels = pixels - 1}).starts_with("picture: too large: expected at most "));
+    CHECK(
+        decode_error(file, {.max_pixels = pixels - 1}).starts_with("picture: too large: expected at most "));
   }
 }
 
@@ -70,7 +62,7 @@ void check_cuts(ImageFormat format, const std::string& file, std::size_t most) {
   std::size_t taken = 0;
   for (std::size_t size = 0; size < file.size(); ++size) {
     CAPTURE(size);
-    const std::string cut = file.substr(0, size), error = error_of(cut);
+    const std::string cut = file.substr(0, size), error = decode_error(cut);
     if (error == "no error") {
       ++taken;
       REQUIRE(decode_image(bytes_of(cut), "picture") == whole);
@@ -89,7 +81,7 @@ void check_damage(ImageFormat format, const std::string& file) {
     for (const int flip : {0x01, 0x80, 0xff}) {
       std::string damaged = file;
       damaged[at] = char(damaged[at] ^ flip);
-      const std::string error = error_of(damaged, {.max_pixels = 1 << 16});
+      const std::string error = decode_error(damaged, {.max_pixels = 1 << 16});
       REQUIRE((error == "no error" || error.starts_with("picture: ")));
       REQUIRE(error.find('\n') == std::string::npos);
       refused += error != "no error";
@@ -152,7 +144,7 @@ TEST_CASE("formats: a progressive JPEG needs its last scan, not its end marker")
   CHECK(decode_image(bytes_of(open), "picture") == whole);
   const std::size_t last = file.rfind("\xff\xda");
   for (const std::size_t size : {last, last + 4, last + 30, file.size() - 6})
-    CHECK(error_of(file.substr(0, size)).find("truncated") != std::string::npos);
+    CHECK(decode_error(file.substr(0, size)).find("truncated") != std::string::npos);
 }
 
 TEST_CASE("formats: a JPEG without quantisation tables is refused") {
@@ -162,7 +154,7 @@ TEST_CASE("formats: a JPEG without quantisation tables is refused") {
     without.erase(at, 2 + (std::size_t(static_cast<unsigned char>(without[at + 2])) << 8) +
                           static_cast<unsigned char>(without[at + 3]));
   if (kLibjpeg)
-    CHECK(error_of(without) ==
+    CHECK(decode_error(without) ==
           "picture: damaged or unsupported JPEG: Quantization table 0x00 was not defined");
 }
 
@@ -205,7 +197,7 @@ TEST_CASE(
   const std::size_t at = file.find("idat" + canvas);
   REQUIRE(at != file.npos);
   file.replace(at + 8, 4, "\x7f\xff\x7f\xff");
-  std::string error = error_of(file);
+  std::string error = decode_error(file);
   CAPTURE(error);
   CHECK(error.starts_with("picture: too large: expected sides of at most 4096 pixels, found: "));
   std::erase_if(error, [](char c) { return c == '.' || c == ','; });  // libheif writes as the locale says
@@ -220,7 +212,7 @@ TEST_CASE(
   REQUIRE(reference != file.npos);
   REQUIRE(coded != file.npos);
   const auto check = [](const std::string& damaged, const char* reason) {
-    CHECK(error_of(damaged) == std::string("picture: damaged or unsupported HEIC: ") + reason);
+    CHECK(decode_error(damaged) == std::string("picture: damaged or unsupported HEIC: ") + reason);
   };
   const char* nested = "a picture made of pictures that are made of others";
   std::string damaged = file;

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <la/core/error.hpp>
 #include <la/image/image.hpp>
+#include <la/image/load.hpp>
 #include <la/image/stb_writer.hpp>
 
 #include <cstddef>
@@ -214,6 +216,16 @@ inline std::string exif_payload(int orientation, bool big, bool as_long = false)
                                    : number(std::uint32_t(orientation), 2) + number(0, 2));
   return std::string("Exif\0\0", 6) + (big ? "MM" : "II") + number(42, 2) + number(8, 4) + number(2, 2) +
          make + tag + number(0, 4);
+}
+
+/// Of a picture called "picture"; "no error" where there is none.
+inline std::string decode_error(const std::string& file, const LoadOptions& options = {}) {
+  try {
+    decode_image(bytes_of(file), "picture", options);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
 }
 
 }  // namespace la::test

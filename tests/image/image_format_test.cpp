@@ -10,7 +10,7 @@ namespace {
 
 using namespace std::string_literals;
 
-std::string error_of(const std::string& file) {
+std::string format_error(const std::string& file) {
   try {
     require_image_format(bytes_of(file), "picture");
   } catch (const Error& error) {
@@ -21,7 +21,7 @@ std::string error_of(const std::string& file) {
 
 /// What a file that is no picture is called.
 std::string found(const std::string& file) {
-  const std::string error = error_of(file),
+  const std::string error = format_error(file),
                     start = "picture: expected a picture (" + decodable_formats() + "), found ";
   REQUIRE_MESSAGE(error.starts_with(start), error);
   return error.substr(start.size());
@@ -94,7 +94,7 @@ TEST_CASE("image format: one that this build does not decode is told with the pa
                                                               "\0\0\0\x10"
                                                               "ftypavif\0\0\0\0"s}};
   for (const auto& [format, start] : all) {
-    const std::string error = error_of(start);
+    const std::string error = format_error(start);
     if (can_decode(format)) {
       CHECK(error == "no error");
       CHECK(decodable_formats().find(name_of(format)) != std::string::npos);

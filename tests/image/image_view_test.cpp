@@ -139,7 +139,7 @@ void for_each_frame(i64 width, i64 height, const Check& check) {
       }
 }
 
-std::string error_of(const ImageView& view) {
+std::string view_error(const ImageView& view) {
   try {
     (void)to_image(view);
   } catch (const Error& error) {
@@ -203,11 +203,11 @@ TEST_CASE("image view: chroma of nv12 follows its rows unless it is named") {
 TEST_CASE("image view: what cannot be read is an error") {
   const std::array<std::uint8_t, 64> bytes{};
   const auto error = [&](i64 width, i64 height, i64 stride, PixelFormat format) {
-    return error_of({bytes.data(), width, height, stride, format});
+    return view_error({bytes.data(), width, height, stride, format});
   };
-  CHECK(error_of({}) == "picture: expected sides of 1 to 1073741824 pixels, found 0x0");
+  CHECK(view_error({}) == "picture: expected sides of 1 to 1073741824 pixels, found 0x0");
   CHECK(error(3, -1, 9, PixelFormat::rgb) == "picture: expected sides of 1 to 1073741824 pixels, found 3x-1");
-  CHECK(error_of({nullptr, 2, 2, 6}) == "picture: expected 2x2 pixels, found a null pointer");
+  CHECK(view_error({nullptr, 2, 2, 6}) == "picture: expected 2x2 pixels, found a null pointer");
   CHECK(error(3, 2, 8, PixelFormat::rgb) ==
         "picture: stride: expected at least 9 bytes for rows of 3 pixels of rgb, found 8");
   CHECK(error(3, 2, 0, PixelFormat::grey) ==

@@ -15,15 +15,6 @@ la::Image decode(const std::string& file, const la::LoadOptions& options = {}) {
   return la::decode_image(bytes_of(file), "picture", options);
 }
 
-std::string error_of(const std::string& file, const la::LoadOptions& options = {}) {
-  try {
-    decode(file, options);
-  } catch (const la::Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
 std::vector<int> pixels_of(const std::string& file) {
   const la::Image image = decode(file);
   return {image.pixels.begin(), image.pixels.end()};
@@ -54,10 +45,10 @@ TEST_CASE("load: samples of 1, 2 and 4 bits") {
 TEST_CASE("load: a palette's index beyond its colours, and a palette that is not there") {
   const std::string palette = png_chunk("PLTE", std::string("\x01\x02\x03", 3));
   const std::string beyond =
-      error_of(make_png(2, 1, PngColour::palette, 8, std::string("\0\xff", 2), palette));
+      decode_error(make_png(2, 1, PngColour::palette, 8, std::string("\0\xff", 2), palette));
   CHECK((beyond == "no error" || beyond.starts_with("picture: ")));
-  CHECK(
-      error_of(make_png(1, 1, PngColour::palette, 8, std::string(1, '\0'))).starts_with("picture: damaged"));
+  CHECK(decode_error(make_png(1, 1, PngColour::palette, 8, std::string(1, '\0')))
+            .starts_with("picture: damaged"));
 }
 
 TEST_CASE("load: interlaced PNG") {
@@ -168,9 +159,9 @@ TEST_CASE("load: a file cut short anywhere is refused") {
   const std::string samples(noise.pixels.begin(), noise.pixels.end());
   for (const std::string& file : {make_jpeg(noise, 80), make_png(40, 33, PngColour::rgb, 8, samples),
                                   make_bmp(40, 33, samples), make_bmp(40, -33, samples)}) {
-    REQUIRE(error_of(file) == "no error");
+    REQUIRE(decode_error(file) == "no error");
     for (std::size_t size = 0; size < file.size(); ++size) {
-      const std::string error = error_of(file.substr(0, size));
+      const std::string error = decode_error(file.substr(0, size));
       CAPTURE(size);
       CAPTURE(error);
       // libjpeg needs no end marker where all data is there.
@@ -189,7 +180,7 @@ TEST_CASE("load: damaged files are refused or decoded, never a crash") {
       for (const int flip : {0x01, 0x80, 0xff}) {
         std::string damaged = file;
         damaged[at] = char(damaged[at] ^ flip);
-        const std::string error = error_of(damaged, {.max_pixels = 1 << 16});
+        const std::string error = decode_error(damaged, {.max_pixels = 1 << 16});
         REQUIRE((error == "no error" || error.starts_with("picture: ")));
       }
 }
@@ -200,11 +191,12 @@ TEST_CASE("load: JPEG tables that are too large or missing are safe") {
   REQUIRE(table != std::string::npos);
   std::string large = jpeg;
   for (std::size_t i = 0; i < 16; ++i) large[table + 5 + i] = '\xff';
-  CHECK(error_of(large) == (kLibjpeg ? "picture: damaged or unsupported JPEG: Bogus Huffman table definition"
-                                     : "picture: damaged JPEG: a Huffman table has more than 256 codes"));
+  CHECK(decode_error(large) == (kLibjpeg
+                                    ? "picture: damaged or unsupported JPEG: Bogus Huffman table definition"
+                                    : "picture: damaged JPEG: a Huffman table has more than 256 codes"));
   for (std::size_t at = table; at != std::string::npos; at = jpeg.find("\xff\xc4"))
     jpeg[at + 1] = '\xfe';  // a comment
-  REQUIRE(error_of(jpeg) != "");
+  REQUIRE(decode_error(jpeg) != "");
 }
 
 // What the decoder must not do then, shift by more bits than there are or overflow, shows under
@@ -213,7 +205,7 @@ TEST_CASE("load: a JPEG whose data ends within a value") {
   // Of 32 bits one says that the first coefficient has 11, sixteen that the next has 15: there are 4 left.
   const std::string dc = std::string("\0\x01", 2) + std::string(15, '\0') + '\x0b';
   const std::string ac = '\x10' + std::string(15, '\0') + "\x01\x0f";
-  CHECK(error_of(jpeg_of_scan(1, dc, ac, std::string(4, '\0'))) ==
+  CHECK(decode_error(jpeg_of_scan(1, dc, ac, std::string(4, '\0'))) ==
         (kLibjpeg ? "picture: damaged or unsupported JPEG: Corrupt JPEG data: premature end of data segment"
                   : "no error"));
 }
@@ -225,45 +217,45 @@ TEST_CASE("load: a JPEG whose coefficients grow beyond what a picture can have")
   std::string bits;
   for (int block = 0; block < 64; ++block) bits += "0" + std::string(11, '1') + "0";
   const std::string widest = jpeg_segment(0xdb, '\x10' + std::string(128, '\xff'));
-  CHECK(error_of(jpeg_of_scan(1, dc, ac, jpeg_data(bits), widest, 64 * 8)) == "no error");
+  CHECK(decode_error(jpeg_of_scan(1, dc, ac, jpeg_data(bits), widest, 64 * 8)) == "no error");
   const std::string sixteen = std::string("\0\x01", 2) + std::string(15, '\0') + '\x0f';
-  CHECK(error_of(jpeg_of_scan(1, sixteen, ac, jpeg_data(bits))) ==
+  CHECK(decode_error(jpeg_of_scan(1, sixteen, ac, jpeg_data(bits))) ==
         (kLibjpeg ? "picture: damaged or unsupported JPEG: Corrupt JPEG data: bad Huffman code"
                   : "picture: damaged JPEG: a Huffman table has first coefficients of more than 11 bits"));
 }
 
 TEST_CASE("load: limits are checked before decoding") {
   const std::string png = make_png(40, 30, PngColour::grey, 8, std::string(1200, 'x'));
-  CHECK(error_of(png, {.max_pixels = 1200}) == "no error");
-  CHECK(error_of(png, {.max_pixels = 1199}) ==
+  CHECK(decode_error(png, {.max_pixels = 1200}) == "no error");
+  CHECK(decode_error(png, {.max_pixels = 1199}) ==
         "picture: too large: expected at most 1199 pixels, found 40x30");
-  CHECK(error_of(png, {.max_file_bytes = 100})
+  CHECK(decode_error(png, {.max_file_bytes = 100})
             .starts_with("picture: too large: expected at most 100 bytes, found "));
   const std::string header = png.substr(0, 16) + big_endian(20000, 4) + big_endian(20000, 4) + png.substr(24);
-  CHECK(error_of(header) == "picture: too large: expected at most 268435456 pixels, found 20000x20000");
-  CHECK(error_of(bmp_header(1 << 20, -(1 << 20), 0)).find("found 1048576x1048576") != std::string::npos);
-  CHECK(error_of(bmp_header(3, -0x7fffffff - 1, 0)).starts_with("picture: "));
-  CHECK(error_of(bmp_header(-3, 3, 0)).starts_with("picture: "));
-  CHECK(error_of(bmp_header(0, 4, 0)) == "picture: expected a picture, found 0x4 pixels");
+  CHECK(decode_error(header) == "picture: too large: expected at most 268435456 pixels, found 20000x20000");
+  CHECK(decode_error(bmp_header(1 << 20, -(1 << 20), 0)).find("found 1048576x1048576") != std::string::npos);
+  CHECK(decode_error(bmp_header(3, -0x7fffffff - 1, 0)).starts_with("picture: "));
+  CHECK(decode_error(bmp_header(-3, 3, 0)).starts_with("picture: "));
+  CHECK(decode_error(bmp_header(0, 4, 0)) == "picture: expected a picture, found 0x4 pixels");
 }
 
 TEST_CASE("load: a file that cannot hold its pixels is refused before they are allocated") {
   // 16000 x 16000 pixels are within the limit, and would be 2.4 GB while a JPEG of them is decoded.
   const std::string png = make_png(1, 1, PngColour::rgb, 8, "abc");
   const std::string large = png.substr(0, 16) + big_endian(16000, 4) + big_endian(16000, 4) + png.substr(24);
-  CHECK(error_of(large) ==
+  CHECK(decode_error(large) ==
         "picture: truncated PNG, " + std::to_string(large.size()) + " bytes cannot hold 16000x16000 pixels");
-  CHECK(error_of(bmp_header(16000, 16000, 0)) ==
+  CHECK(decode_error(bmp_header(16000, 16000, 0)) ==
         "picture: truncated BMP, 54 bytes cannot hold 16000x16000 pixels");
   std::string jpeg = make_flat_jpeg({77});
   jpeg.replace(jpeg.find("\xff\xc0") + 5, 4, big_endian(16000, 2) + big_endian(16000, 2));
-  CHECK(error_of(jpeg) ==
+  CHECK(decode_error(jpeg) ==
         "picture: truncated JPEG, " + std::to_string(jpeg.size()) + " bytes cannot hold 16000x16000 pixels");
 }
 
 TEST_CASE("load: PNG data that expands beyond its pixels is refused") {
   const std::string bomb = png_of_rows(1, 1, PngColour::rgb, 8, false, std::string(1'000'000, '\0'));
-  CHECK(error_of(bomb) ==
+  CHECK(decode_error(bomb) ==
         "no error");  // as much as the file itself has: more rows than needed are passed over
   // Deflate of zeros: one literal, then copies of 258 bytes, thirteen bits each.
   std::string bits = "11000110000";  // the last block, of fixed codes, and the literal 0
@@ -279,14 +271,14 @@ TEST_CASE("load: PNG data that expands beyond its pixels is refused") {
   const std::string expanding =
       "\x89PNG\r\n\x1a\n" + png_chunk("IHDR", header) + png_chunk("IDAT", data) + png_chunk("IEND", "");
   CHECK(expanding.size() < 200'000);  // 25.8 MB expanded
-  CHECK(error_of(expanding) == "picture: damaged PNG: more data than its pixels take");
+  CHECK(decode_error(expanding) == "picture: damaged PNG: more data than its pixels take");
 }
 
 TEST_CASE("load: a PNG chunk that claims more than the file has is refused without its memory") {
   const std::string png = make_png(2, 2, PngColour::rgb, 8, "abcdefabcdef");
   const std::size_t data = png.find("IDAT");
   const std::string claimed = png.substr(0, data - 4) + big_endian(0x3fffffff, 4) + png.substr(data);
-  CHECK(error_of(claimed) == "picture: truncated PNG, " + std::to_string(claimed.size()) + " bytes");
+  CHECK(decode_error(claimed) == "picture: truncated PNG, " + std::to_string(claimed.size()) + " bytes");
 }
 
 // What the decoder must not do then, copy to nowhere, shows under UndefinedBehaviorSanitizer only.
@@ -296,13 +288,13 @@ TEST_CASE("load: a PNG may have chunks of data without any") {
   const std::string padded =
       png.substr(0, data) + none + png.substr(data, end - data) + none + png.substr(end);
   CHECK(decode(padded).pixels == decode(png).pixels);
-  CHECK(error_of(png.substr(0, data) + none + png.substr(end)) ==
+  CHECK(decode_error(png.substr(0, data) + none + png.substr(end)) ==
         "picture: damaged or unsupported PNG: no IDAT");
 }
 
 TEST_CASE("load: a PNG of Apple's own variant is refused: its red is blue") {
   const std::string png = make_png(1, 1, PngColour::rgb, 8, "abc");
-  CHECK(error_of(png.substr(0, 8) + png_chunk("CgBI", "\x50\0\x20\x02") + png.substr(8)) ==
+  CHECK(decode_error(png.substr(0, 8) + png_chunk("CgBI", "\x50\0\x20\x02") + png.substr(8)) ==
         "picture: a PNG in Apple's own variant (CgBI), whose colours are stored another way: expected a "
         "standard PNG");
 }
@@ -312,14 +304,16 @@ TEST_CASE("load: a run-length encoded BMP is refused for what it is") {
        {std::pair{1, "a run-length encoded BMP"}, {2, "a run-length encoded BMP"}, {4, "a compressed BMP"}}) {
     std::string bmp = make_bmp(2, 2, std::string(12, 'x'));
     bmp[30] = char(compression);
-    CHECK(error_of(bmp) == std::string("picture: ") + reason + ": expected one with its pixels as they are");
+    CHECK(decode_error(bmp) ==
+          std::string("picture: ") + reason + ": expected one with its pixels as they are");
   }
 }
 
 TEST_CASE("load: a PNG cut short in a chunk or between two is truncated") {
   const std::string png = make_png(2, 2, PngColour::rgb, 8, "abcdefabcdef");
   for (std::size_t size = 33; size + 12 < png.size(); ++size)
-    REQUIRE(error_of(png.substr(0, size)) == "picture: truncated PNG, " + std::to_string(size) + " bytes");
+    REQUIRE(decode_error(png.substr(0, size)) ==
+            "picture: truncated PNG, " + std::to_string(size) + " bytes");
 }
 
 TEST_CASE("load: a JPEG of very many scans is refused") {
@@ -327,12 +321,12 @@ TEST_CASE("load: a JPEG of very many scans is refused") {
   const std::size_t scan = jpeg.find("\xff\xda");
   std::string many = jpeg.substr(0, scan);
   for (int i = 0; i < 101; ++i) many += jpeg.substr(scan, jpeg.size() - 2 - scan);
-  CHECK(error_of(many + "\xff\xd9") == "picture: expected a JPEG of at most 100 scans, found 101");
+  CHECK(decode_error(many + "\xff\xd9") == "picture: expected a JPEG of at most 100 scans, found 101");
 }
 
 TEST_CASE("load: what is left of one picture's failure does not reach the next") {
-  CHECK(error_of(make_png(1, 1, PngColour::palette, 8, "x")) != "no error");
-  CHECK(error_of(make_png(2, 2, PngColour::rgb, 8, "abcdefabcdef")) == "no error");
+  CHECK(decode_error(make_png(1, 1, PngColour::palette, 8, "x")) != "no error");
+  CHECK(decode_error(make_png(2, 2, PngColour::rgb, 8, "abcdefabcdef")) == "no error");
 }
 
 TEST_CASE("load: the bytes of a file have the file's pixels") {

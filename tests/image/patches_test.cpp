@@ -48,7 +48,7 @@ int check_pixel_values(const std::string& goldens, const std::string& checkpoint
   return found;
 }
 
-std::string error_of(la::i64 width, la::i64 height, const la::ProcessorConfig& config) {
+std::string size_error(la::i64 width, la::i64 height, const la::ProcessorConfig& config) {
   try {
     la::plan_size(width, height, config);
   } catch (const la::Error& error) {
@@ -87,15 +87,15 @@ TEST_CASE("patches: sizes") {
 
 TEST_CASE("patches: sizes that cannot be are named") {
   la::ProcessorConfig config;
-  CHECK(error_of(0, 5, config) == "picture: expected at least one pixel, found 0x5");
-  CHECK(error_of(14, 7140, config) == "no error");
-  CHECK(error_of(14, 7141, config) ==
+  CHECK(size_error(0, 5, config) == "picture: expected at least one pixel, found 0x5");
+  CHECK(size_error(14, 7140, config) == "no error");
+  CHECK(size_error(14, 7141, config) ==
         "picture of 14x7141 pixels: expected fewer than 512 patches a side, found 2x512");
   config.in_token_limit = 1;
-  CHECK(error_of(14, 14 * 200, config) ==
+  CHECK(size_error(14, 14 * 200, config) ==
         "picture of 14x2800 pixels: a side vanishes when it is scaled to in_token_limit 1");
   config.in_token_limit = 0;
-  CHECK(error_of(14, 14, config).find("in_token_limit") != std::string::npos);
+  CHECK(size_error(14, 14, config).find("in_token_limit") != std::string::npos);
 }
 
 TEST_CASE("patches: layout and normalisation") {

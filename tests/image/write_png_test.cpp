@@ -19,7 +19,7 @@ la::Image sample(la::i64 width, la::i64 height) {
   return image;
 }
 
-std::string error_of(const std::string& path, const la::Image& image) {
+std::string write_error(const std::string& path, const la::Image& image) {
   try {
     la::write_png(path, image);
   } catch (const la::Error& error) {
@@ -46,15 +46,16 @@ TEST_CASE("write_png: what is written is read back") {
 TEST_CASE("write_png: a failure names the path and leaves nothing behind") {
   TemporaryDirectory directory;
   const std::string missing = directory / "none/a.png";
-  CHECK(error_of(missing, sample(2, 2)) == missing + ": cannot be written: No such file or directory");
-  CHECK(error_of(directory.str(), sample(2, 2)) == directory.str() + ": cannot be written: Is a directory");
-  CHECK(error_of(directory / "a.png", la::Image()).starts_with(directory / "a.png: expected a picture"));
+  CHECK(write_error(missing, sample(2, 2)) == missing + ": cannot be written: No such file or directory");
+  CHECK(write_error(directory.str(), sample(2, 2)) ==
+        directory.str() + ": cannot be written: Is a directory");
+  CHECK(write_error(directory / "a.png", la::Image()).starts_with(directory / "a.png: expected a picture"));
   CHECK(files_in(directory.str()) == 0);
 }
 
 TEST_CASE("write_png: a full disk is an error") {
   if (!fs::exists("/dev/full")) return;
-  CHECK(error_of("/dev/full", sample(64, 64)) == "/dev/full: cannot be written: No space left on device");
+  CHECK(write_error("/dev/full", sample(64, 64)) == "/dev/full: cannot be written: No space left on device");
   CHECK(fs::is_character_file("/dev/full"));
 }
 

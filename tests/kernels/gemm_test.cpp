@@ -103,7 +103,7 @@ void check(const GemmCase& c, kernels::PanelFormat format) {
   }
 }
 
-const GemmCase kCases[] = {
+const GemmCase kGemmCases[] = {
     {1, 1, 1},
     {1, 16, 1},
     {1, 17, 5},
@@ -135,11 +135,11 @@ const GemmCase kCases[] = {
 }  // namespace
 
 TEST_CASE("gemm f32: every ISA agrees with the scalar reference, row by row the same bits") {
-  for (const GemmCase& c : kCases) check<float>(c, kernels::PanelFormat::f32);
+  for (const GemmCase& c : kGemmCases) check<float>(c, kernels::PanelFormat::f32);
 }
 
 TEST_CASE("gemm bf16: every ISA agrees with the scalar reference, row by row the same bits") {
-  for (const GemmCase& c : kCases) check<std::uint16_t>(c, kernels::PanelFormat::bf16);
+  for (const GemmCase& c : kGemmCases) check<std::uint16_t>(c, kernels::PanelFormat::bf16);
 }
 
 TEST_CASE("gemm: NaN, infinities and denormals go where the reference lets them go") {

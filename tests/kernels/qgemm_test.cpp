@@ -29,7 +29,7 @@ std::string to_string(const QCase& c) {
                                 : ", high");
 }
 
-const QCase kCases[] = {
+const QCase kIntegerCases[] = {
     {1, 1, 1},
     {1, 16, 33},
     {1, 100, 588},
@@ -294,19 +294,19 @@ void check_scales(PanelFormat format) {
 }  // namespace
 
 TEST_CASE("qgemm q8: every ISA gives the contract's bits, row by row") {
-  for (const QCase& c : kCases) check_integer<Q8Block>(c, PanelFormat::q8);
+  for (const QCase& c : kIntegerCases) check_integer<Q8Block>(c, PanelFormat::q8);
 }
 
 TEST_CASE("qgemm q4_g128: every ISA gives the contract's bits, row by row") {
-  for (const QCase& c : kCases) check_integer<Q4Block<128>>(c, PanelFormat::q4_g128);
+  for (const QCase& c : kIntegerCases) check_integer<Q4Block<128>>(c, PanelFormat::q4_g128);
 }
 
 TEST_CASE("qgemm q4_g32: every ISA gives the contract's bits, row by row") {
-  for (const QCase& c : kCases) check_integer<Q4Block<32>>(c, PanelFormat::q4_g32);
+  for (const QCase& c : kIntegerCases) check_integer<Q4Block<32>>(c, PanelFormat::q4_g32);
 }
 
 TEST_CASE("gemm q8, q4: the bits of gemm_f32 on dequantised weights") {
-  for (const QCase& c : kCases) {
+  for (const QCase& c : kIntegerCases) {
     check_dequantized<Q8Block>(c, PanelFormat::q8);
     check_dequantized<Q4Block<128>>(c, PanelFormat::q4_g128);
     check_dequantized<Q4Block<32>>(c, PanelFormat::q4_g32);

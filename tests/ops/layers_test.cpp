@@ -17,8 +17,8 @@ struct Sizes {
 };
 
 /// Few rows and many; whole panels and groups, and neither.
-constexpr Sizes kSizes[] = {{1, 64, 128},   {7, 48, 80},    {5, 40, 100},
-                            {130, 64, 160}, {300, 48, 272}, {70, 40, 100}};
+constexpr Sizes kLayerSizes[] = {{1, 64, 128},   {7, 48, 80},    {5, 40, 100},
+                                 {130, 64, 160}, {300, 48, 272}, {70, 40, 100}};
 
 class Layer {
  public:
@@ -112,7 +112,7 @@ void on_every_isa(const Body& body) {
 
 TEST_CASE("layers: done at once, they have the bits of their ops") {
   on_every_isa([](std::string_view isa) {
-    for (const Sizes& sizes : kSizes)
+    for (const Sizes& sizes : kLayerSizes)
       for (const WeightFormat format :
            {WeightFormat::f32, WeightFormat::bf16, WeightFormat::q8, WeightFormat::q4}) {
         CAPTURE(sizes.rows);

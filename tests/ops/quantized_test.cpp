@@ -14,7 +14,7 @@ namespace {
 constexpr PanelFormat kIntegers[] = {PanelFormat::q8, PanelFormat::q4_g128, PanelFormat::q4_g32};
 
 /// Less than a panel and a group, neither a multiple of them, whole ones.
-constexpr PanelSize kSizes[] = {{1, 1}, {7, 31}, {49, 200}, {33, 130}, {32, 256}};
+constexpr PanelSize kPanelSizes[] = {{1, 1}, {7, 31}, {49, 200}, {33, 130}, {32, 256}};
 
 /// By the definition in formats.hpp, from the blocks themselves.
 template <class Block>
@@ -81,7 +81,7 @@ TEST_CASE("quantised ops: a product is that of the dequantised weight, on every 
       options.threads = 2;
       const auto ops = make_cpu_ops(options);
       for (PanelFormat format : kIntegers)
-        for (const PanelSize& size : kSizes)
+        for (const PanelSize& size : kPanelSizes)
           for (i64 tokens : {1, 5, 19}) {
             CAPTURE(isa.name);
             CAPTURE(layout_name(format));

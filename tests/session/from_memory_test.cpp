@@ -52,7 +52,7 @@ class Buffers {
   std::vector<std::unique_ptr<std::byte, PageDelete>> pages_;
 };
 
-SessionOptions one_thread() {
+SessionOptions one_thread_options() {
   SessionOptions options;
   options.threads = 1;
   return options;
@@ -74,8 +74,8 @@ void check_same_answers(Session& one, Session& other) {
 
 void check_like_files(const std::string& directory, std::size_t shift) {
   const Buffers buffers(directory, shift);
-  Session files = Session::open(directory, one_thread());
-  Session memory = Session::open(Checkpoint::from_memory(buffers.all()), one_thread());
+  Session files = Session::open(directory, one_thread_options());
+  Session memory = Session::open(Checkpoint::from_memory(buffers.all()), one_thread_options());
   check_same_answers(files, memory);
   // Giving pages back would have made zeros of them.
   for (const auto& entry : std::filesystem::directory_iterator(directory)) {
@@ -96,7 +96,7 @@ std::string packed_checkpoint(const TemporaryDirectory& directory) {
 
 std::string error_of(const std::vector<NamedBuffer>& buffers) {
   try {
-    Session::open(Checkpoint::from_memory(buffers), one_thread());
+    Session::open(Checkpoint::from_memory(buffers), one_thread_options());
   } catch (const Error& error) {
     return error.what();
   }

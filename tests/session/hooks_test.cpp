@@ -5,9 +5,8 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "../../la/image/load.hpp"
 #include "../../la/session/session.hpp"
-#include "../support.hpp"
+#include "pictures.hpp"
 
 // What a program may put in the place of what the library does by itself.
 namespace la::test {
@@ -27,10 +26,6 @@ class CountingMemory final : public MemoryResource {
   }
   std::atomic<std::size_t> used = 0, limit = std::size_t{1} << 30, blocks = 0;
 };
-
-Image shapes() {
-  return load_image(source("data/pictures/shapes.png"));
-}
 
 /// What is written to the descriptors of a program's output while the action runs.
 template <class Action>
@@ -57,7 +52,7 @@ TEST_CASE("hooks: large blocks come from the program's memory, and go back to it
   options.threads = 1;
   const std::vector<std::int32_t> expected =
       Session::open(source("data/shapes"), options)
-          .ground(Session::open(source("data/shapes"), options).encode(shapes()), "red circle")
+          .ground(Session::open(source("data/shapes"), options).encode(shapes_picture()), "red circle")
           .token_ids;
   options.memory = memory;
   EncodedImage outlives;
@@ -67,7 +62,7 @@ TEST_CASE("hooks: large blocks come from the program's memory, and go back to it
     const std::size_t opened = memory->blocks;
     outlives = session.encode(Image(756, 756));
     CHECK(memory->blocks > opened);
-    CHECK(session.ground(session.encode(shapes()), "red circle").token_ids == expected);
+    CHECK(session.ground(session.encode(shapes_picture()), "red circle").token_ids == expected);
   }
   CHECK(memory->used == std::size_t(outlives.rows.size()) * sizeof(float));
   outlives = {};
@@ -83,7 +78,7 @@ TEST_CASE("hooks: memory that the program refuses is out of memory, and the sess
   memory->limit = memory->used.load();
   CHECK_THROWS_AS(session.encode(Image(756, 756)), std::bad_alloc);
   memory->limit = std::size_t{1} << 30;
-  CHECK(session.ground(session.encode(shapes()), "red circle").items.size() == 1);
+  CHECK(session.ground(session.encode(shapes_picture()), "red circle").items.size() == 1);
 }
 
 TEST_CASE("hooks: what the library has to say goes to the log, a line at a time") {
@@ -109,7 +104,7 @@ TEST_CASE("hooks: the library prints nothing, whatever it reads") {
     options.threads = 1;
     options.device = "auto";
     Session session = Session::open(source("data/shapes"), options);
-    session.ground(session.encode(shapes()), "red circle");
+    session.ground(session.encode(shapes_picture()), "red circle");
     CHECK_THROWS(Session::open("/no/such/directory"));
     for (const char* folder : {"tests/goldens/formats", "tests/fuzz/seeds/picture", "tests/goldens/jpeg"})
       for (const auto& entry : std::filesystem::recursive_directory_iterator(source(folder))) {

@@ -7,10 +7,9 @@
 #include <thread>
 
 #include "../../la/core/stop_token.hpp"
-#include "../../la/image/load.hpp"
 #include "../../la/ops/forwarding_ops.hpp"
 #include "../../la/session/session.hpp"
-#include "../support.hpp"
+#include "pictures.hpp"
 
 // What a stop ends, what does not wait for a pass, and what is refused before one.
 namespace la::test {
@@ -60,10 +59,6 @@ Session probed(Probe& probe, const std::string& checkpoint = source("data/shapes
   return Session::open(checkpoint, options);
 }
 
-Image shapes() {
-  return load_image(source("data/pictures/shapes.png"));
-}
-
 /// One whose prompt takes several chunks of prefill.
 Image large() {
   return Image(672, 672);
@@ -95,14 +90,14 @@ TEST_CASE("interrupt: a stop ends the vision tower in the midst of a layer") {
   StopSource other;
   probe.in_vision = [&] { other.request_stop(); };
   try {
-    session.encode(shapes(), 0, other.get_token());
+    session.encode(shapes_picture(), 0, other.get_token());
     FAIL_CHECK("expected an error");
   } catch (const Error& error) {
     CHECK(error.kind() == ErrorKind::cancelled);
     CHECK(std::string(error.what()) == "picture: its encoding was stopped");
   }
   CHECK(probe.linears == 1);
-  CHECK(session.ask(about(shapes())).items.size() == 1);
+  CHECK(session.ask(about(shapes_picture())).items.size() == 1);
 }
 
 TEST_CASE("interrupt: a stop ends the prompt's pass in the midst of a layer") {
@@ -110,7 +105,7 @@ TEST_CASE("interrupt: a stop ends the prompt's pass in the midst of a layer") {
   Session session = probed(probe);
   for (const bool chunks : {false, true}) {
     CAPTURE(chunks);
-    const EncodedImage image = session.encode(chunks ? large() : shapes());
+    const EncodedImage image = session.encode(chunks ? large() : shapes_picture());
     CHECK((image.rows.shape[0] > kPrefillChunk) == chunks);
     StopSource stop;
     probe.in_language = [&] { stop.request_stop(); };
@@ -121,7 +116,7 @@ TEST_CASE("interrupt: a stop ends the prompt's pass in the midst of a layer") {
     CHECK(probe.linears == 1);
     CHECK(session.statistics().kv_bytes == 0);
     Result again = session.ask(about(image)),
-           other = Session::open(source("data/shapes")).ask(about(chunks ? large() : shapes()));
+           other = Session::open(source("data/shapes")).ask(about(chunks ? large() : shapes_picture()));
     CHECK(again.token_ids == other.token_ids);
   }
 }
@@ -143,7 +138,7 @@ TEST_CASE("interrupt: a stop ends a prefix that is computed for several rows, an
 TEST_CASE("interrupt: a row that others share a pass with ends after it, and they go on") {
   Probe probe;
   Session session = probed(probe);
-  const EncodedImage image = session.encode(shapes());
+  const EncodedImage image = session.encode(shapes_picture());
   BatchOptions apart;
   apart.share_prefix = false;
   StopSource stop;
@@ -157,7 +152,7 @@ TEST_CASE("interrupt: a row that others share a pass with ends after it, and the
 TEST_CASE("interrupt: who waits for its turn can be stopped, and statistics do not wait") {
   Probe probe;
   Session session = probed(probe);
-  const EncodedImage image = session.encode(shapes());
+  const EncodedImage image = session.encode(shapes_picture());
   StopSource stop;
   bool counted = false, stopped = false;
   std::future<void> statistics, encoded;
@@ -166,8 +161,8 @@ TEST_CASE("interrupt: who waits for its turn can be stopped, and statistics do n
     statistics = std::async(std::launch::async, [&] { CHECK(session.statistics().vision_runs == 1); });
     asked = std::async(std::launch::async, [&] { return session.ask(about(image, stop.get_token())); });
     encoded = std::async(std::launch::async, [&] {
-      CHECK_THROWS_WITH_AS(session.encode(shapes(), 0, stop.get_token()), "picture: its encoding was stopped",
-                           Error);
+      CHECK_THROWS_WITH_AS(session.encode(shapes_picture(), 0, stop.get_token()),
+                           "picture: its encoding was stopped", Error);
     });
     counted = statistics.wait_for(5s) == std::future_status::ready;
     stopped = asked.wait_for(20ms) == std::future_status::ready;
@@ -190,11 +185,11 @@ TEST_CASE("interrupt: rows that wait for the budget can be stopped") {
   Probe probe;
   {
     Session sizes = probed(probe, source("data/shapes"), options);
-    sizes.ask(about(shapes()));
+    sizes.ask(about(shapes_picture()));
     options.kv_budget_bytes = sizes.statistics().peak_kv_bytes;
   }
   Session session = probed(probe, source("data/shapes"), options);
-  const EncodedImage image = session.encode(shapes());
+  const EncodedImage image = session.encode(shapes_picture());
   StopSource stop;
   bool stopped = false;
   std::future<Result> asked;
@@ -237,7 +232,7 @@ TEST_CASE(
   SessionOptions options;
   options.kv_budget_bytes = 1 << 16;
   Session small = probed(probe, source("data/shapes"), options);
-  CHECK_THROWS_WITH_AS(small.ask(about(shapes())), doctest::Contains("the budget is 65536"), Error);
+  CHECK_THROWS_WITH_AS(small.ask(about(shapes_picture())), doctest::Contains("the budget is 65536"), Error);
   CHECK(probe.linears == 0);
 }
 
@@ -247,7 +242,7 @@ TEST_CASE(
     "interrupt: a child of fork() in the midst of another thread's pass gets an error, else an answer") {
   Probe probe;
   Session session = probed(probe);
-  const EncodedImage image = session.encode(shapes());
+  const EncodedImage image = session.encode(shapes_picture());
   const auto in_child = [&](const std::string& expected) {
     const pid_t child = ::fork();
     if (child == 0) {

@@ -1,17 +1,12 @@
 #include <thread>
 
-#include "../../la/image/load.hpp"
 #include "../../la/image/resize.hpp"
 #include "../../la/text/named_image.hpp"
 #include "../../la/session/session.hpp"
-#include "../support.hpp"
+#include "pictures.hpp"
 
 namespace la::test {
 namespace {
-
-Image golden_image(const char* name) {
-  return load_image(source(std::string("tests/goldens/shapes/images/") + name + ".png"));
-}
 
 Session open(SessionOptions options = {}) {
   if (options.threads == 0) options.threads = 1;

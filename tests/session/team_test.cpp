@@ -1,19 +1,14 @@
 #include "la/core/team.hpp"
 
-#include "../../la/image/load.hpp"
 #include "../../la/model/language.hpp"
 #include "../../la/model/vision.hpp"
 #include "../../la/ops/ops_cpu.hpp"
 #include "../../la/session/session.hpp"
-#include "../support.hpp"
+#include "pictures.hpp"
 
 // What a session asks of its threads.
 namespace la::test {
 namespace {
-
-Image golden_image(const char* name) {
-  return load_image(source(std::string("tests/goldens/shapes/images/") + name + ".png"));
-}
 
 /// Counts the phases that workers wait for.
 class CountingTeam final : public Team {

@@ -6,19 +6,16 @@
 
 #include <algorithm>
 
-#include "../support.hpp"
+#include "shapes_tokenizer.hpp"
 
 namespace {
 
 using Ids = std::vector<std::int32_t>;
 using la::i64;
+using la::test::ids_of;
+using la::test::shapes;
 
 constexpr std::int32_t kImage = 555;  // image_token_index of the two small checkpoints
-
-const la::Tokenizer& shapes() {
-  static const la::Tokenizer tokenizer = la::Tokenizer::load(la::test::source("data/shapes"));
-  return tokenizer;
-}
 
 la::SpecialTokens special() {
   la::SpecialTokens tokens;
@@ -42,12 +39,6 @@ std::string user_text(const la::Prompt& prompt) {
   const std::size_t begin = text.find(open) + open.size();
   REQUIRE(text.ends_with(close));
   return text.substr(begin, text.size() - close.size() - begin);
-}
-
-Ids ids_of(simdjson::dom::element value) {
-  Ids ids;
-  for (const std::int64_t id : value.get_array()) ids.push_back(std::int32_t(id));
-  return ids;
 }
 
 void check_usage_error(const std::string& question, const std::vector<i64>& rows,

@@ -3,22 +3,13 @@
 
 #include <simdjson.h>
 
-#include "../support.hpp"
+#include "shapes_tokenizer.hpp"
 
 namespace {
 
 using Ids = std::vector<std::int32_t>;
-
-Ids ids_of(simdjson::dom::element value) {
-  Ids ids;
-  for (const std::int64_t id : value.get_array()) ids.push_back(std::int32_t(id));
-  return ids;
-}
-
-const la::Tokenizer& shapes() {
-  static const la::Tokenizer tokenizer = la::Tokenizer::load(la::test::source("data/shapes"));
-  return tokenizer;
-}
+using la::test::ids_of;
+using la::test::shapes;
 
 /// The 3B's tokenizer; null, with a message, when it is not there.
 const la::Tokenizer* real() {

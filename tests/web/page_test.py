@@ -1,7 +1,7 @@
 """The page as static files alone answers in the browser: a picture is dropped, asked about, and its box is seen; other models
 come from a folder or an address and are kept for the next visit.
 
-usage: page_test.py PAGE SOURCE GROUND QUANTIZE [SERVE]; skipped without chromium and chromedriver
+usage: page_test.py PAGE SOURCE GROUND QUANTIZE NODE_MODULES [SERVE]; skipped without chromium and chromedriver
 """
 
 import json
@@ -12,8 +12,8 @@ import sys
 import tempfile
 import time
 
-PAGE, SOURCE, GROUND, QUANTIZE = sys.argv[1:5]
-SERVE = sys.argv[5] if len(sys.argv) > 5 else None
+PAGE, SOURCE, GROUND, QUANTIZE, NODE_MODULES = sys.argv[1:6]
+SERVE = sys.argv[6] if len(sys.argv) > 6 else None
 sys.path.insert(0, os.path.join(SOURCE, "tests/cli"))
 
 import serve_program
@@ -135,6 +135,37 @@ def test_a_model_from_an_address_is_kept(browser, server):
     assert not any(path.startswith("/packed/") for path in server.asked()), server.asked()
 
 
+def test_a_model_from_a_folder(browser, server):
+    with tempfile.TemporaryDirectory() as folder:
+        own = os.path.join(folder, "my own")
+        shutil.copytree(os.path.join(server.folder, "packed"), own)
+        os.makedirs(own + "/another")  # what lies deeper is no part of it
+        for name in ("config.json", "model.safetensors", "tokenizer.json"):
+            with open(f"{own}/another/{name}", "w") as file:
+                file.write("nothing")
+        os.mkdir(folder + "/pictures")
+        shutil.copy(SHAPES, folder + "/pictures")
+        browser.open(server.address)
+        opened(browser, "shapes and letters")
+        server.asked().clear()
+        browser.choose_folder("#folder", own)
+        opened(browser, "my own")
+        ask(browser, "red circle")
+        assert "1 found" in browser.text("#count") and "weights q8" in browser.text("#facts"), browser.text("#facts")
+        browser.choose_folder("#folder", folder + "/pictures")
+        browser.wait("document.querySelector('#error').textContent.includes('no *.safetensors')")
+        ask(browser, "green star")  # the one before is still there
+        assert "weights q8" in browser.text("#facts"), browser.text("#facts")
+        assert not any("safetensors" in path for path in server.asked()), server.asked()
+
+
+def test_accessibility(browser, server):
+    browser.open(server.address)
+    opened(browser, "shapes and letters")
+    browser.run("document.querySelector('#settings').open = true")
+    browser.check_accessibility(os.path.join(NODE_MODULES, "axe-core"), "the page alone")
+
+
 def test_without_room_to_keep_it_a_model_answers(browser, server):
     browser.open(server.address)
     opened(browser, "shapes and letters")
@@ -213,7 +244,7 @@ def main():
         for headers in ((), ISOLATED):
             server = Server(site, headers)
             for name, test in list(globals().items()):
-                if name.startswith("test_") and (not headers or name == "test_a_model_from_an_address_is_kept"):
+                if name.startswith("test_") and (not headers or name in ("test_a_model_from_an_address_is_kept", "test_a_model_from_a_folder")):
                     start = time.monotonic()
                     test(browser, server)
                     print(f"ok: {name}{', isolated' if headers else ''} {time.monotonic() - start:.1f} s", flush=True)

@@ -35,6 +35,7 @@ class Files(http.server.SimpleHTTPRequestHandler):
 
 class Server:
     def __init__(self, folder, headers=(), lacking=()):
+        self.folder = folder
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Files, directory=folder))
         self.server.headers, self.server.lacking, self.server.asked = headers, lacking, []
         threading.Thread(target=self.server.serve_forever, daemon=True).start()

@@ -7,6 +7,7 @@
 #include "../../la/ops/ops_check.hpp"
 #include "../../la/ops/ops_cpu.hpp"
 #include "../../la/ops/ops_reference.hpp"
+#include "../ops/packed_panels.hpp"
 #include "../quantize/fixtures.hpp"
 
 namespace la::test {
@@ -41,12 +42,6 @@ void check_bits(std::span<const float> got, std::span<const float> want) {
     // A weight of zero has no sign: scale * 0 keeps the sign of the scale in one and drops it in the other.
     different += std::bit_cast<std::uint32_t>(got[i] + 0.0f) != std::bit_cast<std::uint32_t>(want[i] + 0.0f);
   CHECK(different == 0);
-}
-
-std::vector<float> rows_of(const PackedWeight& w) {
-  std::vector<float> rows(std::size_t(w.outputs() * w.inputs()));
-  for (i64 n = 0; n < w.outputs(); ++n) w.row(n, rows.data() + n * w.inputs());
-  return rows;
 }
 
 /// A fixture whose files can be edited.
