@@ -1,7 +1,7 @@
 #!/bin/sh
 # Every header compiles by itself, with its body (header-only) and without (LA_COMPILED), and two files that include all of
 # la link into one program.
-# usage: alone_test.sh SOURCE COMPILER...
+# usage: alone_test.sh SOURCE COMPILER...     (the last that is here is asked)
 #
 # A header with a body is compiled without it by the build, and by itself with it where bodies.py finds nothing; one that
 # has none compiles with the bodies of others when it does without them and they do alone.
@@ -25,17 +25,16 @@ check_alone() {  # COMPILER FLAG...
   echo "$*: $(wc -l <"$work/without_bodies") headers without a body compile alone"
 }
 
-first='' last=''
+found=''
 for compiler in "$@"; do
-  command -v "$compiler" >/dev/null || continue
-  [ -n "$first" ] || first=$compiler
-  last=$compiler
+  ! command -v "$compiler" >/dev/null || found=$compiler
 done
-[ -n "$first" ] || exit 77
+[ -n "$found" ] || exit 77
+compiler=$found
 for part in main other; do
-  "$last" -std=c++20 -O0 -pthread -I "$source" -c "$source/tests/headers/link_$part.cpp" -o "$work/$part.o"
+  "$compiler" -std=c++20 -O0 -pthread -I "$source" -c "$source/tests/headers/link_$part.cpp" -o "$work/$part.o"
 done
-"$last" -pthread "$work/main.o" "$work/other.o" -o "$work/linked" -lsimdjson -lutf8proc
+"$compiler" -pthread "$work/main.o" "$work/other.o" -o "$work/linked" -lsimdjson -lutf8proc
 (cd "$source" && "$work/linked")
-echo "$last: two header-only files link"
-check_alone "$first" -DLA_COMPILED
+echo "$compiler: two header-only files link"
+check_alone "$compiler" -DLA_COMPILED

@@ -93,10 +93,11 @@ for name in LOCALES:
     if different:
         sys.exit(f"{name}: expected what \"C\" gives, found a difference in {different}:\n"
                  f"{expected.get(different[0])}\n{found.get(different[0])}")
-    rooms = ["core", "io", "image", "text", "decoding", "weights", "model/config", "model/load_weights",
-             "quantize", "session/parts", "session/session"]
-    tests = ",".join(f"*tests/{room}*" for room in rooms)
-    # Long texts take long, and say nothing of numbers.
-    passed = run(name, unit, "--no-intro", "--source-file=" + tests, "--test-case-exclude=*100 MB*")
-    print(name, passed.strip().splitlines()[-3])
-print(f"ok: {len(expected)} outputs of three programs and the tests of the library are the same in {LOCALES}")
+# The German one has other signs for both.
+rooms = ["core", "io", "image", "text", "decoding", "weights", "model/config", "model/load_weights",
+         "quantize", "session/parts", "session/session"]
+tests = ",".join(f"*tests/{room}*" for room in rooms)
+# Long texts take long, and say nothing of numbers.
+passed = run("de_DE", unit, "--no-intro", "--source-file=" + tests, "--test-case-exclude=*100 MB*")
+print("de_DE", passed.strip().splitlines()[-3])
+print(f"ok: {len(expected)} outputs of three programs are the same in {LOCALES}, and the tests of the library pass")
