@@ -143,12 +143,15 @@ struct NormedLinear {
 };
 inline constexpr i64 kMostNormedInputs = 8192;
 
-/// y_t = row ids_t of W, widened or dequantised.
+/// y_t = row ids_t of W, widened or dequantised. With summaries, as Summarize writes them, ids_t is the number of one, whose
+/// first id counts; where that is none, 0 does.
 struct Embedding {
   WeightView weight;
   const std::int32_t* ids = nullptr;
   float* y = nullptr;
   i64 y_stride = 0;
+  const float* summaries = nullptr;
+  i64 summary_stride = 0;
 };
 
 /// y_t = x row rows_t.

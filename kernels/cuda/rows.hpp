@@ -32,7 +32,11 @@ LA_DEVICE inline float block_max(float value, float* shared) {
 /// grid: rows of Y
 LA_KERNEL void embedding(Embedding a) {
   wait_for_launches();
-  const i64 row = a.ids[block_index_x()];
+  i64 row = a.ids[block_index_x()];
+  if (a.summaries) {
+    row = i64(a.summaries[row * a.summary_stride]);
+    if (row < 0) row = 0;
+  }
   const int shares = int(steps_of(a.weight.inputs)) * 4;
   for (int e = thread_index(); e < shares; e += block_size()) {
     float values[8];

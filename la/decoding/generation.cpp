@@ -84,6 +84,14 @@ LA_INLINE void Generation::accept_step(const RowOf& row) {
   if (!finished() && sequence().size() >= limit_) stop_ = StopReason::max_tokens;
 }
 
+LA_INLINE bool Generation::next_follows_best() const noexcept {
+  if (finished() || step_ != Step::ar || options_.mode != Mode::slow || !options_.sampling.leaves_logits())
+    return false;
+  DraftPolicy next = policy_;
+  next.single_step();
+  return !(options_.speculate && next.drafts()) && sequence_.size() + 1 < limit_;
+}
+
 LA_INLINE i64 Generation::rows_of_step() const noexcept {
   return step_ == Step::ar ? 1 : step_ == Step::block ? kBlockSize : drafts_ + 1 + kBlockSize;
 }

@@ -66,6 +66,10 @@ class Generation {
   /// What the next step is computed after: sequence() and, behind it, the drafts that the step checks.
   std::span<const std::int32_t> input() const noexcept { return sequence_; }
   i64 drafts() const noexcept { return drafts_; }
+  /// Whether this step is of one token and so is the next one, after the most probable id of this one's row, unless that id
+  /// ends the answer: then nothing of it has to be known to begin the next one. So it is in slow mode while no drafts are due.
+  /// Behind a block, how many tokens it gave must be known first, and in the AR phase of hybrid what the token was.
+  bool next_follows_best() const noexcept;
 
   /// Takes the logits of one step and overwrites them. The team shares the rows; it changes nothing else.
   /// shape: [1, V] for Step::ar, [6, V] for Step::block, [drafts() + 7, V] for Step::draft

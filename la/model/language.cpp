@@ -13,12 +13,13 @@ struct LanguageModel::Batch {
   explicit Batch(const Interrupt& when) : interrupt(when) {}
 
   const Interrupt& interrupt;
-  std::vector<std::int32_t> ids, positions;  // [T]
-  std::vector<KeyMask> visible;              // [T]
-  std::vector<KvRows> rows;                  // one per sequence; the layer is filled in
-  std::vector<KvTokens> tokens;              // one per sequence
-  std::vector<std::int32_t> logit_rows;      // rows whose logits are wanted: of each sequence, its last
-  std::vector<KvRows> logit_queries;  // one per sequence that has such rows, [begin, end) of logit_rows
+  std::vector<std::int32_t> ids, positions;  // [T]; with summaries ids are rows of them, see Ops::embed_best
+  ConstMatrix summaries{};
+  std::vector<KeyMask> visible;          // [T]
+  std::vector<KvRows> rows;              // one per sequence; the layer is filled in
+  std::vector<KvTokens> tokens;          // one per sequence
+  std::vector<std::int32_t> logit_rows;  // rows whose logits are wanted: of each sequence, its last
+  std::vector<KvRows> logit_queries;     // one per sequence that has such rows, [begin, end) of logit_rows
   std::vector<std::pair<i64, ConstMatrix>> images;  // picture rows, and the row they start at
 
   i64 size() const noexcept { return i64(ids.size()); }
@@ -45,14 +46,26 @@ struct LanguageModel::Batch {
         push(j == 0 ? input.sequence.back() : mask_token, length - 1 + j, window);
       }
     }
-    const i64 wanted = logit_queries.empty() ? 0 : logit_queries.back().begin + logit_queries.back().count;
-    if (i64(logit_rows.size()) > wanted)
-      logit_queries.push_back({input.cache, 0, wanted, i64(logit_rows.size()) - wanted});
-    rows.push_back({input.cache, 0, row, size() - row});
-    tokens.push_back({input.cache, start, row, size() - row});
+    end(*input.cache, start, row);
+  }
+
+  /// Adds a token that a summary names.
+  void add(const NextToken& token) {
+    const i64 start = token.cache->length(), row = size();
+    logit_rows.push_back(std::int32_t(row));
+    push(token.summary, start, {std::int32_t(start + 1), 0, 0});
+    end(*token.cache, start, row);
   }
 
  private:
+  /// What was added from this row on is of one sequence.
+  void end(KvCache& cache, i64 start, i64 row) {
+    const i64 wanted = logit_queries.empty() ? 0 : logit_queries.back().begin + logit_queries.back().count;
+    if (i64(logit_rows.size()) > wanted)
+      logit_queries.push_back({&cache, 0, wanted, i64(logit_rows.size()) - wanted});
+    rows.push_back({&cache, 0, row, size() - row});
+    tokens.push_back({&cache, start, row, size() - row});
+  }
   void push(std::int32_t id, i64 position, const KeyMask& sees) {
     ids.push_back(id);
     positions.push_back(std::int32_t(position));
@@ -82,7 +95,23 @@ LA_INLINE void LanguageModel::forward(std::span<const SequenceInput> inputs, Wor
   const Matrix last = workspace.matrix(i64(batch.logit_rows.size()), config_.hidden_size);  // [rows, C]
   run(batch, workspace, last);
   for (const SequenceInput& input : inputs) input.cache->truncate(i64(input.sequence.size()));
+  head(last, logits);
+}
 
+LA_INLINE void LanguageModel::forward_next(std::span<const NextToken> tokens, ConstMatrix summaries,
+                                           Workspace& workspace, Matrix logits) {
+  const Interrupt never;
+  Batch batch(never);
+  batch.summaries = summaries;
+  for (const NextToken& token : tokens) batch.add(token);
+  const Workspace::Scope scope(workspace);
+  const Matrix last = workspace.matrix(batch.size(), config_.hidden_size);  // [rows, C]
+  run(batch, workspace, last);
+  head(last, logits);
+}
+
+/// shape: last [rows, C], overwritten; logits [rows, V]
+LA_INLINE void LanguageModel::head(Matrix last, Matrix logits) {
   const Projection to_logits{weights_.head(), logits};
   ops_.project(last, {weights_.norm.view, {}, config_.rms_eps}, last, std::span(&to_logits, 1));
 }
@@ -104,7 +133,10 @@ LA_INLINE void LanguageModel::run(const Batch& batch, Workspace& workspace, Matr
   // What is sent to a device comes before the ops: there they wait for each other, and go as one.
   for (const KvTokens& t : batch.tokens) t.cache->extend(t.count);
   const RopeTable rope = text_rope(batch.positions, config_.head_dim, config_.rope_theta, ops_, workspace);
-  ops_.embedding(*weights_.embedding, batch.ids, x);
+  if (batch.summaries.data)
+    ops_.embed_best(*weights_.embedding, batch.summaries, batch.ids, x);
+  else
+    ops_.embedding(*weights_.embedding, batch.ids, x);
   for (const auto& [row, image] : batch.images) {
     std::vector<std::int32_t> all(std::size_t(image.shape[0]));
     for (std::size_t i = 0; i < all.size(); ++i) all[i] = std::int32_t(i);

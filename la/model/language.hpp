@@ -31,6 +31,12 @@ struct SequenceInput {
   i64 token_rows = block ? 0 : 1;
 };
 
+/// A token more of a sequence: the most probable one of a summary, which may be still to come.
+struct NextToken {
+  KvCache* cache = nullptr;  ///< K/V of the whole sequence
+  std::int32_t summary = 0;  ///< a row of the summaries
+};
+
 /// Qwen2 decoder.
 class LanguageModel {
  public:
@@ -44,6 +50,11 @@ class LanguageModel {
   void forward(std::span<const SequenceInput> inputs, Workspace& workspace, Matrix logits,
                const Interrupt& interrupt = {});
 
+  /// Feeds each sequence a token more, as forward would once it is known.
+  /// shape: summaries as of Ops::summarize, logits [tokens, V]
+  void forward_next(std::span<const NextToken> tokens, ConstMatrix summaries, Workspace& workspace,
+                    Matrix logits);
+
   /// Feeds the sequence's tokens up to `until` without asking for logits; `until` is less than its length.
   /// error: as forward
   void prefill(const SequenceInput& input, i64 until, Workspace& workspace, const Interrupt& interrupt = {});
@@ -56,6 +67,7 @@ class LanguageModel {
  private:
   struct Batch;
   void run(const Batch& batch, Workspace& workspace, Matrix last);
+  void head(Matrix last, Matrix logits);
   void layer(const DecoderLayer& l, i64 index, const Batch& batch, const struct RopeTable& rope,
              Workspace& workspace, Matrix x, Matrix last);
   void attend_and_mix(const DecoderLayer& l, i64 index, std::vector<KvRows> rows,

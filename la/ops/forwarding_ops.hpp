@@ -26,6 +26,8 @@ class ForwardingOps : public Ops {
   void download(const void* device, void* host, std::size_t bytes) override {
     inner_->download(device, host, bytes);
   }
+  std::unique_ptr<Download> start_download(ConstMatrix x) override { return inner_->start_download(x); }
+  bool runs_behind() const noexcept override { return inner_->runs_behind(); }
   std::size_t free_bytes() override { return inner_->free_bytes(); }
 
   std::unique_ptr<Weight> make_weight(std::span<const WeightPart> parts, WeightFormat format) override {
@@ -69,6 +71,10 @@ class ForwardingOps : public Ops {
   }
   void summarize(Matrix x, std::span<const std::int32_t> ids, Matrix y) override {
     inner_->summarize(x, ids, y);
+  }
+  void embed_best(const Weight& table, ConstMatrix summaries, std::span<const std::int32_t> rows,
+                  Matrix y) override {
+    inner_->embed_best(table, summaries, rows, y);
   }
 
  protected:

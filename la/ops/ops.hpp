@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -14,6 +15,7 @@
 #include "../decoding/row_summary.hpp"
 #include "../image/patches.hpp"
 #include "../weights/weight.hpp"
+#include "download.hpp"
 
 namespace la::inline LA_ABI {
 
@@ -134,6 +136,14 @@ class Ops {
   virtual std::shared_ptr<std::byte> allocate(std::size_t bytes) = 0;
   virtual void upload(const void* host, void* device, std::size_t bytes) = 0;
   virtual void download(const void* device, void* host, std::size_t bytes) = 0;
+  /// A download that is waited for later. What is asked for behind it may overwrite x.    shape: x dense
+  virtual std::unique_ptr<Download> start_download(ConstMatrix x) {
+    std::vector<float> values(std::size_t(x.size()));
+    download(x.data, values.data(), values.size() * sizeof(float));
+    return std::make_unique<FinishedDownload>(std::move(values));
+  }
+  /// Whether ops come back before they are done, so that a pass may be asked for before the one before it is read.
+  virtual bool runs_behind() const noexcept { return false; }
   /// Bytes of a device's memory that are free now. The host's are not counted.
   virtual std::size_t free_bytes() { return std::numeric_limits<std::size_t>::max(); }
 
@@ -184,6 +194,15 @@ class Ops {
   /// Each row becomes exp(x - max) / sum, and y what decoding reads of it: its summary as write_summary makes it.
   /// shape: x [T, V], V at most kMaxSummaryVocabulary; y [T, summary_floats(number of ids)]
   virtual void summarize(Matrix x, std::span<const std::int32_t> ids, Matrix y) = 0;
+  /// y_t = the table's row of the most probable id of summary rows_t, which the host need not know; a summary of values that
+  /// were not finite names none, and stands for id 0. Written here for memory of the host.
+  /// shape: table [V, C], summaries [P, summary_floats(number of ids)], y [T, C]
+  virtual void embed_best(const Weight& table, ConstMatrix summaries, std::span<const std::int32_t> rows,
+                          Matrix y) {
+    std::vector<std::int32_t> ids;
+    for (const std::int32_t row : rows) ids.push_back(std::max(std::int32_t(summaries(row, 0)), 0));
+    embedding(table, ids, y);
+  }
 
   // What a transformer layer is made of: ops above, one after the other, and on a processor their bits. A backend may do each
   // with fewer waits than the ops take that are written here. h, inner and wide are for what lies between.

@@ -227,6 +227,15 @@ class CheckOps final : public Ops {
     compare("summarize", y, summaries);
   }
 
+  void embed_best(const Weight& table, ConstMatrix summaries, std::span<const std::int32_t> rows,
+                  Matrix y) override {
+    const auto& weight = static_cast<const CheckedWeight&>(table);
+    const HostCopy in(*subject_, summaries), want(*subject_, y);
+    subject_->embed_best(*weight.subject, summaries, rows, y);
+    oracle_->embed_best(*weight.oracle, in.view(), rows, want.view());
+    compare("embed_best", y, want);
+  }
+
   void project(ConstMatrix x, const Norm& n, Matrix h, std::span<const Projection> projections) override {
     const HostCopy in(*subject_, x), between(*subject_, h);
     const HostNorm norm(*subject_, n);

@@ -81,6 +81,10 @@ class CudaOps final : public Ops {
   void download(const void* from, void* host, std::size_t bytes) override {
     driver_->download(from, host, bytes);
   }
+  std::unique_ptr<Download> start_download(ConstMatrix x) override {
+    return driver_->start_download(x.data, std::size_t(x.size()));
+  }
+  bool runs_behind() const noexcept override { return true; }
   std::size_t free_bytes() override { return driver_->free_bytes(); }
 
   std::unique_ptr<Weight> make_weight(std::span<const WeightPart> parts, WeightFormat format) override {
@@ -171,6 +175,15 @@ class CudaOps final : public Ops {
   void embedding(const Weight& table, std::span<const std::int32_t> ids, Matrix y) override {
     if (ids.empty()) return;
     launch("embedding", device::Embedding{view_of(table), ids_.send(*driver_, ids), y.data, y.stride[0]},
+           y.shape[0]);
+  }
+
+  void embed_best(const Weight& table, ConstMatrix summaries, std::span<const std::int32_t> rows,
+                  Matrix y) override {
+    if (rows.empty()) return;
+    launch("embedding",
+           device::Embedding{view_of(table), ids_.send(*driver_, rows), y.data, y.stride[0], summaries.data,
+                             summaries.stride[0]},
            y.shape[0]);
   }
 

@@ -1,6 +1,7 @@
 #include "scheduler.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace la::inline LA_ABI {
 namespace detail {
@@ -242,41 +243,116 @@ LA_INLINE void Scheduler::forward(const std::vector<Sequence*>& pass) {
   }
   Ops& ops = *engine_.ops;
   const i64 vocabulary = engine_.config.text.vocab_size;
-  const Workspace::Scope scope(engine_.workspace);
-  const Matrix logits = engine_.workspace.matrix(rows, vocabulary);
-  engine_.weights.require_whole();  // where the weights' file was cut short, before it is read and after
-  engine_.language.forward(inputs, engine_.workspace, logits, [&] {  // when nobody wants it any more
-    return std::all_of(pass.begin(), pass.end(),
-                       [](const Sequence* sequence) { return sequence->stop_requested(); });
-  });
-  engine_.weights.require_whole();
-
-  // Rows whose sampling changes logits travel; of all others what decoding reads of them.
   const std::vector<std::int32_t> ids = summary_ids(engine_.config.tokens, vocabulary);
-  const Matrix summaries = engine_.workspace.matrix(rows, summary_floats(i64(ids.size())));
-  i64 first = 0, plain = 0;
-  for (std::size_t i = 0; i < pass.size(); ++i) {
-    Sequence& sequence = *pass[i];
-    const i64 count = LanguageModel::logit_rows(inputs[i]);
-    const Matrix own = logits.rows(first, count);
-    if (sequence.wants_logits() || !sequence.plain()) {
-      host_.resize(std::size_t(logits.size()));
-      ops.download(own.data, host_.data() + first * vocabulary, std::size_t(own.size()) * sizeof(float));
+  const i64 width = summary_floats(i64(ids.size()));
+  const bool goes_on = ops.runs_behind() &&
+                       std::all_of(pass.begin(), pass.end(),
+                                   [](const Sequence* sequence) { return sequence->next_follows_best(); });
+  const Workspace::Scope scope(engine_.workspace);
+  std::vector<std::int32_t> of_pass;  // which of the summaries are the pass's
+  Matrix summaries;
+  std::unique_ptr<Download> download;
+  if (std::optional<Ahead> asked = take_ahead(pass)) {
+    summaries = asked->summaries;
+    download = std::move(asked->download);
+    for (const Sequence* sequence : pass)
+      of_pass.push_back(
+          std::int32_t(std::ranges::find(asked->sequences, sequence) - asked->sequences.begin()));
+  } else {
+    const Matrix logits = engine_.workspace.matrix(rows, vocabulary);
+    engine_.weights.require_whole();  // where the weights' file was cut short, before it is read and after
+    engine_.language.forward(inputs, engine_.workspace, logits, [&] {  // when nobody wants it any more
+      return std::all_of(pass.begin(), pass.end(),
+                         [](const Sequence* sequence) { return sequence->stop_requested(); });
+    });
+    engine_.weights.require_whole();
+
+    // Rows whose sampling changes logits travel; of all others what decoding reads of them.
+    summaries = goes_on ? lasting_summaries(rows) : engine_.workspace.matrix(rows, width);
+    i64 first = 0, plain = 0;
+    for (std::size_t i = 0; i < pass.size(); ++i) {
+      Sequence& sequence = *pass[i];
+      const i64 count = LanguageModel::logit_rows(inputs[i]);
+      const Matrix own = logits.rows(first, count);
+      if (sequence.wants_logits() || !sequence.plain()) {
+        host_.resize(std::size_t(logits.size()));
+        ops.download(own.data, host_.data() + first * vocabulary, std::size_t(own.size()) * sizeof(float));
+      }
+      if (sequence.wants_logits()) sequence.show_logits(detail::rows_of(host_, rows, first, count));
+      if (sequence.plain()) ops.summarize(own, ids, summaries.rows(first, count));
+      plain += sequence.plain();
+      if (sequence.in_prompt() && options_.share_prefix) keep_prefix(sequence);
+      first += count;
     }
-    if (sequence.wants_logits()) sequence.show_logits(detail::rows_of(host_, rows, first, count));
-    if (sequence.plain()) ops.summarize(own, ids, summaries.rows(first, count));
-    plain += sequence.plain();
-    if (sequence.in_prompt() && options_.share_prefix) keep_prefix(sequence);
-    first += count;
+    if (plain > 0) download = ops.start_download(summaries);
+    for (i64 row = 0; row < rows; ++row) of_pass.push_back(std::int32_t(row));
   }
-  summaries_.resize(std::size_t(summaries.size()));
-  if (plain > 0) ops.download(summaries.data, summaries_.data(), summaries_.size() * sizeof(float));
+  if (goes_on) ask_ahead(pass, summaries, of_pass);
+
+  summaries_.resize(std::size_t(rows * width));
+  if (download) {
+    const std::span<const float> all = download->wait();
+    for (i64 row = 0; row < rows; ++row)
+      std::copy_n(all.data() + of_pass[std::size_t(row)] * width, width, summaries_.data() + row * width);
+  }
 
   engine_.count([&](Statistics& s) {
     ++s.passes;
     s.rows += i64(pass.size());
     s.max_rows = std::max(s.max_rows, i64(pass.size()));
   });
+}
+
+/// The pass behind this one, in which each row takes the most probable token of its summary. Should it fail, the step that needs
+/// it asks again, and fails itself.
+LA_INLINE void Scheduler::ask_ahead(const std::vector<Sequence*>& pass, ConstMatrix summaries,
+                                    std::span<const std::int32_t> rows) {
+  const i64 count = i64(pass.size()), vocabulary = engine_.config.text.vocab_size;
+  std::vector<NextToken> tokens;
+  std::vector<i64> lengths;
+  for (std::size_t i = 0; i < pass.size(); ++i) {
+    tokens.push_back({pass[i]->input().cache, rows[i]});
+    lengths.push_back(tokens.back().cache->length());
+  }
+  try {
+    const Workspace::Scope scope(engine_.workspace);
+    const Matrix logits = engine_.workspace.matrix(count, vocabulary), next = lasting_summaries(count);
+    engine_.language.forward_next(tokens, summaries, engine_.workspace, logits);
+    engine_.ops->summarize(logits, summary_ids(engine_.config.tokens, vocabulary), next);
+    ahead_ = Ahead{pass, next, engine_.ops->start_download(next)};
+  } catch (...) {
+    for (std::size_t i = 0; i < tokens.size(); ++i) tokens[i].cache->truncate(lengths[i]);
+  }
+}
+
+/// Where summaries stay until the pass behind has read them, which then writes its own there.
+LA_INLINE Matrix Scheduler::lasting_summaries(i64 rows) {
+  const i64 width =
+      summary_floats(i64(summary_ids(engine_.config.tokens, engine_.config.text.vocab_size).size()));
+  const std::size_t bytes = std::size_t(rows * width) * sizeof(float);
+  if (bytes > lasting_bytes_) {
+    lasting_ = engine_.ops->allocate(bytes);
+    lasting_bytes_ = bytes;
+  }
+  return Matrix(reinterpret_cast<float*>(lasting_.get()), {rows, width});
+}
+
+/// What was asked for ahead, if it is this pass: the rows of others are of those that have ended. Else it is dropped.
+LA_INLINE std::optional<Scheduler::Ahead> Scheduler::take_ahead(const std::vector<Sequence*>& pass) {
+  forget_finished();
+  if (!ahead_) return std::nullopt;
+  std::vector<Sequence*> left = ahead_->sequences;
+  std::erase(left, nullptr);
+  if (left == pass) return std::exchange(ahead_, std::nullopt);
+  for (Sequence* sequence : left) sequence->drop_ahead();
+  ahead_.reset();
+  return std::nullopt;
+}
+
+LA_INLINE void Scheduler::forget_finished() {
+  if (!ahead_) return;
+  for (Sequence*& sequence : ahead_->sequences)
+    if (sequence && sequence->finished()) sequence = nullptr;
 }
 
 /// The prompt stays for the next question on its pictures, unless what is kept already served most of it.
@@ -296,6 +372,7 @@ LA_INLINE void Scheduler::keep_prefix(const Sequence& sequence) {
 }
 
 LA_INLINE void Scheduler::deliver(const Sink& sink) {
+  forget_finished();
   const auto ended = std::stable_partition(running_.begin(), running_.end(),
                                            [](const Entry& entry) { return !entry.sequence->finished(); });
   std::vector<Entry> done(std::make_move_iterator(ended), std::make_move_iterator(running_.end()));

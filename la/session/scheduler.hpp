@@ -26,6 +26,10 @@ using LiveSource = std::function<NextRequest(Wait)>;
 /// Keeps up to batch_size rows running. Each step is one forward pass over all of them, rows in blocks and rows that
 /// take one token at a time together; a row that ends is replaced at once. What a row computes does not depend on the
 /// others. Several schedulers may work on one engine: it is theirs in turn, pass by pass.
+///
+/// Where ops come back before they are done and each row's next token follows from this pass alone, the next pass is asked
+/// for before this one is read. When it turns out that it is another, since a row ended or came, what it was to give is
+/// dropped: keys and values behind a row's length are never read. Nothing else depends on it.
 class Scheduler {
  public:
   /// Takes what becomes of each request, by its number in the order of the source; ends come in any order.
@@ -37,6 +41,12 @@ class Scheduler {
   void run(const LiveSource& source, const Sink& sink);
 
  private:
+  /// A pass that was asked for ahead.
+  struct Ahead {
+    std::vector<Sequence*> sequences{};  // of each row; null: it has ended
+    Matrix summaries;
+    std::unique_ptr<Download> download;
+  };
   struct Entry {
     i64 index;
     std::unique_ptr<Sequence> sequence;
@@ -53,6 +63,11 @@ class Scheduler {
   void step();
   std::vector<Sequence*> choose();
   void forward(const std::vector<Sequence*>& pass);
+  void ask_ahead(const std::vector<Sequence*>& pass, ConstMatrix summaries,
+                 std::span<const std::int32_t> rows);
+  Matrix lasting_summaries(i64 rows);
+  std::optional<Ahead> take_ahead(const std::vector<Sequence*>& pass);
+  void forget_finished();
   void keep_prefix(const Sequence& sequence);
   void deliver(const Sink& sink);
 
@@ -64,6 +79,9 @@ class Scheduler {
   bool more_ = true;
   std::vector<float> host_;       // logits of one pass, where somebody wants them
   std::vector<float> summaries_;  // of its rows
+  std::optional<Ahead> ahead_;
+  std::shared_ptr<std::byte> lasting_;  // summaries that the pass behind reads, in the backend's memory
+  std::size_t lasting_bytes_ = 0;
 };
 
 }  // namespace la::inline LA_ABI

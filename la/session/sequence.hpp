@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <exception>
 #include <memory>
 #include <span>
@@ -39,6 +40,10 @@ class Sequence {
   i64 shared_tokens() const noexcept { return result_.shared_tokens; }
   bool wants_logits() const noexcept { return bool(options_.on_logits); }
   bool plain() const noexcept { return options_.generation.sampling.leaves_logits(); }
+  /// See Generation; nobody waits for anything between this step and the next one either.
+  bool next_follows_best() const noexcept {
+    return generation_->next_follows_best() && !wants_logits() && !stop_requested();
+  }
 
   // What happens to it
 
@@ -49,6 +54,8 @@ class Sequence {
   /// Takes the results of the step that input() described: logits, or with plain() summaries of their softmax.
   void accept(Matrix logits, Team& team);
   void accept_summaries(ConstMatrix summaries);
+  /// Forgets a token beyond the step that is next, which was fed before it was known to be.
+  void drop_ahead() { cache_->truncate(std::min(cache_->length(), i64(generation_->sequence().size()) - 1)); }
   void fail(std::exception_ptr failure) noexcept { failure_ = std::move(failure); }
   /// Ends it between two steps.
   void cancel() noexcept { ended_ = true; }

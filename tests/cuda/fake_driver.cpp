@@ -140,6 +140,22 @@ struct Executable {
   std::vector<const Node*> order;
   std::set<const Node*> changed;  // since it was launched last
 };
+/// What was copied to memory of the host that the driver has made, and is not there before somebody waits.
+struct OnItsWay {
+  void* to;
+  std::vector<std::byte> bytes;
+};
+std::map<void*, std::unique_ptr<std::byte[]>> host_memory;
+std::vector<OnItsWay> on_their_way;
+std::map<void*, std::unique_ptr<std::size_t>> events;  // and how many copies were made before each
+std::size_t landed = 0;
+
+void land(std::size_t until) {
+  for (; landed < until; ++landed)
+    std::memcpy(on_their_way[landed].to, on_their_way[landed].bytes.data(),
+                on_their_way[landed].bytes.size());
+}
+
 std::map<void*, std::unique_ptr<Graph>> graphs;
 std::map<void*, std::unique_ptr<Executable>> executables;
 
@@ -203,6 +219,7 @@ Result cuStreamCreate(void** stream, unsigned) {
   return 0;
 }
 Result cuStreamSynchronize(void*) {
+  land(on_their_way.size());
   return lost() ? kFailed : 0;
 }
 Result cuMemGetInfo_v2(std::size_t* free, std::size_t* total) {
@@ -235,7 +252,12 @@ Result cuMemcpyHtoDAsync_v2(Address to, const void* from, std::size_t bytes, voi
 }
 Result cuMemcpyDtoHAsync_v2(void* to, Address from, std::size_t bytes, void*) {
   log("download %zu\n", bytes);
-  return guarded([&] { card().download(pointer(from), to, bytes); });
+  if (host_memory.count(to) == 0) return guarded([&] { card().download(pointer(from), to, bytes); });
+  return guarded([&] {
+    OnItsWay copy{to, std::vector<std::byte>(bytes)};
+    card().download(pointer(from), copy.bytes.data(), bytes);
+    on_their_way.push_back(std::move(copy));
+  });
 }
 Result cuMemcpyDtoDAsync_v2(Address to, Address from, std::size_t bytes, void*) {
   return guarded([&] { card().copy(pointer(from), pointer(to), bytes); });
@@ -273,6 +295,41 @@ Result cuLaunchKernel(void* function, unsigned x, unsigned y, unsigned z, unsign
                       unsigned tz, unsigned shared, void* stream, void** parameters, void**) {
   const LaunchConfig config{x, y, z, threads, ty, tz, shared, stream, nullptr, 0};
   return cuLaunchKernelEx(&config, function, parameters, nullptr);
+}
+Result cuMemAllocHost_v2(void** at, std::size_t bytes) {
+  auto memory = std::make_unique<std::byte[]>(bytes);
+  std::memset(memory.get(), 0xff, bytes);
+  *at = memory.get();
+  host_memory[*at] = std::move(memory);
+  return 0;
+}
+Result cuMemFreeHost(void* at) {
+  for (std::size_t i = landed; i < on_their_way.size(); ++i)
+    if (on_their_way[i].to == at) return kInvalid;
+  return host_memory.erase(at) == 1 ? 0 : kInvalid;
+}
+Result cuEventCreate(void** event, unsigned flags) {
+  if (flags != 2) return kInvalid;  // without a time
+  auto made = std::make_unique<std::size_t>(0);
+  *event = made.get();
+  events[*event] = std::move(made);
+  return 0;
+}
+Result cuEventRecord(void* event, void*) {
+  const auto found = events.find(event);
+  if (found == events.end()) return kInvalid;
+  *found->second = on_their_way.size();
+  return lost() ? kFailed : 0;
+}
+Result cuEventSynchronize(void* event) {
+  const auto found = events.find(event);
+  if (found == events.end()) return kInvalid;
+  log("wait\n");
+  land(*found->second);
+  return lost() ? kFailed : 0;
+}
+Result cuEventDestroy_v2(void* event) {
+  return events.erase(event) == 1 ? 0 : kInvalid;
 }
 Result cuGraphCreate(void** graph, unsigned flags) {
   if (flags != 0) return kInvalid;

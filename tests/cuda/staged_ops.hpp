@@ -39,6 +39,13 @@ class StagedOps final : public ForwardingOps {
     card_->embedding(table, ids, out.result());
     out.back();
   }
+  void embed_best(const Weight& table, ConstMatrix summaries, std::span<const std::int32_t> rows,
+                  Matrix y) override {
+    const Copy in(*card_, summaries), out(*card_, y, false);
+    card_->embed_best(table, in.view, rows, out.result());
+    out.back();
+  }
+  std::unique_ptr<Download> start_download(ConstMatrix x) override { return Ops::start_download(x); }
   void gather(ConstMatrix x, std::span<const std::int32_t> rows, Matrix y) override {
     const Copy in(*card_, x), out(*card_, y, false);
     card_->gather(in.view, rows, out.result());

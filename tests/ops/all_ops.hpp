@@ -89,6 +89,9 @@ inline void run_all_ops(Ops& ops) {
         ops.linear(in, *weight, out, Store::add);
         auto rows = noise(4 * 33);
         ops.embedding(*weight, std::vector<std::int32_t>{0, 48, 17, 18}, view(rows, 4, 33));
+        std::vector<float> summaries{48, 0.5f, 17, 0.5f, -1, 0};  // the last one names none
+        ops.embed_best(*weight, view(summaries, 3, 2), std::vector<std::int32_t>{1, 0, 2, 1},
+                       view(rows, 4, 33));
       }
 
   for (const i64 tokens : {1, 3, 50}) {

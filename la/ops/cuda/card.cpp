@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -66,6 +67,12 @@ Api load_api() {
   LA_FIND(cuMemcpyDtoDAsync_v2);
   LA_FIND(cuMemsetD8Async);
   LA_FIND(cuLaunchKernel);
+  LA_FIND(cuMemAllocHost_v2);
+  LA_FIND(cuMemFreeHost);
+  LA_FIND(cuEventCreate);
+  LA_FIND(cuEventRecord);
+  LA_FIND(cuEventSynchronize);
+  LA_FIND(cuEventDestroy_v2);
   LA_FIND(cuGetErrorString);
   LA_FIND(cuGraphCreate);
   LA_FIND(cuGraphDestroy);
@@ -108,6 +115,8 @@ class Card final : public Driver, public std::enable_shared_from_this<Card> {
     static_cast<void>(api_.cuCtxSetCurrent(context_));
     graphs_.reset();
     give_back();
+    if (!landings_.empty()) static_cast<void>(api_.cuStreamSynchronize(stream_));
+    for (const Landing& landing : landings_) destroy(landing);
     static_cast<void>(api_.cuDevicePrimaryCtxRelease_v2(device_));
   }
 
@@ -143,6 +152,18 @@ class Card final : public Driver, public std::enable_shared_from_this<Card> {
     if (bytes > 0) check(api_.cuMemcpyDtoHAsync_v2(host, address_of(from), bytes, stream_), "a download");
     check(api_.cuStreamSynchronize(stream_), "waiting for a download");
   }
+  /// Into memory that the driver knows, or it would wait for the copy, and read behind an event, or launches behind it would be
+  /// waited for, too.
+  std::unique_ptr<Download> start_download(const float* from, std::size_t count) override {
+    flush();
+    auto download = std::make_unique<CardDownload>(shared_from_this(), take_landing(count), count);
+    const Landing& to = download->landing();
+    if (count > 0)
+      check(api_.cuMemcpyDtoHAsync_v2(to.memory, address_of(from), count * sizeof(float), stream_),
+            "a download");
+    check(api_.cuEventRecord(to.event, stream_), "recording an event");
+    return download;
+  }
   void copy(const void* from, void* to, std::size_t bytes) override {
     flush();
     check(api_.cuMemcpyDtoDAsync_v2(address_of(to), address_of(from), bytes, stream_), "a copy");
@@ -162,6 +183,73 @@ class Card final : public Driver, public std::enable_shared_from_this<Card> {
   LaunchCount launches() const noexcept override { return count_; }
 
  private:
+  /// Memory of the host where a download ends, and the event behind it.
+  struct Landing {
+    float* memory = nullptr;
+    std::size_t room = 0;
+    void* event = nullptr;
+  };
+  class CardDownload final : public Download {
+   public:
+    CardDownload(std::shared_ptr<Card> card, const Landing& landing, std::size_t count)
+        : card_(std::move(card)), landing_(landing), count_(count) {}
+    CardDownload(const CardDownload&) = delete;
+    CardDownload& operator=(const CardDownload&) = delete;
+    /// Should it not have ended: what lands there next does so behind it.
+    ~CardDownload() override { card_->keep(landing_); }
+    const Landing& landing() const noexcept { return landing_; }
+    std::span<const float> wait() override {
+      card_->use();
+      card_->check(card_->api_.cuEventSynchronize(landing_.event), "waiting for a download");
+      return {landing_.memory, count_};
+    }
+
+   private:
+    std::shared_ptr<Card> card_;
+    Landing landing_;
+    std::size_t count_;
+  };
+
+  Landing take_landing(std::size_t count) {
+    {
+      const std::lock_guard lock(mutex_);
+      const auto roomy = std::find_if(landings_.begin(), landings_.end(),
+                                      [&](const Landing& landing) { return landing.room >= count; });
+      if (roomy != landings_.end()) {
+        const Landing landing = *roomy;
+        landings_.erase(roomy);
+        return landing;
+      }
+    }
+    Landing landing;
+    void* memory = nullptr;
+    check(api_.cuMemAllocHost_v2(&memory, std::max<std::size_t>(count, 1) * sizeof(float)),
+          "allocating memory of the host");
+    landing.memory = static_cast<float*>(memory);
+    landing.room = count;
+    const Result result = api_.cuEventCreate(&landing.event, 2 /* without a time */);
+    if (result != 0) static_cast<void>(api_.cuMemFreeHost(memory));
+    check(result, "making an event");
+    return landing;
+  }
+  /// The largest two stay: of a pass, and of the one behind it.
+  void keep(const Landing& landing) noexcept {
+    const std::lock_guard lock(mutex_);
+    landings_.push_back(landing);
+    if (landings_.size() <= 2) return;
+    const auto smallest =
+        std::min_element(landings_.begin(), landings_.end(),
+                         [](const Landing& a, const Landing& b) { return a.room < b.room; });
+    static_cast<void>(api_.cuCtxSetCurrent(context_));
+    static_cast<void>(api_.cuEventSynchronize(smallest->event));
+    destroy(*smallest);
+    landings_.erase(smallest);
+  }
+  void destroy(const Landing& landing) noexcept {
+    static_cast<void>(api_.cuEventDestroy_v2(landing.event));
+    static_cast<void>(api_.cuMemFreeHost(landing.memory));
+  }
+
   void flush() {
     use();
     const std::lock_guard lock(mutex_);
@@ -274,6 +362,7 @@ class Card final : public Driver, public std::enable_shared_from_this<Card> {
   LaunchBatch waiting_, spare_;
   LaunchCount count_{0, 0};
   std::vector<std::byte*> given_back_;
+  std::vector<Landing> landings_;  // that nobody uses
   std::optional<LaunchGraphs> graphs_;
 };
 

@@ -6,8 +6,11 @@
 #include <memory>
 #include <new>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "../../../kernels/abi.hpp"
+#include "../download.hpp"
 
 namespace la::inline LA_ABI::cuda {
 
@@ -53,6 +56,12 @@ class Driver {
     upload(host, device, bytes);
   }
   virtual void download(const void* device, void* host, std::size_t bytes) = 0;
+  /// A download of so many floats that is waited for later.
+  virtual std::unique_ptr<Download> start_download(const float* from, std::size_t count) {
+    std::vector<float> values(count);
+    download(from, values.data(), count * sizeof(float));
+    return std::make_unique<FinishedDownload>(std::move(values));
+  }
   virtual void copy(const void* from, void* to, std::size_t bytes) = 0;
   virtual void clear(void* device, std::size_t bytes) = 0;
   /// arguments: the kernel's struct, copied before the call returns

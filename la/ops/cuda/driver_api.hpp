@@ -66,6 +66,12 @@ struct Api {
   Result (*cuMemsetD8Async)(Address, unsigned char, std::size_t, void*) = nullptr;
   Result (*cuLaunchKernel)(void*, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void*,
                            void**, void**) = nullptr;
+  Result (*cuMemAllocHost_v2)(void**, std::size_t) = nullptr;
+  Result (*cuMemFreeHost)(void*) = nullptr;
+  Result (*cuEventCreate)(void**, unsigned) = nullptr;
+  Result (*cuEventRecord)(void*, void*) = nullptr;
+  Result (*cuEventSynchronize)(void*) = nullptr;
+  Result (*cuEventDestroy_v2)(void*) = nullptr;
   Result (*cuGetErrorString)(Result, const char**) = nullptr;
   // Of CUDA 11.4 or before: drivers that do not have them refuse the kernels.
   Result (*cuGraphCreate)(void**, unsigned) = nullptr;
