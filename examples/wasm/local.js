@@ -148,21 +148,26 @@ function tried(work) {
 
 async function build() {
   const choices = [await bundled(), ...await kept()];
-  const choose = element('select', {id: 'model'}, ...choices.map((one, i) => element('option', {value: i, textContent: one.name})),
-    element('option', {value: 'server', textContent: 'a server, see below'}));
+  const option = (one, i) => element('option', {value: i, textContent: one.name});
+  const choose = element('select', {id: 'model'}, ...choices.map(option), element('option', {value: 'server', textContent: 'a server, see below'}));
   choose.onchange = tried(async () => {
     if (choose.value === 'server') return useEngine(null);
     useEngine({ask});
     await open(choices[choose.value]);
   });
+  const openNew = async one => {
+    useEngine({ask});
+    await open(one);
+    choose.lastChild.before(option(one, choices.length));
+    choose.value = choices.push(one) - 1;
+  };
   const folder = element('input', {id: 'folder', type: 'file', className: 'hidden', webkitdirectory: true});
-  folder.onchange = tried(async () => { useEngine({ask}); await open(fromFolder(folder.files)); });
+  folder.onchange = tried(() => openNew(fromFolder(folder.files)));
   const address = element('input', {id: 'address', type: 'url', autocomplete: 'off', placeholder: 'https://…/a-packed-checkpoint'});
   const fetchIt = element('button', {id: 'fetch', type: 'button', textContent: 'Load'});
   fetchIt.onclick = tried(async () => {
-    useEngine({ask});
     const name = address.value.replace(/\/*$/, '').split('/').pop();
-    await open(await fromAddress(address.value, name, await storage() ? encodeURIComponent(name) : null));
+    await openNew(await fromAddress(address.value, name, await storage() ? encodeURIComponent(name) : null));
   });
   const team = element('input', {id: 'threads', type: 'number', min: 1, max: allowed(), value: threads, disabled: allowed() === 1});
   team.onchange = tried(async () => {
@@ -171,9 +176,10 @@ async function build() {
   });
   at('models').append(element('div', {className: 'row'},
     element('label', {className: 'field grow'}, element('span', {textContent: 'Model in this browser'}), choose),
-    element('label', {className: 'button', htmlFor: 'folder', textContent: 'A folder of this machine'}), folder,
-    element('label', {className: 'field grow'}, element('span', {textContent: 'Or an address'}), address), fetchIt,
-    element('label', {className: 'field'}, element('span', {textContent: 'Threads'}), team)),
+    element('label', {className: 'field'}, element('span', {textContent: 'Threads'}), team),
+    element('label', {className: 'button', htmlFor: 'folder', textContent: 'Another, from a folder'}), folder),
+  element('div', {className: 'row'},
+    element('label', {className: 'field grow'}, element('span', {textContent: 'Or from an address'}), address), fetchIt),
   element('p', {textContent: 'Nothing leaves this browser. A model from an address is kept in it for the next visit.' +
     (allowed() > 1 ? '' : ' More than one thread needs a server that sends Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp with this page.')}));
   at('models').hidden = false;

@@ -150,6 +150,7 @@ def test_a_model_from_a_folder(browser, server):
         server.asked().clear()
         browser.choose_folder("#folder", own)
         opened(browser, "my own")
+        browser.wait("document.querySelector('#model').selectedOptions[0].textContent === 'my own'")
         ask(browser, "red circle")
         assert "1 found" in browser.text("#count") and "weights q8" in browser.text("#facts"), browser.text("#facts")
         browser.choose_folder("#folder", folder + "/pictures")
