@@ -255,9 +255,9 @@ LA_INLINE void Scheduler::forward(const std::vector<Sequence*>& pass) {
   if (std::optional<Ahead> asked = take_ahead(pass)) {
     summaries = asked->summaries;
     download = std::move(asked->download);
+    const auto& all = asked->sequences;
     for (const Sequence* sequence : pass)
-      of_pass.push_back(
-          std::int32_t(std::ranges::find(asked->sequences, sequence) - asked->sequences.begin()));
+      of_pass.push_back(std::int32_t(std::find(all.begin(), all.end(), sequence) - all.begin()));
   } else {
     const Matrix logits = engine_.workspace.matrix(rows, vocabulary);
     engine_.weights.require_whole();  // where the weights' file was cut short, before it is read and after
