@@ -9,6 +9,7 @@ the server's memory in the second and the last minute; it fails when an answer i
 import argparse
 import base64
 import collections
+import functools
 import http.client
 import json
 import os
@@ -25,10 +26,15 @@ PICTURES = ("shapes.png", "letters.png", "crowd.png")
 PHRASES = ("red circle", "green star", "blue square", "orange triangle", "pink ring", "black letter K", "red letter R")
 
 
+@functools.cache
+def data_uri(pixels):
+    return "data:image/png;base64," + base64.b64encode(pixels).decode()
+
+
 def request_of(draw, pictures, mode=None):
     """(path, body, headers, expected statuses, kind)"""
     pixels = draw.choice(pictures)
-    uri = "data:image/png;base64," + base64.b64encode(pixels).decode()
+    uri = data_uri(pixels)
     phrase, json_type = draw.choice(PHRASES), {"Content-Type": "application/json"}
     kind = "plain" if mode else draw.choices(("plain", "events", "chat", "localai", "deepstack", "bad"), (30, 20, 15, 10, 10, 15))[0]
     if kind in ("plain", "events"):
@@ -106,6 +112,11 @@ def resident(process):
     return int(re.search(r"VmRSS:\s+(\d+)", open(f"/proc/{process}/status").read())[1]) * 1024 / 1e6
 
 
+def used(process):
+    fields = open(f"/proc/{process}/stat").read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def mean(values):
     return sum(values) / max(1, len(values))
 
@@ -147,7 +158,10 @@ def main():
         print(f"{options.connections} connections, all mixed: {load.rate():.1f} questions/s ({load.rate() / alone.rate():.2f} times one), "
               f"p50 {load.quantile(0.5):.0f} ms, p99 {load.quantile(0.99):.0f} ms")
         print(f"{sum(load.counts.values())} requests in {load.seconds:.0f} s: " + ", ".join(f"{n} {kind}" for kind, n in load.counts.most_common()))
-        print(f"resident memory: {second:.1f} MB from second {minute:.0f} on, {last:.1f} MB in the last {minute:.0f} s ({100 * (last / second - 1):+.1f} %)")
+        print(f"resident memory: {second:.1f} MB from second {minute:.0f} on, {last:.1f} MB in the last {minute:.0f} s ({100 * (last / second - 1):+.1f} %); "
+              "in steps of as long: " + ", ".join(f"{mean([mb for at, mb in memory if minute * i <= at < minute * (i + 1)]):.1f}"
+                                                  for i in range(int(options.seconds / minute))))
+        print(f"seconds of CPU: {used(server.pid):.0f} of the server, {time.process_time():.0f} of its clients")
         wrong = alone.wrong + load.wrong
         for what, count in wrong.most_common(10):
             print(f"not expected, {count} times: {what}")
