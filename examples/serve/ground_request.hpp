@@ -65,16 +65,15 @@ inline GroundRequest read_ground_request(const httplib::Request& request, std::s
     asked.line = read_request(parser, {std::move(json), "", 1}, defaults);
     require_line(asked.line);
   };
-  const auto decode = [&](std::string_view bytes) {
-    asked.image = images.decode(bytes, asked.line.load);
-  };
+  const auto decode = [&](std::string_view bytes) { asked.image = images.decode(bytes, asked.line.load); };
   if (is_form(content_type)) {
     const std::vector<FormPart> parts = read_form(content_type, request.body);
     read(json_of_fields(parts));
     decode(image_part(parts));
   } else if (content_type.starts_with("application/json")) {
     std::string json;
-    json.reserve(request.body.size() + simdjson::SIMDJSON_PADDING);  // the parser copies what has no room after it
+    json.reserve(request.body.size() +
+                 simdjson::SIMDJSON_PADDING);  // the parser copies what has no room after it
     read(std::move(json.append(request.body)));
     decode(sent_bytes(asked.line.image));
   } else {

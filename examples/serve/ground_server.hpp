@@ -250,9 +250,9 @@ class GroundServer {
     http_.Get(
         "/metrics", handler([this](const HttpRequest&, Response& response) {
           const Gauges now{http_.connections(), under_way_, queue_.waiting(), std::size_t(flags_.queue)};
-          response.set_content(
-              metrics_.text(now, session_.statistics(), images_.counts(), model_, isa_, session_.weight_format()),
-              "text/plain; version=0.0.4");
+          response.set_content(metrics_.text(now, session_.statistics(), images_.counts(), model_, isa_,
+                                             session_.weight_format()),
+                               "text/plain; version=0.0.4");
         }));
     http_.Get("/v1/models", handler([this](const HttpRequest&, Response& response) {
                 response.set_content(
@@ -273,8 +273,7 @@ class GroundServer {
   }
 
   void ground(const HttpRequest& http, Response& response) {
-    GroundRequest read =
-        read_ground_request(http, Connection::current().content_type, defaults_, images_);
+    GroundRequest read = read_ground_request(http, Connection::current().content_type, defaults_, images_);
     Request request;
     request.question = read.line.question;
     request.categories = read.line.categories;

@@ -55,9 +55,8 @@ class SentImages {
   };
 
   std::list<Entry>::iterator at(std::size_t hash, std::string_view bytes, ExifOrientation exif) {
-    return std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) {
-      return e.hash == hash && e.exif == exif && e.bytes == bytes;
-    });
+    return std::find_if(entries_.begin(), entries_.end(),
+                        [&](const Entry& e) { return e.hash == hash && e.exif == exif && e.bytes == bytes; });
   }
 
   Pointer find(std::size_t hash, std::string_view bytes, ExifOrientation exif) {
