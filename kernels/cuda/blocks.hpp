@@ -31,8 +31,8 @@ struct BlockReader {
   }
 
   LA_DEVICE bool read_empty_box() const {
-    if (!(p(0, kOfBoxStart) >= kEmptyBoxStart && p(1, kOfNone) > kEmptyBoxNone && p(2, kOfBoxEnd) > kEmptyBoxEnd &&
-          p(3, kOfNull) > kEmptyBoxNull && p(4, kOfNull) > kEmptyBoxNull))
+    if (!(p(0, kOfBoxStart) >= kEmptyBoxStart && p(1, kOfNone) > kEmptyBoxNone &&
+          p(2, kOfBoxEnd) > kEmptyBoxEnd && p(3, kOfNull) > kEmptyBoxNull && p(4, kOfNull) > kEmptyBoxNull))
       return false;
     tokens[0] = special.box_start;
     tokens[1] = special.none;
@@ -74,8 +74,7 @@ struct BlockReader {
       tokens[2] = special.box_end;
       return 3;
     }
-    const bool point =
-        is_coordinate(tokens[1]) && is_coordinate(tokens[2]) && tokens[3] == special.box_end;
+    const bool point = is_coordinate(tokens[1]) && is_coordinate(tokens[2]) && tokens[3] == special.box_end;
     return point ? 4 : kBlockRows;
   }
 };

@@ -38,7 +38,7 @@ struct LanguageModel::Batch {
   std::vector<std::int32_t> logit_rows;  // rows whose logits are wanted: of each sequence, its last
   std::vector<KeyMask> logit_visible;    // theirs
   std::vector<KvRows> logit_queries;     // one per sequence that has such rows, [begin, end) of logit_rows
-  std::vector<PendingBlock> blocks;      // where these are fed, what depends on them is in the backend's memory
+  std::vector<PendingBlock> blocks;  // where these are fed, what depends on them is in the backend's memory
   const SpecialTokens* special = nullptr;
   BlockFeed feed;
   std::vector<std::pair<i64, ConstMatrix>> images;  // picture rows, and the row they start at

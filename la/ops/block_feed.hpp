@@ -24,10 +24,11 @@ struct PendingBlock {
 /// `length` + r of its sequence: the first c are these tokens, then comes the window of the next block. Its masks go on to
 /// the last row, but only six of them are seen.
 struct BlockFeed {
-  Matrix ids;                              ///< [T, 1], as floats, for Ops::embed_best
-  std::span<std::int32_t> angles;          ///< [T] of a table of the angles of kFeedRows positions from `length` on, a block
-  std::span<kernels::KeyMask> visible;     ///< [T]
-  std::span<std::int32_t> wanted;          ///< [6 blocks] rows of the windows
+  Matrix ids;  ///< [T, 1], as floats, for Ops::embed_best
+  std::span<std::int32_t>
+      angles;  ///< [T] of a table of the angles of kFeedRows positions from `length` on, a block
+  std::span<kernels::KeyMask> visible;         ///< [T]
+  std::span<std::int32_t> wanted;              ///< [6 blocks] rows of the windows
   std::span<kernels::KeyMask> wanted_visible;  ///< [6 blocks] theirs
 };
 
@@ -47,7 +48,8 @@ inline void write_block_feed(ConstMatrix summaries, std::span<const PendingBlock
     const kernels::KeyMask window{end - 1, end, end + kBlockSize};
     for (std::int32_t r = 0; r < kFeedRows; ++r) {
       const std::size_t row = b * kFeedRows + std::size_t(r);
-      const std::int32_t id = r <= count ? output.tokens[std::size_t(std::min(r, count - 1))].id : special.mask;
+      const std::int32_t id =
+          r <= count ? output.tokens[std::size_t(std::min(r, count - 1))].id : special.mask;
       feed.ids(i64(row), 0) = float(id);
       feed.angles[row] = std::int32_t(row) - (r >= count);
       feed.visible[row] = r < count ? kernels::KeyMask{blocks[b].length + r + 1, 0, 0} : window;

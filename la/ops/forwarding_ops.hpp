@@ -47,9 +47,7 @@ class ForwardingOps : public Ops {
   void embedding(const Weight& table, std::span<const std::int32_t> ids, Matrix y) override {
     inner_->embedding(table, ids, y);
   }
-  void gather(ConstMatrix x, List<std::int32_t> rows, Matrix y) override {
-    inner_->gather(x, rows, y);
-  }
+  void gather(ConstMatrix x, List<std::int32_t> rows, Matrix y) override { inner_->gather(x, rows, y); }
   void layer_norm(ConstMatrix x, ConstVector weight, ConstVector bias, float eps, Matrix y) override {
     inner_->layer_norm(x, weight, bias, eps, y);
   }
@@ -76,8 +74,8 @@ class ForwardingOps : public Ops {
                   Matrix y) override {
     inner_->embed_best(table, summaries, rows, y);
   }
-  void follow_blocks(ConstMatrix summaries, std::span<const PendingBlock> blocks, const SpecialTokens& special,
-                     const BlockFeed& feed) override {
+  void follow_blocks(ConstMatrix summaries, std::span<const PendingBlock> blocks,
+                     const SpecialTokens& special, const BlockFeed& feed) override {
     inner_->follow_blocks(summaries, blocks, special, feed);
   }
 

@@ -240,8 +240,8 @@ class CheckOps final : public Ops {
     compare("embed_best", y, want);
   }
 
-  void follow_blocks(ConstMatrix summaries, std::span<const PendingBlock> blocks, const SpecialTokens& special,
-                     const BlockFeed& feed) override {
+  void follow_blocks(ConstMatrix summaries, std::span<const PendingBlock> blocks,
+                     const SpecialTokens& special, const BlockFeed& feed) override {
     const HostCopy in(*subject_, summaries), ids(*subject_, feed.ids);
     std::vector<std::int32_t> angles(feed.angles.size()), wanted(feed.wanted.size());
     std::vector<KeyMask> visible(feed.visible.size()), wanted_visible(feed.wanted_visible.size());

@@ -52,14 +52,14 @@ class StagedOps final : public ForwardingOps {
     card_->gather(in.view, on_card.list, out.result());
     out.back();
   }
-  void follow_blocks(ConstMatrix summaries, std::span<const PendingBlock> blocks, const SpecialTokens& special,
-                     const BlockFeed& feed) override {
+  void follow_blocks(ConstMatrix summaries, std::span<const PendingBlock> blocks,
+                     const SpecialTokens& special, const BlockFeed& feed) override {
     const Copy in(*card_, summaries), ids(*card_, feed.ids, false);
     const ListCopy<std::int32_t> angles(*card_, feed.angles), wanted(*card_, feed.wanted);
     const ListCopy<KeyMask> visible(*card_, feed.visible), wanted_visible(*card_, feed.wanted_visible);
-    card_->follow_blocks(in.view, blocks, special,
-                         {ids.result(), angles.result(), visible.result(), wanted.result(),
-                          wanted_visible.result()});
+    card_->follow_blocks(
+        in.view, blocks, special,
+        {ids.result(), angles.result(), visible.result(), wanted.result(), wanted_visible.result()});
     ids.back();
     angles.back(feed.angles);
     visible.back(feed.visible);
@@ -192,9 +192,7 @@ class StagedOps final : public ForwardingOps {
       if (from.in_backend()) bring(from.values(), true);
     }
     ListCopy(Ops& ops, std::span<T> to) : card(ops), list(to) { bring(to, false); }
-    std::span<T> result() const {
-      return {const_cast<T*>(list.values().data()), list.values().size()};
-    }
+    std::span<T> result() const { return {const_cast<T*>(list.values().data()), list.values().size()}; }
     void back(std::span<T> to) const { card.download(memory.get(), to.data(), to.size_bytes()); }
     void bring(std::span<const T> values, bool with_values) {
       memory = card.allocate(values.size_bytes());
