@@ -8,6 +8,8 @@ const kColours = ['#d50000', '#0059d6', '#00796b', '#a100a8', '#c75000', '#4a148
 
 /** What is asked about: pixels to draw and the bytes to send. Boxes are in pixels of `width` x `height`. */
 let picture = null;
+/** The picture that is still being read, a promise of whether it came to be `picture`: a question waits for it. */
+let arriving = null;
 /** What came back: items, and in the end the whole answer. */
 let found = {items: [], answer: null};
 let running = null;  // AbortController of the question under way
@@ -38,23 +40,37 @@ function words(status, text) {
 
 // Pictures
 
-async function take(file, name) {
+function take(file, name) {
   if (!file) return;
   stop();
   fail('');
   say('Reading the picture …');
-  let bitmap;
+  const mine = arriving = read(file, name, () => arriving === mine).finally(() => {
+    if (arriving === mine) arriving = null;
+  });
+}
+
+/** False where it can't be read, or is no longer wanted since another was chosen meanwhile. */
+async function read(coming, name, wanted) {
+  let file, bitmap;
   try {
+    file = await coming;
     bitmap = await createImageBitmap(file);
   } catch {
+    if (!wanted()) return false;
     say('');
-    return fail(`${name || file.name || 'This file'} is no picture that this browser can show.`);
+    fail(`${name || coming.name || 'This file'} is no picture that this browser can show.`);
+    return false;
   }
   const {width, height} = bitmap;
   let sent = file, scale = 1;
   if (width * height > kSentPixels) {
     scale = Math.sqrt(kSentPixels / (width * height));
     sent = await shrink(file, Math.round(width * scale), Math.round(height * scale));
+  }
+  if (!wanted()) {
+    bitmap.close();
+    return false;
   }
   const shown = Math.min(1, kShownPixels / Math.max(width, height));
   const canvas = at('picture');
@@ -69,6 +85,7 @@ async function take(file, name) {
   at('marks').setAttribute('viewBox', `0 0 ${width} ${height}`);
   clear();
   say(`${picture.name}, ${width} × ${height}. Say what to find in it.`);
+  return true;
 }
 
 /** Decoded and scaled off this thread. */
@@ -81,7 +98,7 @@ async function shrink(file, width, height) {
 }
 
 /** Pictures that are drawn here, of what the bundled model knows. */
-async function example(kind) {
+function example(kind) {
   const canvas = new OffscreenCanvas(224, 168), to = canvas.getContext('2d');
   to.fillStyle = '#e8e4d8';
   to.fillRect(0, 0, 224, 168);
@@ -102,7 +119,7 @@ async function example(kind) {
     [['R', '#dc1e1e', 30, 46], ['K', '#141414', 134, 60], ['A', '#1e46dc', 64, 122], ['S', '#1ea03c', 162, 128]].forEach(
       ([letter, colour, x, y]) => { to.fillStyle = colour; to.fillText(letter, x, y); });
   }
-  await take(await canvas.convertToBlob(), `${kind}.png`);
+  take(canvas.convertToBlob(), `${kind}.png`);
   at('task').value = 'ground-multi';
   at('phrase').value = kind === 'shapes' ? 'red circle' : 'letter';
   changeTask();
@@ -123,6 +140,7 @@ function fields() {
 }
 
 async function ask() {
+  if (arriving && !await arriving) return;
   fail('');
   if (!picture) return fail('Choose a picture first.');
   const asked = fields();

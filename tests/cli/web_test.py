@@ -132,6 +132,14 @@ def test_points_paste_choose_and_examples(browser, server, folder):
     browser.screenshot("example")
 
 
+def test_a_question_waits_for_the_picture_still_being_read(browser, server, folder):
+    open_page(browser, server)
+    browser.run("for (const css of ['[data-example=letters]', '[data-example=shapes]', '#find']) document.querySelector(css).click()")
+    browser.wait(DONE)
+    assert browser.run("return document.querySelector('#picture').getAttribute('aria-label')") == "Picture shapes.png, 224 by 168 pixels"
+    assert [browser.text("#items .label"), browser.text("#count")] == ["red circle", "1 found"]
+
+
 def test_errors_are_said_in_words(browser, server, folder):
     open_page(browser, server)
     browser.click("#find")
