@@ -20,19 +20,19 @@ struct PendingBlock {
   std::int32_t length = 0;
 };
 
-/// What kFeedRows rows a block are, once it is known how many tokens c it gave, in the backend's memory. Row r is at key
-/// `length` + r of its sequence: the first c are these tokens, then comes the window of the next block. Its masks go on to
-/// the last row, but only six of them are seen.
+/// What kFeedRows rows a block are, once it is known how many tokens it gave, in the backend's memory. Row r is key
+/// `length` + r of its sequence, whatever that number is: first come these tokens, then the window of the next block. Masks go
+/// on to the last row, but only six rows of the window are seen.
 struct BlockFeed {
-  Matrix ids;  ///< [T, 1], as floats, for Ops::embed_best
-  std::span<std::int32_t>
-      angles;  ///< [T] of a table of the angles of kFeedRows positions from `length` on, a block
+  Matrix ids;                                  ///< [T, 1], as floats, for Ops::embed_best
+  std::span<std::int32_t> angles;              ///< [T] rows of a table of each block's positions `length` ..
   std::span<kernels::KeyMask> visible;         ///< [T]
   std::span<std::int32_t> wanted;              ///< [6 blocks] rows of the windows
   std::span<kernels::KeyMask> wanted_visible;  ///< [6 blocks] theirs
 };
 
-/// Blocks are read as in fast mode. One that is read otherwise, or ends the answer, is followed by another pass than this.
+/// Blocks are read as in fast mode. In hybrid those that are not left to the AR phase are read alike; another pass than this
+/// follows one that is, or that ends the answer.
 /// shape: summaries [P, summary_floats(number of ids)]
 inline void write_block_feed(ConstMatrix summaries, std::span<const PendingBlock> blocks,
                              const SpecialTokens& special, const BlockFeed& feed) {

@@ -50,14 +50,13 @@ class KvCache {
   i64 length_ = 0;
 };
 
-/// What an op takes of each row: from the host, or from the backend's memory, where an op before has written it.
+/// What an op takes for each row: from the host, or from the backend's memory, where an op before has written it.
 template <class T>
 class List {
  public:
   List(std::span<const T> values) noexcept : values_(values) {}
   List(std::span<T> values) noexcept : values_(values) {}
   List(const std::vector<T>& values) noexcept : values_(values) {}
-  /// What is written there is not known when the op is asked for: a bound of it is.
   static List in_backend(std::span<const T> values) noexcept {
     List list(values);
     list.in_backend_ = true;
@@ -227,7 +226,7 @@ class Ops {
     for (const std::int32_t row : rows) ids.push_back(std::max(std::int32_t(summaries(row, 0)), 0));
     embedding(table, ids, y);
   }
-  /// What a pass feeds behind blocks that the host need not have read: see write_block_feed, which is it for memory of the host.
+  /// What a pass feeds behind blocks that the host need not have read: write_block_feed, here for memory of the host.
   /// shape: summaries [P, summary_floats(number of ids)]
   virtual void follow_blocks(ConstMatrix summaries, std::span<const PendingBlock> blocks,
                              const SpecialTokens& special, const BlockFeed& feed) {
