@@ -82,6 +82,8 @@ class PaperCard final : public cuda::Driver {
   cuda::LaunchCount launches() const noexcept override { return count_; }
 
   void launch(const cuda::Launch& l, const void* arguments, std::size_t) override {
+    if (l.kernel == std::string_view("follow_blocks"))
+      follow_blocks(int(l.grid_x), *static_cast<const device::FollowBlocks*>(arguments));
     Work w = work_of(l, arguments);
     w.launches = 1;
     w.graphs = count_.sent == count_.made;
@@ -99,6 +101,21 @@ class PaperCard final : public cuda::Driver {
   template <class T>
   const T* told(const T* at) const {
     return reinterpret_cast<const T*>(told_.at(reinterpret_cast<std::uintptr_t>(at)).data());
+  }
+
+  /// Masks that kernels are told by this one: each block has given a box of six tokens.
+  void follow_blocks(int blocks, const device::FollowBlocks& a) {
+    std::vector<KeyMask> visible, wanted;
+    for (const device::PendingBlock* block = told(a.blocks); blocks > 0; ++block, --blocks) {
+      const std::int32_t end = block->length + kBlockSize;
+      for (std::int32_t t = block->length; t < end; ++t) visible.push_back({t + 1, 0, 0});
+      visible.insert(visible.end(), kBlockSize, {end - 1, end, end + kBlockSize});
+      wanted.insert(wanted.end(), kBlockSize, visible.back());
+    }
+    for (const auto& [to, from] : {std::pair{a.visible, &visible}, std::pair{a.wanted_visible, &wanted}}) {
+      const auto bytes = std::as_bytes(std::span(*from));
+      told_[reinterpret_cast<std::uintptr_t>(to)].assign(bytes.begin(), bytes.end());
+    }
   }
 
   Work work_of(const cuda::Launch& l, const void* arguments) const {
@@ -135,6 +152,14 @@ class PaperCard final : public cuda::Driver {
     }
     if (name == "gather")
       return {0, 0, 0, 2 * size * rows * static_cast<const device::Gather*>(arguments)->columns, 0, 0};
+    if (name == "follow_blocks")
+      return {0,
+              0,
+              0,
+              rows * (size * (device::kFollowFloats + 3 * device::kFeedRows) +
+                      double(sizeof(KeyMask)) * (device::kFeedRows + device::kBlockRows)),
+              0,
+              0};
     if (name == "layer_norm" || name == "rms_norm")
       return {0, 0, 0, 2 * size * rows * static_cast<const device::Norm*>(arguments)->columns, 0, 0};
     if (name == "summarize")
@@ -263,6 +288,24 @@ class EmptyModel {
     language.forward(inputs, workspace, workspace.matrix(rows, config_.text.vocab_size));
   }
 
+  /// A pass behind the blocks of so many sequences that nobody has read.
+  void pass_ahead(i64 sequences, i64 keys) {
+    const i64 rows = kBlockSize * sequences;
+    const std::vector<float> zeros(std::size_t(rows * summary_floats(6)));
+    const Workspace::Scope scope(workspace);
+    const Matrix summaries = workspace.matrix(rows, summary_floats(6));
+    ops->upload(zeros.data(), summaries.data, zeros.size() * sizeof(float));
+    std::vector<std::unique_ptr<KvCache>> caches;
+    std::vector<NextInput> blocks;
+    for (i64 i = 0; i < sequences; ++i) {
+      caches.push_back(language.make_cache());
+      caches.back()->extend(keys - kBlockSize);
+      blocks.push_back({caches.back().get(), std::int32_t(kBlockSize * i)});
+    }
+    language.forward_next_blocks(blocks, summaries, SpecialTokens{}, workspace,
+                                 workspace.matrix(rows, config_.text.vocab_size));
+  }
+
   /// A picture's patches through the vision tower and the projector; how many rows the decoder gets.
   i64 encode(i64 width, i64 height) {
     const SizePlan plan = plan_size(width, height, config_.processor);
@@ -373,8 +416,13 @@ std::vector<Stage> stages(const Options& o) {
   pass("pass of 1 row (a token)", 1, 1, false);
   pass("pass of 6 rows", 1, 0, true);
   pass("pass of 12 rows (a block)", 1, 6, true);
+  const auto ahead = [&](const char* name, i64 sequences) {
+    all.push_back({name, [=, keys = o.keys](EmptyModel& m) { m.pass_ahead(sequences, keys); }});
+  };
+  ahead("block asked for ahead", 1);
   pass("pass of 48 rows", 4, 6, true);
   pass("pass of 96 rows", 8, 6, true);
+  ahead("8 blocks asked for ahead", 8);
   for (const auto& [w, h] : {std::pair<i64, i64>{448, 448}, {640, 360}, {1036, 1036}, {2240, 2240}}) {
     const std::string size = std::to_string(w) + "x" + std::to_string(h);
     all.push_back({"vision of " + size, [w = w, h = h](EmptyModel& m) { m.encode(w, h); }});

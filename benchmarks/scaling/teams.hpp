@@ -121,7 +121,7 @@ class LabelingOps final : public ForwardingOps {
     const Scope scope(team_, "attention");
     inner().self_attention(cache, layer, q, k, v, cos, sin, layout, scale);
   }
-  void attention(ConstCube q, std::span<const KvRows> rows, std::span<const KeyMask> visible, float scale,
+  void attention(ConstCube q, std::span<const KvRows> rows, List<KeyMask> visible, float scale,
                  Cube out) override {
     const Scope scope(team_, "attention");
     ForwardingOps::attention(q, rows, visible, scale, out);

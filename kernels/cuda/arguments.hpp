@@ -213,6 +213,37 @@ constexpr int summarize_floats(int threads) noexcept {
   return 2 * kSummaryBest * threads;
 }
 
+/// Ids that blocks are read by, see la::SpecialTokens.
+struct BlockTokens {
+  std::int32_t box_start, box_end, ref_start, ref_end, coord_first, coord_last, none, mask, null, end;
+};
+/// A block's first row of summaries, and the tokens of its sequence before it.
+struct PendingBlock {
+  std::int32_t summary = 0, length = 0;
+};
+
+/// What a pass feeds behind blocks that nobody has read yet, kFeedRows rows a block: la::write_block_feed is the reference.
+/// Summaries are those of Summarize whose ids begin with those of BlockNumber.
+/// shape: ids [T] apart by id_stride, angles, visible [T]; wanted, wanted_visible [6 blocks]; a block of threads a block
+struct FollowBlocks {
+  const float* summaries = nullptr;
+  i64 summary_stride = 0;
+  const PendingBlock* blocks = nullptr;
+  BlockTokens special;
+  float* ids = nullptr;
+  i64 id_stride = 0;
+  std::int32_t* angles = nullptr;
+  KeyMask* visible = nullptr;
+  std::int32_t* wanted = nullptr;
+  KeyMask* wanted_visible = nullptr;
+};
+inline constexpr int kBlockRows = 6, kFeedRows = 2 * kBlockRows;
+/// The first probabilities of a summary behind the largest.
+enum BlockNumber { kOfBoxStart, kOfBoxEnd, kOfRefStart, kOfNone, kOfNull, kOfEnd, kBlockNumbers };
+/// Floats of a summary that a block is read from, and of shared memory: those of its rows, and its tokens and their count.
+inline constexpr int kBlockFloats = 2 * kSummaryBest + kBlockNumbers;
+inline constexpr int kFollowFloats = kBlockRows * kBlockFloats + kBlockRows + 1;
+
 /// Four sources and weights of an output position along one axis.
 struct Taps {
   std::int32_t index[4];

@@ -2,6 +2,7 @@
 
 #include "attention_exact.hpp"
 #include "attention_tensor.hpp"
+#include "blocks.hpp"
 #include "image.hpp"
 #include "linear_exact.hpp"
 #include "linear_tensor.hpp"
@@ -36,6 +37,7 @@
   KERNEL(rope, RopeTurn)                      \
   KERNEL(elementwise, Elementwise)            \
   KERNEL(summarize, Summarize)                \
+  KERNEL(follow_blocks, FollowBlocks)         \
   KERNEL(bicubic, Bicubic)                    \
   KERNEL(resize_rows, ResizePass)             \
   KERNEL(resize_columns, ResizePass)          \

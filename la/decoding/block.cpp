@@ -2,14 +2,13 @@
 
 #include <algorithm>
 
+#include "../../kernels/block_rules.hpp"
+
 namespace la::inline LA_ABI {
 namespace detail {
 
-// Thresholds of the model's own decoder.
-inline constexpr float kEmptyBoxStart = 0.7f, kEmptyBoxNone = 0.2f, kEmptyBoxEnd = 0.2f, kEmptyBoxNull = 0.1f;
-inline constexpr float kBoxEnd = 0.2f;
-inline constexpr float kRefStart = 0.6f;
-inline constexpr std::size_t kBoxCandidates = 4;       // of a row, searched for a coordinate
+using kernels::kBoxCandidates, kernels::kBoxEnd, kernels::kEmptyBoxEnd, kernels::kEmptyBoxNone,
+    kernels::kEmptyBoxNull, kernels::kEmptyBoxStart, kernels::kRefStart;
 inline constexpr float kSureCoordinate = 0.9f;         // below it a coordinate may be in doubt ...
 inline constexpr std::int32_t kCoordinateSpread = 60;  // ... if the candidates lie further apart than this
 inline constexpr std::int32_t kDoubtfulCoordinate = 0;
@@ -24,7 +23,7 @@ inline std::optional<Candidate> read_coordinate(const BlockRow& row, const Speci
                                                 Mode mode) {
   std::optional<Candidate> chosen;
   std::int32_t lowest = special.coord_last, highest = special.coord_first;
-  for (std::size_t i = 0; i < kBoxCandidates; ++i) {
+  for (std::size_t i = 0; i < std::size_t{kBoxCandidates}; ++i) {
     const Candidate& candidate = row.best[i];
     if (!special.is_coord(candidate.id)) continue;
     if (!chosen) chosen = candidate;

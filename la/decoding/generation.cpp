@@ -92,6 +92,11 @@ LA_INLINE bool Generation::next_follows_best() const noexcept {
   return !(options_.speculate && next.drafts()) && sequence_.size() + 1 < limit_;
 }
 
+LA_INLINE bool Generation::next_follows_block() const noexcept {
+  return !finished() && step_ == Step::block && options_.sampling.leaves_logits() &&
+         sequence_.size() + kBlockSize < limit_;
+}
+
 LA_INLINE i64 Generation::rows_of_step() const noexcept {
   return step_ == Step::ar ? 1 : step_ == Step::block ? kBlockSize : drafts_ + 1 + kBlockSize;
 }

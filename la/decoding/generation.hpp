@@ -68,8 +68,11 @@ class Generation {
   i64 drafts() const noexcept { return drafts_; }
   /// Whether this step is of one token and so is the next one, after the most probable id of this one's row, unless that id
   /// ends the answer: then nothing of it has to be known to begin the next one. So it is in slow mode while no drafts are due.
-  /// Behind a block, how many tokens it gave must be known first, and in the AR phase of hybrid what the token was.
+  /// In the AR phase of hybrid it must be known what the token was.
   bool next_follows_best() const noexcept;
+  /// Whether this step is of a block and so is the next one, after what decode_block reads in fast mode, unless that ends the
+  /// answer or leaves a box to the AR phase: then it is enough to know that to begin the next one.
+  bool next_follows_block() const noexcept;
 
   /// Takes the logits of one step and overwrites them. The team shares the rows; it changes nothing else.
   /// shape: [1, V] for Step::ar, [6, V] for Step::block, [drafts() + 7, V] for Step::draft

@@ -7,6 +7,23 @@
 #include "rope_table.hpp"
 
 namespace la::inline LA_ABI {
+namespace detail {
+
+template <class T>
+std::span<T> take_list(i64 count, Workspace& workspace) {
+  static_assert(sizeof(T) % sizeof(float) == 0);
+  return {reinterpret_cast<T*>(workspace.matrix(count, i64(sizeof(T) / sizeof(float))).data),
+          std::size_t(count)};
+}
+
+inline BlockFeed take_feed(i64 blocks, Workspace& workspace) {
+  return {workspace.matrix(kFeedRows * blocks, 1), take_list<std::int32_t>(kFeedRows * blocks, workspace),
+          take_list<KeyMask>(kFeedRows * blocks, workspace),
+          take_list<std::int32_t>(kBlockSize * blocks, workspace),
+          take_list<KeyMask>(kBlockSize * blocks, workspace)};
+}
+
+}  // namespace detail
 
 /// The rows of one forward pass: tokens of all sequences one after the other.
 struct LanguageModel::Batch {
@@ -19,10 +36,26 @@ struct LanguageModel::Batch {
   std::vector<KvRows> rows;              // one per sequence; the layer is filled in
   std::vector<KvTokens> tokens;          // one per sequence
   std::vector<std::int32_t> logit_rows;  // rows whose logits are wanted: of each sequence, its last
+  std::vector<KeyMask> logit_visible;    // theirs
   std::vector<KvRows> logit_queries;     // one per sequence that has such rows, [begin, end) of logit_rows
+  std::vector<PendingBlock> blocks;  // where these are fed, what depends on them is in the backend's memory
+  const SpecialTokens* special = nullptr;
+  BlockFeed feed;
   std::vector<std::pair<i64, ConstMatrix>> images;  // picture rows, and the row they start at
 
   i64 size() const noexcept { return i64(ids.size()); }
+  i64 logits() const noexcept {
+    return logit_queries.empty() ? 0 : logit_queries.back().begin + logit_queries.back().count;
+  }
+  List<KeyMask> seen() const noexcept {
+    return blocks.empty() ? List(visible) : List<KeyMask>::in_backend(feed.visible);
+  }
+  List<std::int32_t> wanted() const noexcept {
+    return blocks.empty() ? List(logit_rows) : List<std::int32_t>::in_backend(feed.wanted);
+  }
+  List<KeyMask> seen_by_wanted() const noexcept {
+    return blocks.empty() ? List(logit_visible) : List<KeyMask>::in_backend(feed.wanted_visible);
+  }
 
   /// Adds the sequence's tokens up to `until`; when these are all, also its window.
   void add(const SequenceInput& input, i64 until, std::int32_t mask_token) {
@@ -35,34 +68,42 @@ struct LanguageModel::Batch {
       if (begin < end)
         images.push_back({row + begin - start, image.rows.rows(begin - image.position, end - begin)});
     }
-    for (i64 back = until == length ? input.token_rows : 0; back > 0; --back)
-      logit_rows.push_back(std::int32_t(size() - back));
+    for (i64 back = until == length ? input.token_rows : 0; back > 0; --back) want(size() - back);
     if (until == length && input.block) {
       // Window row j is at position L-1+j. All six attend to cached keys [0, L-1) and to each other; the last token's
       // cached key is skipped because row 0 repeats that token.
       const KeyMask window{std::int32_t(length - 1), std::int32_t(length), std::int32_t(length + kBlockSize)};
       for (i64 j = 0; j < kBlockSize; ++j) {
-        logit_rows.push_back(std::int32_t(size()));
         push(j == 0 ? input.sequence.back() : mask_token, length - 1 + j, window);
+        want(size() - 1);
       }
     }
     end(*input.cache, start, row);
   }
 
   /// Adds a token that a summary names.
-  void add(const NextToken& token) {
+  void add_next(const NextInput& token) {
     const i64 start = token.cache->length(), row = size();
-    logit_rows.push_back(std::int32_t(row));
     push(token.summary, start, {std::int32_t(start + 1), 0, 0});
+    want(row);
     end(*token.cache, start, row);
+  }
+
+  /// Adds the rows behind a block: their ids are those of the feed, and their angles it chooses.
+  void add_next_block(const NextInput& block) {
+    const i64 start = block.cache->length(), row = size();
+    blocks.push_back({block.summary, std::int32_t(start)});
+    for (i64 r = 0; r < kFeedRows; ++r) push(std::int32_t(size()), start + r, {});
+    logit_queries.push_back({block.cache, 0, logits(), kBlockSize});
+    rows.push_back({block.cache, 0, row, kFeedRows});
+    tokens.push_back({block.cache, start, row, kFeedRows});
   }
 
  private:
   /// What was added from this row on is of one sequence.
   void end(KvCache& cache, i64 start, i64 row) {
-    const i64 wanted = logit_queries.empty() ? 0 : logit_queries.back().begin + logit_queries.back().count;
-    if (i64(logit_rows.size()) > wanted)
-      logit_queries.push_back({&cache, 0, wanted, i64(logit_rows.size()) - wanted});
+    const i64 before = logits(), own = i64(logit_rows.size()) - before;
+    if (own > 0) logit_queries.push_back({&cache, 0, before, own});
     rows.push_back({&cache, 0, row, size() - row});
     tokens.push_back({&cache, start, row, size() - row});
   }
@@ -70,6 +111,10 @@ struct LanguageModel::Batch {
     ids.push_back(id);
     positions.push_back(std::int32_t(position));
     visible.push_back(sees);
+  }
+  void want(i64 row) {
+    logit_rows.push_back(std::int32_t(row));
+    logit_visible.push_back(visible[std::size_t(row)]);
   }
 };
 
@@ -92,22 +137,47 @@ LA_INLINE void LanguageModel::forward(std::span<const SequenceInput> inputs, Wor
     batch.add(input, length, mask_token_);
   }
   const Workspace::Scope scope(workspace);
-  const Matrix last = workspace.matrix(i64(batch.logit_rows.size()), config_.hidden_size);  // [rows, C]
+  const Matrix last = workspace.matrix(batch.logits(), config_.hidden_size);  // [rows, C]
   run(batch, workspace, last);
   for (const SequenceInput& input : inputs) input.cache->truncate(i64(input.sequence.size()));
   head(last, logits);
 }
 
-LA_INLINE void LanguageModel::forward_next(std::span<const NextToken> tokens, ConstMatrix summaries,
+LA_INLINE void LanguageModel::forward_next(std::span<const NextInput> tokens, ConstMatrix summaries,
                                            Workspace& workspace, Matrix logits) {
   const Interrupt never;
   Batch batch(never);
   batch.summaries = summaries;
-  for (const NextToken& token : tokens) batch.add(token);
+  for (const NextInput& token : tokens) batch.add_next(token);
+  run_ahead(batch, workspace, logits);
+}
+
+LA_INLINE void LanguageModel::forward_next_blocks(std::span<const NextInput> blocks, ConstMatrix summaries,
+                                                  const SpecialTokens& special, Workspace& workspace,
+                                                  Matrix logits) {
+  const Interrupt never;
+  Batch batch(never);
+  batch.summaries = summaries;
+  batch.special = &special;
+  for (const NextInput& block : blocks) batch.add_next_block(block);
+  run_ahead(batch, workspace, logits);
+}
+
+/// What is fed may turn out not to follow.
+LA_INLINE void LanguageModel::run_ahead(Batch& batch, Workspace& workspace, Matrix logits) {
   const Workspace::Scope scope(workspace);
-  const Matrix last = workspace.matrix(batch.size(), config_.hidden_size);  // [rows, C]
-  run(batch, workspace, last);
-  head(last, logits);
+  const Matrix last = workspace.matrix(batch.logits(), config_.hidden_size);  // [rows, C]
+  const auto take_back = [&] {
+    for (const KvTokens& t : batch.tokens) t.cache->truncate(t.first);
+  };
+  try {
+    run(batch, workspace, last);
+    head(last, logits);
+  } catch (...) {
+    take_back();
+    throw;
+  }
+  take_back();
 }
 
 /// shape: last [rows, C], overwritten; logits [rows, V]
@@ -126,13 +196,23 @@ LA_INLINE void LanguageModel::prefill(const SequenceInput& input, i64 until, Wor
   }
 }
 
-/// The residual stream of the rows whose logits are wanted, before the last norm.    shape: last [logit_rows, C]
-LA_INLINE void LanguageModel::run(const Batch& batch, Workspace& workspace, Matrix last) {
+/// The residual stream of the rows whose logits are wanted, before the last norm.    shape: last [logits(), C]
+LA_INLINE void LanguageModel::run(Batch& batch, Workspace& workspace, Matrix last) {
   const Workspace::Scope scope(workspace);
   const Matrix x = workspace.matrix(batch.size(), config_.hidden_size);  // [T, C]
   // What is sent to a device comes before the ops: there they wait for each other, and go as one.
   for (const KvTokens& t : batch.tokens) t.cache->extend(t.count);
-  const RopeTable rope = text_rope(batch.positions, config_.head_dim, config_.rope_theta, ops_, workspace);
+  RopeTable rope = text_rope(batch.positions, config_.head_dim, config_.rope_theta, ops_, workspace);
+  if (!batch.blocks.empty()) {
+    batch.feed = detail::take_feed(i64(batch.blocks.size()), workspace);
+    ops_.follow_blocks(batch.summaries, batch.blocks, *batch.special, batch.feed);
+    batch.summaries = batch.feed.ids;
+    for (ConstMatrix* angles : {&rope.cos, &rope.sin}) {
+      const Matrix chosen = workspace.matrix(batch.size(), angles->shape[1]);
+      ops_.gather(*angles, List<std::int32_t>::in_backend(batch.feed.angles), chosen);
+      *angles = chosen;
+    }
+  }
   if (batch.summaries.data)
     ops_.embed_best(*weights_.embedding, batch.summaries, batch.ids, x);
   else
@@ -164,20 +244,19 @@ LA_INLINE void LanguageModel::layer(const DecoderLayer& l, i64 index, const Batc
   // What follows concerns each row alone: of the last layer's, those without logits are needed no more.
   const Matrix queries = qkv.columns(0, q_width);
   if (index + 1 < config_.layers) {
-    attend_and_mix(l, index, batch.rows, batch.visible, queries, workspace, x, batch.interrupt);
-  } else if (!batch.logit_rows.empty()) {
-    const Matrix wanted = workspace.matrix(i64(batch.logit_rows.size()), q_width);
-    ops_.gather(queries, batch.logit_rows, wanted);
-    ops_.gather(x, batch.logit_rows, last);
-    std::vector<KeyMask> visible;
-    for (const std::int32_t row : batch.logit_rows) visible.push_back(batch.visible[std::size_t(row)]);
-    attend_and_mix(l, index, batch.logit_queries, visible, wanted, workspace, last, batch.interrupt);
+    attend_and_mix(l, index, batch.rows, batch.seen(), queries, workspace, x, batch.interrupt);
+  } else if (batch.logits() > 0) {
+    const Matrix wanted = workspace.matrix(batch.logits(), q_width);
+    ops_.gather(queries, batch.wanted(), wanted);
+    ops_.gather(x, batch.wanted(), last);
+    attend_and_mix(l, index, batch.logit_queries, batch.seen_by_wanted(), wanted, workspace, last,
+                   batch.interrupt);
   }
 }
 
 /// x += o(attention(q)), x += down(silu(gate(h)) * up(h)) with h = rms_norm(x).    shape: q [T, H D], overwritten; x [T, C]
 LA_INLINE void LanguageModel::attend_and_mix(const DecoderLayer& l, i64 index, std::vector<KvRows> rows,
-                                             std::span<const KeyMask> visible, Matrix q, Workspace& workspace,
+                                             const List<KeyMask>& visible, Matrix q, Workspace& workspace,
                                              Matrix x, const Interrupt& interrupt) {
   check_interrupt(interrupt);
   for (KvRows& of_sequence : rows) of_sequence.layer = index;

@@ -6,6 +6,7 @@
 
 #include "../core/inline.hpp"
 #include "../core/interrupt.hpp"
+#include "../text/special_tokens.hpp"
 #include "../ops/workspace.hpp"
 #include "config.hpp"
 #include "model_weights.hpp"
@@ -31,8 +32,9 @@ struct SequenceInput {
   i64 token_rows = block ? 0 : 1;
 };
 
-/// A token more of a sequence: the most probable one of a summary, which may be still to come.
-struct NextToken {
+/// What follows a sequence: a token, the most probable one of a summary, or a block, of six summaries from this one on. They
+/// may be still to come.
+struct NextInput {
   KvCache* cache = nullptr;  ///< K/V of the whole sequence
   std::int32_t summary = 0;  ///< a row of the summaries
 };
@@ -50,10 +52,15 @@ class LanguageModel {
   void forward(std::span<const SequenceInput> inputs, Workspace& workspace, Matrix logits,
                const Interrupt& interrupt = {});
 
-  /// Feeds each sequence a token more, as forward would once it is known.
+  /// Feeds each sequence a token more, as forward would once it is known. Of the caches nothing counts as fed yet.
   /// shape: summaries as of Ops::summarize, logits [tokens, V]
-  void forward_next(std::span<const NextToken> tokens, ConstMatrix summaries, Workspace& workspace,
+  void forward_next(std::span<const NextInput> tokens, ConstMatrix summaries, Workspace& workspace,
                     Matrix logits);
+  /// Feeds each sequence a block more, read as in fast mode, and the window of the next one. Of the caches nothing counts as fed
+  /// yet; room is taken for kFeedRows tokens.
+  /// shape: logits [6 blocks, V]
+  void forward_next_blocks(std::span<const NextInput> blocks, ConstMatrix summaries,
+                           const SpecialTokens& special, Workspace& workspace, Matrix logits);
 
   /// Feeds the sequence's tokens up to `until` without asking for logits; `until` is less than its length.
   /// error: as forward
@@ -66,12 +73,13 @@ class LanguageModel {
 
  private:
   struct Batch;
-  void run(const Batch& batch, Workspace& workspace, Matrix last);
+  void run(Batch& batch, Workspace& workspace, Matrix last);
+  void run_ahead(Batch& batch, Workspace& workspace, Matrix logits);
   void head(Matrix last, Matrix logits);
   void layer(const DecoderLayer& l, i64 index, const Batch& batch, const struct RopeTable& rope,
              Workspace& workspace, Matrix x, Matrix last);
   void attend_and_mix(const DecoderLayer& l, i64 index, std::vector<KvRows> rows,
-                      std::span<const KeyMask> visible, Matrix q, Workspace& workspace, Matrix x,
+                      const List<KeyMask>& visible, Matrix q, Workspace& workspace, Matrix x,
                       const Interrupt& interrupt);
 
   const TextConfig& config_;

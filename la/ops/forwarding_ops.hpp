@@ -47,9 +47,7 @@ class ForwardingOps : public Ops {
   void embedding(const Weight& table, std::span<const std::int32_t> ids, Matrix y) override {
     inner_->embedding(table, ids, y);
   }
-  void gather(ConstMatrix x, std::span<const std::int32_t> rows, Matrix y) override {
-    inner_->gather(x, rows, y);
-  }
+  void gather(ConstMatrix x, List<std::int32_t> rows, Matrix y) override { inner_->gather(x, rows, y); }
   void layer_norm(ConstMatrix x, ConstVector weight, ConstVector bias, float eps, Matrix y) override {
     inner_->layer_norm(x, weight, bias, eps, y);
   }
@@ -65,7 +63,7 @@ class ForwardingOps : public Ops {
   void kv_write(KvCache& cache, i64 layer, i64 first, ConstCube k, ConstCube v) override {
     inner_->kv_write(cache, layer, first, k, v);
   }
-  void attention(ConstCube q, std::span<const KvRows> rows, std::span<const KeyMask> visible, float scale,
+  void attention(ConstCube q, std::span<const KvRows> rows, List<KeyMask> visible, float scale,
                  Cube out) override {
     inner_->attention(q, rows, visible, scale, out);
   }
@@ -75,6 +73,10 @@ class ForwardingOps : public Ops {
   void embed_best(const Weight& table, ConstMatrix summaries, std::span<const std::int32_t> rows,
                   Matrix y) override {
     inner_->embed_best(table, summaries, rows, y);
+  }
+  void follow_blocks(ConstMatrix summaries, std::span<const PendingBlock> blocks,
+                     const SpecialTokens& special, const BlockFeed& feed) override {
+    inner_->follow_blocks(summaries, blocks, special, feed);
   }
 
  protected:

@@ -15,6 +15,7 @@
 #include "../decoding/row_summary.hpp"
 #include "../image/patches.hpp"
 #include "../weights/weight.hpp"
+#include "block_feed.hpp"
 #include "download.hpp"
 
 namespace la::inline LA_ABI {
@@ -47,6 +48,28 @@ class KvCache {
   explicit KvCache(const KvShape& shape) : shape_(shape) {}
   KvShape shape_;
   i64 length_ = 0;
+};
+
+/// What an op takes for each row: from the host, or from the backend's memory, where an op before has written it.
+template <class T>
+class List {
+ public:
+  List(std::span<const T> values) noexcept : values_(values) {}
+  List(std::span<T> values) noexcept : values_(values) {}
+  List(const std::vector<T>& values) noexcept : values_(values) {}
+  static List in_backend(std::span<const T> values) noexcept {
+    List list(values);
+    list.in_backend_ = true;
+    return list;
+  }
+  bool in_backend() const noexcept { return in_backend_; }
+  /// Where the host can read them: from the backend's memory only if that is the host's.
+  std::span<const T> values() const noexcept { return values_; }
+  const T& operator[](std::size_t i) const noexcept { return values_[i]; }
+
+ private:
+  std::span<const T> values_;
+  bool in_backend_ = false;
 };
 
 /// Rows [begin, begin + count) of an attention's queries read this layer of this cache.
@@ -169,7 +192,7 @@ class Ops {
   /// y_t = row ids_t of the table.        shape: table [V, C], y [T, C]
   virtual void embedding(const Weight& table, std::span<const std::int32_t> ids, Matrix y) = 0;
   /// y_t = x row rows_t.                  shape: x [P, C], y [T, C]
-  virtual void gather(ConstMatrix x, std::span<const std::int32_t> rows, Matrix y) = 0;
+  virtual void gather(ConstMatrix x, List<std::int32_t> rows, Matrix y) = 0;
   /// y = (x - mean) / sqrt(var + eps) * weight + bias, in place.    shape: x, y [T, C]; weight, bias [C]
   virtual void layer_norm(ConstMatrix x, ConstVector weight, ConstVector bias, float eps, Matrix y) = 0;
   /// y = x / sqrt(mean(x^2) + eps) * weight, in place.              shape: x, y [T, C]; weight [C]
@@ -188,9 +211,9 @@ class Ops {
   virtual void kv_write(KvCache& cache, i64 layer, i64 first, ConstCube k, ConstCube v) = 0;
   /// out_th = softmax over the visible keys of (scale q_th . k) v; query head h reads key/value head h / (H / G).
   /// Memory is linear in the number of keys. In place.
-  /// shape: q, out [T, H, D]; visible [T]; rows cover [0, T) and are of one layer
-  virtual void attention(ConstCube q, std::span<const KvRows> rows, std::span<const KeyMask> visible,
-                         float scale, Cube out) = 0;
+  /// shape: q, out [T, H, D]; visible [T], of keys that the caches have; rows cover [0, T) and are of one layer
+  virtual void attention(ConstCube q, std::span<const KvRows> rows, List<KeyMask> visible, float scale,
+                         Cube out) = 0;
   /// Each row becomes exp(x - max) / sum, and y what decoding reads of it: its summary as write_summary makes it.
   /// shape: x [T, V], V at most kMaxSummaryVocabulary; y [T, summary_floats(number of ids)]
   virtual void summarize(Matrix x, std::span<const std::int32_t> ids, Matrix y) = 0;
@@ -202,6 +225,12 @@ class Ops {
     std::vector<std::int32_t> ids;
     for (const std::int32_t row : rows) ids.push_back(std::max(std::int32_t(summaries(row, 0)), 0));
     embedding(table, ids, y);
+  }
+  /// What a pass feeds behind blocks that the host need not have read: write_block_feed, here for memory of the host.
+  /// shape: summaries [P, summary_floats(number of ids)]
+  virtual void follow_blocks(ConstMatrix summaries, std::span<const PendingBlock> blocks,
+                             const SpecialTokens& special, const BlockFeed& feed) {
+    write_block_feed(summaries, blocks, special, feed);
   }
 
   // What a transformer layer is made of: ops above, one after the other, and on a processor their bits. A backend may do each

@@ -153,9 +153,13 @@ class CheckOps final : public Ops {
     compare("embedding", y, want);
   }
 
-  void gather(ConstMatrix x, std::span<const std::int32_t> rows, Matrix y) override {
+  void gather(ConstMatrix x, List<std::int32_t> rows, Matrix y) override {
     both(
-        "gather", y, [&](Ops& ops, ConstMatrix a, Matrix out) { ops.gather(a, rows, out); }, x);
+        "gather", y,
+        [&, host = on_host(rows)](Ops& ops, ConstMatrix a, Matrix out) {
+          &ops == subject_.get() ? ops.gather(a, rows, out) : ops.gather(a, host, out);
+        },
+        x);
   }
 
   void layer_norm(ConstMatrix x, ConstVector weight, ConstVector bias, float eps, Matrix y) override {
@@ -199,7 +203,7 @@ class CheckOps final : public Ops {
     oracle_->kv_write(*kv.oracle, layer, first, HostCopy(*subject_, k).view(), HostCopy(*subject_, v).view());
   }
 
-  void attention(ConstCube q, std::span<const KvRows> rows, std::span<const KeyMask> visible, float scale,
+  void attention(ConstCube q, std::span<const KvRows> rows, List<KeyMask> visible, float scale,
                  Cube out) override {
     std::vector<KvRows> subject_rows(rows.begin(), rows.end()), oracle_rows = subject_rows;
     for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -209,7 +213,7 @@ class CheckOps final : public Ops {
     }
     const HostCopy in(*subject_, q), want(*subject_, out);
     subject_->attention(q, subject_rows, visible, scale, out);
-    oracle_->attention(in.view(), oracle_rows, visible, scale, want.view());
+    oracle_->attention(in.view(), oracle_rows, on_host(visible), scale, want.view());
     compare("attention", out, want);
   }
 
@@ -234,6 +238,20 @@ class CheckOps final : public Ops {
     subject_->embed_best(*weight.subject, summaries, rows, y);
     oracle_->embed_best(*weight.oracle, in.view(), rows, want.view());
     compare("embed_best", y, want);
+  }
+
+  void follow_blocks(ConstMatrix summaries, std::span<const PendingBlock> blocks,
+                     const SpecialTokens& special, const BlockFeed& feed) override {
+    const HostCopy in(*subject_, summaries), ids(*subject_, feed.ids);
+    std::vector<std::int32_t> angles(feed.angles.size()), wanted(feed.wanted.size());
+    std::vector<KeyMask> visible(feed.visible.size()), wanted_visible(feed.wanted_visible.size());
+    subject_->follow_blocks(summaries, blocks, special, feed);
+    oracle_->follow_blocks(in.view(), blocks, special, {ids.view(), angles, visible, wanted, wanted_visible});
+    compare("follow_blocks", feed.ids, ids);
+    compare_lists<std::int32_t>("follow_blocks: angles", feed.angles, angles);
+    compare_lists<std::int32_t>("follow_blocks: wanted", feed.wanted, wanted);
+    compare_lists<KeyMask>("follow_blocks: visible", feed.visible, visible);
+    compare_lists<KeyMask>("follow_blocks: visible of wanted", feed.wanted_visible, wanted_visible);
   }
 
   void project(ConstMatrix x, const Norm& n, Matrix h, std::span<const Projection> projections) override {
@@ -328,6 +346,23 @@ class CheckOps final : public Ops {
       run(*oracle_, copies.view()..., want.view());
     }(HostCopy(*subject_, in)...);
     compare(op, out, want);
+  }
+
+  /// The values of a list, wherever they are.
+  template <class T>
+  std::vector<T> on_host(const List<T>& list) {
+    const std::span<const T> values = list.values();
+    if (!list.in_backend()) return {values.begin(), values.end()};
+    std::vector<T> copy(values.size());
+    subject_->download(values.data(), copy.data(), values.size_bytes());
+    return copy;
+  }
+  /// Whole numbers, which are equal.
+  template <class T>
+  void compare_lists(const char* what, std::span<T> view, const std::vector<T>& want) {
+    const std::vector<T> got = on_host(List<T>::in_backend(view));
+    if (std::memcmp(got.data(), want.data(), view.size_bytes()) != 0)
+      fail("check: ", what, ": ", subject_->name(), " gives other numbers than ", oracle_->name());
   }
 
   template <std::size_t R>

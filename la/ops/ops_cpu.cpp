@@ -194,7 +194,7 @@ class CpuOps final : public Ops {
     each_row(y.shape[0], y.shape[1], [&](i64 t) { w.row(ids[std::size_t(t)], y.row(t)); });
   }
 
-  void gather(ConstMatrix x, std::span<const std::int32_t> rows, Matrix y) override {
+  void gather(ConstMatrix x, List<std::int32_t> rows, Matrix y) override {
     each_row(y.shape[0], y.shape[1], [&](i64 t) {
       std::memcpy(y.row(t), x.row(rows[std::size_t(t)]), std::size_t(y.shape[1]) * sizeof(float));
     });
@@ -257,7 +257,7 @@ class CpuOps final : public Ops {
     });
   }
 
-  void attention(ConstCube q, std::span<const KvRows> rows, std::span<const KeyMask> visible, float scale,
+  void attention(ConstCube q, std::span<const KvRows> rows, List<KeyMask> visible, float scale,
                  Cube out) override {
     const i64 heads = q.shape[1], size = q.shape[2];
     // A task is up to 48 (token, head) pairs that share a key/value head, so that its pages are read once for all.
@@ -274,7 +274,7 @@ class CpuOps final : public Ops {
     const bool apart = count < 4 * threads() && count % threads() != 0;
     i64 items = 0, floats = 0, multiplications = 0;
     for (AttentionTask& task : tasks_) {
-      const i64 keys = last_key(task, heads, visible);
+      const i64 keys = last_key(task, heads, visible.values());
       multiplications += 2 * task.pairs * keys * size;
       if (apart) task.parts = kernels::attention_parts(keys);
       task.item = items;
@@ -292,7 +292,7 @@ class CpuOps final : public Ops {
         const auto after = std::upper_bound(tasks_.begin(), tasks_.end(), i,
                                             [](i64 item, const AttentionTask& t) { return item < t.item; });
         const AttentionTask& task = *(after - 1);
-        attend(q, task, i - task.item, heads, visible, scale, out,
+        attend(q, task, i - task.item, heads, visible.values(), scale, out,
                scratch(worker, kernels::attention_scratch(size)));
       }
     };

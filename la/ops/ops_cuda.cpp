@@ -187,10 +187,10 @@ class CudaOps final : public Ops {
            y.shape[0]);
   }
 
-  void gather(ConstMatrix x, std::span<const std::int32_t> rows, Matrix y) override {
-    if (rows.empty()) return;
+  void gather(ConstMatrix x, List<std::int32_t> rows, Matrix y) override {
+    if (rows.values().empty()) return;
     launch("gather",
-           device::Gather{x.data, x.stride[0], rows_.send(*driver_, rows), y.data, y.stride[0],
+           device::Gather{x.data, x.stride[0], on_card(rows, rows_), y.data, y.stride[0],
                           std::int32_t(y.shape[1])},
            y.shape[0]);
   }
@@ -260,13 +260,13 @@ class CudaOps final : public Ops {
            k.shape[0]);
   }
 
-  void attention(ConstCube q, std::span<const KvRows> rows, std::span<const KeyMask> visible, float scale,
+  void attention(ConstCube q, std::span<const KvRows> rows, List<KeyMask> visible, float scale,
                  Cube out) override {
     const i64 tokens = q.shape[0], heads = q.shape[1];
     if (tokens == 0) return;
     const i64 group = heads / rows[0].cache->shape().heads;
     device::AttentionRows a;
-    a.visible = visible_.send(*driver_, visible);
+    a.visible = on_card(visible, visible_);
     a.q = q.data;
     a.out = out.data;
     a.q_stride = q.stride[0];
@@ -281,19 +281,19 @@ class CudaOps final : public Ops {
     a.layer_offset = kv.layer_offset(rows[0].layer);
     if (exact_) {
       const auto tasks = tasks_of(rows, group, device::kAttentionPairs);
-      const i64 parts = parts_of(visible, device::kAttentionPart);
+      const i64 parts = parts_of(visible, rows, device::kAttentionPart);
       const bool split = parts > 1 && i64(tasks.size()) < kBlocksEnough;
       if (split) split_keys(a, tokens, parts, a.size + 2);
       attend("attention_exact", a, tasks, device::exact_attention_floats(a.size));
       if (split) {
-        a.visible = visible_.send(*driver_, visible);  // where it is, for one launch more
+        a.visible = on_card(visible, visible_);  // where it is, for one launch more
         launch("attention_merge", a, tokens, heads);
       }
       return;
     }
     a.scale *= 1.442695041f;  // log2(e)
     const int planes = kv.format().planes, part = device::tensor_part_floats(a.size);
-    const i64 pages = parts_of(visible, kernels::kPageKeys);
+    const i64 pages = parts_of(visible, rows, kernels::kPageKeys);
     const auto many = tasks_of(rows, group, device::kManyPairs);
     // Blocks of many pairs read keys less often, where there are enough of them.
     const bool few = i64(many.size()) * pages < kBlocksEnough / 2;
@@ -318,6 +318,25 @@ class CudaOps final : public Ops {
            x.shape[0], 1, threads, device::summarize_floats(threads));
   }
 
+  void follow_blocks(ConstMatrix summaries, std::span<const PendingBlock> blocks, const SpecialTokens& s,
+                     const BlockFeed& feed) override {
+    std::vector<device::PendingBlock> on_card;
+    for (const PendingBlock& block : blocks) on_card.push_back({block.summary, block.length});
+    device::FollowBlocks a;
+    a.summaries = summaries.data;
+    a.summary_stride = summaries.stride[0];
+    a.blocks = blocks_.send(*driver_, std::span<const device::PendingBlock>(on_card));
+    a.special = {s.box_start,  s.box_end, s.ref_start, s.ref_end, s.coord_first,
+                 s.coord_last, s.none,    s.mask,      s.null,    s.end};
+    a.ids = feed.ids.data;
+    a.id_stride = feed.ids.stride[0];
+    a.angles = feed.angles.data();
+    a.visible = feed.visible.data();
+    a.wanted = feed.wanted.data();
+    a.wanted_visible = feed.wanted_visible.data();
+    launch("follow_blocks", a, i64(blocks.size()), 1, device::kThreads, device::kFollowFloats);
+  }
+
  private:
   /// Blocks that keep a card busy without splitting keys; partial sums then take little memory.
   static constexpr i64 kBlocksEnough = 264;
@@ -330,10 +349,17 @@ class CudaOps final : public Ops {
   static const device::WeightView& view_of(const Weight& w) {
     return static_cast<const cuda::DeviceWeight&>(w).view();
   }
-  /// Parts of the keys that some row sees, of so many keys each.
-  static i64 parts_of(std::span<const KeyMask> visible, i64 keys) {
+  template <class T>
+  const T* on_card(const List<T>& list, DeviceList& place) {
+    return list.in_backend() ? list.values().data() : place.send(*driver_, list.values());
+  }
+  /// Parts of the keys that some row sees, or may see, of so many keys each.
+  static i64 parts_of(const List<KeyMask>& visible, std::span<const KvRows> rows, i64 keys) {
     i64 end = 0;
-    for (const KeyMask& m : visible) end = std::max<i64>({end, m.prefix, m.window_end});
+    if (visible.in_backend())
+      for (const KvRows& span : rows) end = std::max(end, span.cache->length());
+    else
+      for (const KeyMask& m : visible.values()) end = std::max<i64>({end, m.prefix, m.window_end});
     return blocks(end, keys);
   }
   /// What blocks of an attention take, of so many pairs of a token and a query head that share keys.
@@ -465,7 +491,7 @@ class CudaOps final : public Ops {
   std::string name_;
   bool after_weights_ =
       false;  // the next launch waits for them: it reads weights before it waits for results
-  DeviceList ids_, summary_ids_, rows_, row_taps_, column_taps_, tasks_, visible_, places_;
+  DeviceList ids_, summary_ids_, rows_, row_taps_, column_taps_, tasks_, visible_, places_, blocks_;
   std::shared_ptr<std::byte> partial_;  // sums of parts of the keys
   std::shared_ptr<std::byte> counters_;
   std::size_t partial_room_ = 0, counter_room_ = 0;

@@ -117,7 +117,7 @@ class ReferenceOps final : public Ops {
         y(t, c) = weight.values[std::size_t(ids[std::size_t(t)] * table.inputs() + c)];
   }
 
-  void gather(ConstMatrix x, std::span<const std::int32_t> rows, Matrix y) override {
+  void gather(ConstMatrix x, List<std::int32_t> rows, Matrix y) override {
     for (i64 t = 0; t < y.shape[0]; ++t)
       for (i64 c = 0; c < y.shape[1]; ++c) y(t, c) = x(rows[std::size_t(t)], c);
   }
@@ -204,7 +204,7 @@ class ReferenceOps final : public Ops {
         }
   }
 
-  void attention(ConstCube q, std::span<const KvRows> rows, std::span<const KeyMask> visible, float scale,
+  void attention(ConstCube q, std::span<const KvRows> rows, List<KeyMask> visible, float scale,
                  Cube out) override {
     for (const KvRows& span : rows) {
       const auto& kv = static_cast<const ReferenceKvCache&>(*span.cache);

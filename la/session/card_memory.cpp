@@ -204,6 +204,8 @@ class Rehearsal {
       for (i64 i = 0; i < n; ++i)
         some.push_back(step(*caches[std::size_t(i)], ids, prompt + plan_.max_new_tokens, images));
       pass(language, some);
+      if (plan_.max_new_tokens > kBlockSize)  // see Generation::next_follows_block
+        pass_ahead(language, std::span(caches).first(std::size_t(n)), kBlockSize + 1);
       if (n <= 1) break;
     }
     const std::size_t after = driver_->used();
@@ -230,12 +232,34 @@ class Rehearsal {
     ops_.summarize(logits, ids, workspace_.matrix(rows, summary_floats(i64(ids.size()))));
   }
 
+  /// What Scheduler asks for behind a pass of blocks before it is read, so many tokens before the last one.
+  void pass_ahead(LanguageModel& language, std::span<const std::unique_ptr<KvCache>> caches,
+                  i64 before_last) {
+    const i64 rows = kBlockSize * i64(caches.size()), vocabulary = config_.text.vocab_size;
+    const std::vector<std::int32_t> ids = summary_ids(config_.tokens, vocabulary);
+    const i64 width = summary_floats(i64(ids.size()));
+    if (!lasting_) lasting_ = ops_.allocate(std::size_t(rows * width) * sizeof(float));
+    const Matrix summaries(reinterpret_cast<float*>(lasting_.get()), {rows, width});
+    std::vector<NextInput> blocks;
+    for (const auto& cache : caches) {
+      cache->truncate(cache->length() - before_last);
+      blocks.push_back({cache.get(), std::int32_t(kBlockSize * i64(blocks.size()))});
+    }
+    const Workspace::Scope scope(workspace_);
+    workspace_.matrix(rows, vocabulary);  // of the pass before, the first of which was not asked for ahead
+    const Matrix logits = workspace_.matrix(rows, vocabulary);
+    language.forward_next_blocks(blocks, summaries, config_.tokens, workspace_, logits);
+    ops_.summarize(logits, ids, summaries);
+    for (const auto& cache : caches) cache->extend(before_last);
+  }
+
   const ModelConfig& config_;
   const MemoryPlan& plan_;
   const std::shared_ptr<RehearsalDriver> driver_;
   RehearsalOps ops_;
   const ModelWeights weights_;
   Workspace workspace_;
+  std::shared_ptr<std::byte> lasting_;  // summaries that the next pass reads
 };
 
 }  // namespace detail

@@ -127,7 +127,9 @@ struct Statistics {
   i64 passes = 0, rows = 0,
       max_rows = 0;        ///< forward passes that gave logits, their rows, the most in one pass
   i64 prefill_passes = 0;  ///< forward passes over prompts alone
-  i64 waits = 0;           ///< times a row did not fit the budget at once
+  /// Passes that were asked for before the one before them was read, and those that turned out to be the next one.
+  i64 asked_ahead = 0, taken_ahead = 0;
+  i64 waits = 0;                                ///< times a row did not fit the budget at once
   std::size_t kv_bytes = 0, peak_kv_bytes = 0;  ///< reserved for keys and values
 };
 

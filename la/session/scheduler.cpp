@@ -245,9 +245,12 @@ LA_INLINE void Scheduler::forward(const std::vector<Sequence*>& pass) {
   const i64 vocabulary = engine_.config.text.vocab_size;
   const std::vector<std::int32_t> ids = summary_ids(engine_.config.tokens, vocabulary);
   const i64 width = summary_floats(i64(ids.size()));
-  const bool goes_on = ops.runs_behind() &&
-                       std::all_of(pass.begin(), pass.end(),
-                                   [](const Sequence* sequence) { return sequence->next_follows_best(); });
+  const auto each_of_pass = [&](bool (Sequence::*follows)() const noexcept) {
+    return std::all_of(pass.begin(), pass.end(),
+                       [&](const Sequence* sequence) { return (sequence->*follows)(); });
+  };
+  const bool next_blocks = ops.runs_behind() && each_of_pass(&Sequence::next_follows_block);
+  const bool goes_on = next_blocks || (ops.runs_behind() && each_of_pass(&Sequence::next_follows_best));
   const Workspace::Scope scope(engine_.workspace);
   std::vector<std::int32_t> of_pass;  // which of the summaries are the pass's
   Matrix summaries;
@@ -255,9 +258,12 @@ LA_INLINE void Scheduler::forward(const std::vector<Sequence*>& pass) {
   if (std::optional<Ahead> asked = take_ahead(pass)) {
     summaries = asked->summaries;
     download = std::move(asked->download);
-    const auto& all = asked->sequences;
-    for (const Sequence* sequence : pass)
-      of_pass.push_back(std::int32_t(std::find(all.begin(), all.end(), sequence) - all.begin()));
+    const auto& asked_of = asked->sequences;
+    const std::int32_t each = asked->blocks ? kBlockSize : 1;
+    for (const Sequence* sequence : pass) {
+      const auto place = std::find(asked_of.begin(), asked_of.end(), sequence) - asked_of.begin();
+      for (std::int32_t i = 0; i < each; ++i) of_pass.push_back(std::int32_t(place) * each + i);
+    }
   } else {
     const Matrix logits = engine_.workspace.matrix(rows, vocabulary);
     engine_.weights.require_whole();  // where the weights' file was cut short, before it is read and after
@@ -287,7 +293,7 @@ LA_INLINE void Scheduler::forward(const std::vector<Sequence*>& pass) {
     if (plain > 0) download = ops.start_download(summaries);
     for (i64 row = 0; row < rows; ++row) of_pass.push_back(std::int32_t(row));
   }
-  if (goes_on) ask_ahead(pass, summaries, of_pass);
+  if (goes_on) ask_ahead(pass, next_blocks, summaries, of_pass);
 
   summaries_.resize(std::size_t(rows * width));
   if (download) {
@@ -303,25 +309,25 @@ LA_INLINE void Scheduler::forward(const std::vector<Sequence*>& pass) {
   });
 }
 
-/// The pass behind this one, in which each row takes the most probable token of its summary. Should it fail, the step that needs
-/// it asks again, and fails itself.
-LA_INLINE void Scheduler::ask_ahead(const std::vector<Sequence*>& pass, ConstMatrix summaries,
+/// The pass behind this one, in which each sequence takes the most probable token of its summary, or what its block gives. Should
+/// it fail, the step that needs it asks again, and fails itself.
+LA_INLINE void Scheduler::ask_ahead(const std::vector<Sequence*>& pass, bool blocks, ConstMatrix summaries,
                                     std::span<const std::int32_t> rows) {
-  const i64 count = i64(pass.size()), vocabulary = engine_.config.text.vocab_size;
-  std::vector<NextToken> tokens;
-  std::vector<i64> lengths;
-  for (std::size_t i = 0; i < pass.size(); ++i) {
-    tokens.push_back({pass[i]->input().cache, rows[i]});
-    lengths.push_back(tokens.back().cache->length());
-  }
+  const i64 each = blocks ? kBlockSize : 1, count = i64(rows.size()),
+            vocabulary = engine_.config.text.vocab_size;
+  std::vector<NextInput> inputs;
+  for (std::size_t i = 0; i < pass.size(); ++i)
+    inputs.push_back({pass[i]->input().cache, rows[i * std::size_t(each)]});
   try {
     const Workspace::Scope scope(engine_.workspace);
     const Matrix logits = engine_.workspace.matrix(count, vocabulary), next = lasting_summaries(count);
-    engine_.language.forward_next(tokens, summaries, engine_.workspace, logits);
+    blocks ? engine_.language.forward_next_blocks(inputs, summaries, engine_.config.tokens, engine_.workspace,
+                                                  logits)
+           : engine_.language.forward_next(inputs, summaries, engine_.workspace, logits);
     engine_.ops->summarize(logits, summary_ids(engine_.config.tokens, vocabulary), next);
-    ahead_ = Ahead{pass, next, engine_.ops->start_download(next)};
+    ahead_ = Ahead{pass, blocks, next, engine_.ops->start_download(next)};
+    engine_.count([](Statistics& s) { ++s.asked_ahead; });
   } catch (...) {
-    for (std::size_t i = 0; i < tokens.size(); ++i) tokens[i].cache->truncate(lengths[i]);
   }
 }
 
@@ -343,10 +349,14 @@ LA_INLINE std::optional<Scheduler::Ahead> Scheduler::take_ahead(const std::vecto
   if (!ahead_) return std::nullopt;
   std::vector<Sequence*> left = ahead_->sequences;
   std::erase(left, nullptr);
-  if (left == pass) return std::exchange(ahead_, std::nullopt);
-  for (Sequence* sequence : left) sequence->drop_ahead();
-  ahead_.reset();
-  return std::nullopt;
+  std::optional<Ahead> asked = std::exchange(ahead_, std::nullopt);
+  if (left != pass || !std::all_of(pass.begin(), pass.end(), [&](const Sequence* sequence) {
+        return LanguageModel::logit_rows(sequence->input()) == (asked->blocks ? kBlockSize : 1);
+      }))
+    return std::nullopt;
+  for (Sequence* sequence : pass) sequence->keep_ahead();
+  engine_.count([](Statistics& s) { ++s.taken_ahead; });
+  return asked;
 }
 
 LA_INLINE void Scheduler::forget_finished() {

@@ -27,9 +27,10 @@ using LiveSource = std::function<NextRequest(Wait)>;
 /// take one token at a time together; a row that ends is replaced at once. What a row computes does not depend on the
 /// others. Several schedulers may work on one engine: it is theirs in turn, pass by pass.
 ///
-/// Where ops come back before they are done and each row's next token follows from this pass alone, the next pass is asked
-/// for before this one is read. When it turns out that it is another, since a row ended or came, what it was to give is
-/// dropped: keys and values behind a row's length are never read. Nothing else depends on it.
+/// Where ops come back before they are done and each row's next token, or each row's next block, follows from this pass alone,
+/// the next pass is asked for before this one is read. When it turns out that it is another, since a row ended or came, or
+/// leaves a box to single tokens, what it was to give is dropped: keys and values behind a row's length are never read.
+/// Nothing else depends on it.
 class Scheduler {
  public:
   /// Takes what becomes of each request, by its number in the order of the source; ends come in any order.
@@ -43,7 +44,8 @@ class Scheduler {
  private:
   /// A pass that was asked for ahead.
   struct Ahead {
-    std::vector<Sequence*> sequences{};  // of each row; null: it has ended
+    std::vector<Sequence*> sequences{};  // null: it has ended
+    bool blocks = false;                 // of each a row, or a block of rows
     Matrix summaries;
     std::unique_ptr<Download> download;
   };
@@ -63,7 +65,7 @@ class Scheduler {
   void step();
   std::vector<Sequence*> choose();
   void forward(const std::vector<Sequence*>& pass);
-  void ask_ahead(const std::vector<Sequence*>& pass, ConstMatrix summaries,
+  void ask_ahead(const std::vector<Sequence*>& pass, bool blocks, ConstMatrix summaries,
                  std::span<const std::int32_t> rows);
   Matrix lasting_summaries(i64 rows);
   std::optional<Ahead> take_ahead(const std::vector<Sequence*>& pass);

@@ -41,9 +41,8 @@ class Sequence {
   bool wants_logits() const noexcept { return bool(options_.on_logits); }
   bool plain() const noexcept { return options_.generation.sampling.leaves_logits(); }
   /// See Generation; nobody waits for anything between this step and the next one either.
-  bool next_follows_best() const noexcept {
-    return generation_->next_follows_best() && !wants_logits() && !stop_requested();
-  }
+  bool next_follows_best() const noexcept { return goes_on() && generation_->next_follows_best(); }
+  bool next_follows_block() const noexcept { return goes_on() && generation_->next_follows_block(); }
 
   // What happens to it
 
@@ -54,8 +53,8 @@ class Sequence {
   /// Takes the results of the step that input() described: logits, or with plain() summaries of their softmax.
   void accept(Matrix logits, Team& team);
   void accept_summaries(ConstMatrix summaries);
-  /// Forgets a token beyond the step that is next, which was fed before it was known to be.
-  void drop_ahead() { cache_->truncate(std::min(cache_->length(), i64(generation_->sequence().size()) - 1)); }
+  /// All its tokens were fed ahead.
+  void keep_ahead() { cache_->extend(uncached()); }
   void fail(std::exception_ptr failure) noexcept { failure_ = std::move(failure); }
   /// Ends it between two steps.
   void cancel() noexcept { ended_ = true; }
@@ -67,6 +66,7 @@ class Sequence {
   Outcome take_outcome();
 
  private:
+  bool goes_on() const noexcept { return !wants_logits() && !stop_requested(); }
   std::vector<i64> read(Engine& engine, Request& request);
   void encode(Engine& engine, Request& request, bool share_vision);
   void place(const std::vector<ImageSpan>& spans);

@@ -344,7 +344,7 @@ TEST_CASE("hunt: ten seeds, pictures of every kind") {
 }
 
 TEST_CASE("hunt: ten seeds, an answer of the whole model, launches started early") {
-  std::vector<std::vector<std::int32_t>> ids[2];
+  std::vector<std::vector<std::int32_t>> ids[2], in_blocks[2];
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
     CAPTURE(seed);
     SessionOptions options;
@@ -356,9 +356,17 @@ TEST_CASE("hunt: ten seeds, an answer of the whole model, launches started early
     for (std::size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = std::uint8_t(i * 37 % 251);
     AskOptions ask;
     ask.generation.max_new_tokens = 8;
-    const Result result = session.ask(session.encode(image), question(Task::ground_multi, "red circle"), ask);
+    const EncodedImage encoded = session.encode(image);
+    const Result result = session.ask(encoded, question(Task::ground_multi, "red circle"), ask);
     ids[seed % 2].push_back(result.token_ids);
     CHECK(ids[seed % 2].front() == result.token_ids);
+    // Blocks that follow blocks which nobody has read.
+    ask.generation.mode = Mode::fast;
+    ask.generation.max_new_tokens = 20;
+    const Result blocks = session.ask(encoded, question(Task::ground_multi, "red circle"), ask);
+    in_blocks[seed % 2].push_back(blocks.token_ids);
+    CHECK(in_blocks[seed % 2].front() == blocks.token_ids);
+    CHECK(session.statistics().taken_ahead >= 2);
   }
 }
 

@@ -20,6 +20,25 @@ TEST_CASE("cuda: every op agrees with reference, exact path") {
   CHECK_NOTHROW(run_attention(*ops));
 }
 
+TEST_CASE("cuda: blocks of every kind are read as the host reads them") {
+  const std::int32_t count = 3000;
+  std::vector<float> summaries = block_cases(count, 2);
+  std::vector<PendingBlock> blocks;
+  for (std::int32_t b = 0; b < count; ++b) blocks.push_back({6 * (b * 7 % count), 5 * b});
+  HostFeed got(count), want(count);
+  make_staged_ops()->follow_blocks(view(summaries, 6 * count, kCaseFloats), blocks, block_tokens(),
+                                   got.view());
+  write_block_feed(view(summaries, 6 * count, kCaseFloats), blocks, block_tokens(), want.view());
+  CHECK(got.ids == want.ids);
+  CHECK(got.angles == want.angles);
+  CHECK(got.wanted == want.wanted);
+  const auto same = [](const std::vector<KeyMask>& a, const std::vector<KeyMask>& b) {
+    return std::memcmp(a.data(), b.data(), a.size() * sizeof(KeyMask)) == 0;
+  };
+  CHECK(same(got.visible, want.visible));
+  CHECK(same(got.wanted_visible, want.wanted_visible));
+}
+
 namespace {
 
 /// Values that bf16 holds, so that what tensor cores are given is what the others are given.

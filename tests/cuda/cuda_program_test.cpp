@@ -123,6 +123,42 @@ TEST_CASE("cuda: a pass is one graph, in which little changes from one to the ne
   }
 }
 
+TEST_CASE("cuda: in fast mode a pass is one graph, on its way before the block that it follows is read") {
+  for (const char* activations : {"f32", "auto"}) {
+    CAPTURE(activations);
+    const TemporaryDirectory directory;
+    const auto answer = [&](const char* device, const std::string& log) {
+      return run_ground({"--generation-mode", "fast", "--task", "detect", "--categories",
+                         "red circle,blue ring,green cross,pink ring,black letter Y",
+                         "--categories-per-question", "0", "--device", device, "--activations", activations},
+                        "seed:7", kDriver, log)
+          .out;
+    };
+    const std::string found = answer("cuda", directory / "log");
+    if (activations == std::string("f32")) CHECK(found == answer("cpu", ""));
+    std::vector<CardPass> passes = passes_of(directory / "log");
+    REQUIRE(passes.size() > 6);
+    passes.erase(passes.begin(), passes.begin() + 3);
+    int built = 0, changed = 0, nodes = 0;
+    for (const CardPass& pass : passes) {
+      CHECK(pass.graphs == 1);
+      CHECK(pass.launches == 0);
+      CHECK(pass.uploads <= 9);
+      built += pass.built;
+      nodes += pass.nodes;
+      changed += pass.changed;
+    }
+    CHECK(built <= 1);
+    // The tokens' places are arguments of a launch a layer on the exact path. In tensor cores nothing changes but attention,
+    // when the keys need another page.
+    const int layers = 4;
+    CHECK(changed <= (activations == std::string("f32") ? layers * int(passes.size()) + 1 : layers));
+    CHECK(nodes > layers * int(passes.size()));
+    // The last one is of no answer: it has ended.
+    for (std::size_t i = 0; i < passes.size(); ++i) CHECK(passes[i].read == int(i) + 3 - 1);
+  }
+}
+
 TEST_CASE("cuda: the card agrees with reference op by op, on both paths") {
   CHECK(run_ground({"--device", "cuda", "--backend", "check", "--activations", "f32"}).status == 0);
   CHECK(run_ground({"--device", "cuda", "--backend", "check"}).status == 0);

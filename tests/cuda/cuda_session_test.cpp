@@ -9,6 +9,7 @@
 #include "../quantize/fixtures.hpp"
 #include "../session/decoder.hpp"
 #include "../session/equivalence.hpp"
+#include "../session/same_results.hpp"
 #include "counting_driver.hpp"
 #include "emulated_ops.hpp"
 
@@ -125,6 +126,37 @@ TEST_CASE("cuda: five tiers give the ids and logits of each row alone, on both p
     CHECK(session.statistics().shared_tokens > 0);
     CHECK(session.statistics().max_rows >= 3);
   }
+}
+
+TEST_CASE(
+    "cuda: passes that are asked for ahead give the bits of those that wait, in any batch, on both paths") {
+  for (const char* checkpoint : {"data/shapes", kModel})
+    for (const ActivationFormat activations : {ActivationFormat::auto_, ActivationFormat::f32})
+      for (const Mode mode : {Mode::slow, Mode::fast, Mode::hybrid}) {
+        CAPTURE(checkpoint);
+        CAPTURE(name_of(activations));
+        CAPTURE(int(mode));
+        std::vector<Request> requests = some_requests(4, 40);
+        for (Request& request : requests) {
+          request.options.generation.mode = mode;
+          request.options.generation.speculate = false;
+        }
+        std::vector<Request> waiting = requests;  // for somebody who looks at the logits
+        for (Request& request : waiting) request.options.on_logits = [](ConstMatrix) {};
+        Session session = open_on(make_emulated_driver(), checkpoint, activations);
+        BatchOptions options;
+        options.batch_size = 1;
+        const std::vector<Result> want = session.batch(waiting, options);
+        CHECK(session.statistics().asked_ahead == 0);
+        for (const i64 batch : {1, 3}) {
+          CAPTURE(batch);
+          options.batch_size = batch;
+          const std::vector<Result> got = session.batch(requests, options);
+          check_same_results(got, want);
+          for (std::size_t i = 0; i < got.size(); ++i) CHECK(got[i].forward_steps == want[i].forward_steps);
+        }
+        CHECK(session.statistics().taken_ahead > 0);
+      }
 }
 
 TEST_CASE("cuda: 4-bit checkpoints of every packing have their very values, and their products") {

@@ -46,10 +46,25 @@ class StagedOps final : public ForwardingOps {
     out.back();
   }
   std::unique_ptr<Download> start_download(ConstMatrix x) override { return Ops::start_download(x); }
-  void gather(ConstMatrix x, std::span<const std::int32_t> rows, Matrix y) override {
+  void gather(ConstMatrix x, List<std::int32_t> rows, Matrix y) override {
     const Copy in(*card_, x), out(*card_, y, false);
-    card_->gather(in.view, rows, out.result());
+    const ListCopy<std::int32_t> on_card(*card_, rows);
+    card_->gather(in.view, on_card.list, out.result());
     out.back();
+  }
+  void follow_blocks(ConstMatrix summaries, std::span<const PendingBlock> blocks,
+                     const SpecialTokens& special, const BlockFeed& feed) override {
+    const Copy in(*card_, summaries), ids(*card_, feed.ids, false);
+    const ListCopy<std::int32_t> angles(*card_, feed.angles), wanted(*card_, feed.wanted);
+    const ListCopy<KeyMask> visible(*card_, feed.visible), wanted_visible(*card_, feed.wanted_visible);
+    card_->follow_blocks(
+        in.view, blocks, special,
+        {ids.result(), angles.result(), visible.result(), wanted.result(), wanted_visible.result()});
+    ids.back();
+    angles.back(feed.angles);
+    visible.back(feed.visible);
+    wanted.back(feed.wanted);
+    wanted_visible.back(feed.wanted_visible);
   }
   void layer_norm(ConstMatrix x, ConstVector weight, ConstVector bias, float eps, Matrix y) override {
     const Copy w(*card_, weight), b(*card_, bias);
@@ -82,9 +97,10 @@ class StagedOps final : public ForwardingOps {
     const Copy keys(*card_, k), values(*card_, v);
     card_->kv_write(cache, layer, first, keys.view, values.view);
   }
-  void attention(ConstCube q, std::span<const KvRows> rows, std::span<const KeyMask> visible, float scale,
+  void attention(ConstCube q, std::span<const KvRows> rows, List<KeyMask> visible, float scale,
                  Cube out) override {
-    row_by_row(q, out, [&](ConstCube in, Cube to) { card_->attention(in, rows, visible, scale, to); });
+    const ListCopy<KeyMask> on_card(*card_, visible);
+    row_by_row(q, out, [&](ConstCube in, Cube to) { card_->attention(in, rows, on_card.list, scale, to); });
   }
   void project(ConstMatrix x, const Norm& n, Matrix h, std::span<const Projection> projections) override {
     const Copy in(*card_, x), between(*card_, h, false);
@@ -166,6 +182,26 @@ class StagedOps final : public ForwardingOps {
 
     Ops& card;
     Tensor<const float, R> host, view;
+    std::shared_ptr<std::byte> memory;
+  };
+
+  /// A list in the backend's memory, on the card.
+  template <class T>
+  struct ListCopy {
+    ListCopy(Ops& ops, const List<T>& from) : card(ops), list(from) {
+      if (from.in_backend()) bring(from.values(), true);
+    }
+    ListCopy(Ops& ops, std::span<T> to) : card(ops), list(to) { bring(to, false); }
+    std::span<T> result() const { return {const_cast<T*>(list.values().data()), list.values().size()}; }
+    void back(std::span<T> to) const { card.download(memory.get(), to.data(), to.size_bytes()); }
+    void bring(std::span<const T> values, bool with_values) {
+      memory = card.allocate(values.size_bytes());
+      if (with_values) card.upload(values.data(), memory.get(), values.size_bytes());
+      list = List<T>::in_backend({reinterpret_cast<const T*>(memory.get()), values.size()});
+    }
+
+    Ops& card;
+    List<T> list;
     std::shared_ptr<std::byte> memory;
   };
 

@@ -12,6 +12,7 @@
 #include "../../la/ops/ops.hpp"
 #include "../noise.hpp"
 #include "../support.hpp"
+#include "block_cases.hpp"
 
 // Every op of a backend, on small odd shapes: run beside another by make_check_ops.
 namespace la::test {
@@ -109,6 +110,7 @@ inline void run_all_ops(Ops& ops) {
     std::vector<std::int32_t> order(static_cast<std::size_t>(tokens));
     std::iota(order.rbegin(), order.rend(), 0);
     ops.gather(mx, order, my);
+    ops.gather(mx, List<std::int32_t>::in_backend(order), my);
     for (i64 t = 0; t < tokens; ++t) my(t, 70) = my(t, 5);  // equals
     std::vector<float> summaries = noise(tokens * 13);
     ops.summarize(my, std::vector<std::int32_t>{0, 76, 40}, view(summaries, tokens, 13));
@@ -124,6 +126,12 @@ inline void run_all_ops(Ops& ops) {
   auto pixels = noise(count * values);
   for (const i64 first : {i64{0}, count / 3})
     patches->read(first, view(pixels, count, values).rows(first, count / 2));
+
+  std::vector<float> summaries = block_cases(40, generator.bits());
+  std::vector<PendingBlock> blocks;
+  for (std::int32_t b = 0; b < 40; ++b) blocks.push_back({6 * (39 - b), 50 + 7 * b});
+  HostFeed feed(40);
+  ops.follow_blocks(view(summaries, 6 * 40, kCaseFloats), blocks, block_tokens(), feed.view());
 
   auto grid = noise(5 * 7 * 6), resized = noise(9 * 4 * 6);
   ops.bicubic_grid(ConstCube(grid.data(), {5, 7, 6}), Cube(resized.data(), {9, 4, 6}));
@@ -159,6 +167,7 @@ inline void run_attention(Ops& ops) {
   for (const i64 layer : {0, 2}) {
     const KvRows rows[] = {{a.get(), layer, 0, long_rows}, {b.get(), layer, long_rows, short_rows}};
     ops.attention(mq, rows, visible, 0.2f, mq);
+    ops.attention(mq, rows, List<KeyMask>::in_backend(visible), 0.2f, mq);
   }
 }
 
