@@ -1,6 +1,6 @@
 """Load on serve: many connections with mixed pictures, questions, dialects and bad requests; every answer is checked.
 
-usage: serve_load.py SERVE PICTURES [--seconds 300] [--connections 64] [-- FLAGS of serve]
+usage: serve_load.py SERVE PICTURES [--seconds 300] [--connections 64] [--flags='FLAGS of serve']
 
 First one connection in slow mode, for comparison, then all. It prints questions a second, the times of their answers, and
 the server's memory in the second and the last minute; it fails when an answer is not the expected one.
@@ -31,28 +31,40 @@ def data_uri(pixels):
     return "data:image/png;base64," + base64.b64encode(pixels).decode()
 
 
+@functools.cache
+def json_body(picture, **fields):
+    """Made once: the clients take their processor time from the server."""
+    if fields.pop("chat", False):
+        content = [{"type": "text", "text": fields.pop("phrase")}, {"type": "image_url", "image_url": {"url": data_uri(picture)}}]
+        return json.dumps({**fields, "messages": [{"role": "user", "content": content}]}).encode()
+    return json.dumps({"image": data_uri(picture), **fields}).encode()
+
+
+@functools.cache
+def form_body(picture):
+    return b'--B\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n' + picture + b"\r\n--B--\r\n"
+
+
 def request_of(draw, pictures, mode=None):
     """(path, body, headers, expected statuses, kind)"""
-    pixels = draw.choice(pictures)
-    uri = data_uri(pixels)
+    picture = draw.choice(pictures)
     phrase, json_type = draw.choice(PHRASES), {"Content-Type": "application/json"}
-    kind = "plain" if mode else draw.choices(("plain", "events", "chat", "localai", "deepstack", "bad"), (30, 20, 15, 10, 10, 15))[0]
+    kind = draw.choices(("plain", "events", "chat", "localai", "deepstack", "bad"), (30, 20, 15, 10, 10, 15))[0]
     if kind in ("plain", "events"):
-        fields = {"image": uri, "task": "ground-multi", "phrase": phrase, "generation_mode": mode or draw.choice(("slow", "fast", "hybrid"))}
+        body = json_body(picture, task="ground-multi", phrase=phrase, generation_mode=mode or draw.choice(("slow", "fast", "hybrid")))
         headers = {**json_type, **({"Accept": "text/event-stream"} if kind == "events" else {})}
-        return "/v1/ground", json.dumps(fields), headers, (200,), kind
+        return "/v1/ground", body, headers, (200,), kind
     if kind == "chat":
-        content = [{"type": "text", "text": phrase}, {"type": "image_url", "image_url": {"url": uri}}]
-        fields = {"model": "shapes", "task": "ground-single", "messages": [{"role": "user", "content": content}], "stream": draw.random() < 0.5}
-        return "/v1/chat/completions", json.dumps(fields), json_type, (200,), kind
+        body = json_body(picture, chat=True, model="shapes", task="ground-single", phrase=phrase, stream=draw.random() < 0.5,
+                         generation_mode=mode or "hybrid")
+        return "/v1/chat/completions", body, json_type, (200,), kind
     if kind == "localai":
-        return "/v1/detection", json.dumps({"image": uri, "prompt": ", ".join(draw.sample(PHRASES, 2))}), json_type, (200,), kind
+        return "/v1/detection", json_body(picture, prompt=", ".join(draw.sample(PHRASES, 2))), json_type, (200,), kind
     if kind == "deepstack":
-        body = b'--B\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n' + pixels + b"\r\n--B--\r\n"
-        return "/v1/vision/detection", body, {"Content-Type": "multipart/form-data; boundary=B"}, (200,), kind
-    return (*draw.choice((("/v1/ground", "{", json_type, (400,)), ("/v1/ground", json.dumps({"image": uri}), json_type, (400,)),
-                          ("/v1/ground?task=point&phrase=x", pixels[:-50], {}, (400,)), ("/v1/nothing", "x", {}, (404,)),
-                          ("/v1/chat/completions", json.dumps({"model": "other", "messages": []}), json_type, (400,)),
+        return "/v1/vision/detection", form_body(picture), {"Content-Type": "multipart/form-data; boundary=B"}, (200,), kind
+    return (*draw.choice((("/v1/ground", b"{", json_type, (400,)), ("/v1/ground", json_body(picture), json_type, (400,)),
+                          ("/v1/ground?task=point&phrase=x", picture[:-50], {}, (400,)), ("/v1/nothing", b"x", {}, (404,)),
+                          ("/v1/chat/completions", b'{"model":"other","messages":[]}', json_type, (400,)),
                           ("/v1/vision/detection", b"--C", {"Content-Type": "multipart/form-data; boundary=B"}, (400,)))), kind)
 
 
@@ -78,7 +90,7 @@ class Load:
             if not self.mode and draw.random() < 0.01:  # one that leaves in the middle
                 with socket.create_connection(("127.0.0.1", self.port)) as client:
                     client.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() +
-                                   (body if isinstance(body, bytes) else body.encode())[:draw.randrange(len(body) + 1)])
+                                   body[:draw.randrange(len(body) + 1)])
                 kind = "left"
             else:
                 start = time.monotonic()
@@ -128,11 +140,11 @@ def main():
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--alone", type=float, default=20, help="seconds of the one connection")
     parser.add_argument("--connections", type=int, default=64)
-    parser.add_argument("flags", nargs="*")
+    parser.add_argument("--flags", default="", help="of serve, in one argument")
     options = parser.parse_args()
     pictures = [open(os.path.join(options.pictures, name), "rb").read() for name in PICTURES]
     server = subprocess.Popen([options.serve, "--port", "0", "--connections", str(options.connections + 16), "--queue", "1024",
-                               "--categories", "red circle, green star", *options.flags], stderr=subprocess.PIPE, text=True)
+                               "--categories", "red circle, green star", *options.flags.split()], stderr=subprocess.PIPE, text=True)
     try:
         for line in server.stderr:
             if found := re.search(r"listening on http://127\.0\.0\.1:(\d+)", line):

@@ -41,8 +41,8 @@ inline int six_bits(char c) noexcept {
 /// error: another character, or a length that no bytes have
 inline std::string decode_base64(std::string_view text) {
   text = text.substr(0, text.find('='));
-  std::string bytes;
-  bytes.reserve(text.size() / 4 * 3 + 3);
+  std::string bytes(text.size() / 4 * 3 + 3, '\0');
+  char* to = bytes.data();
   std::uint32_t bits = 0;
   int count = 0;
   for (std::size_t i = 0; i < text.size();) {
@@ -51,8 +51,9 @@ inline std::string decode_base64(std::string_view text) {
                 c = base64::six_bits(text[i + 2]), d = base64::six_bits(text[i + 3]);
       if ((a | b | c | d) >= 0) {
         const int all = a << 18 | b << 12 | c << 6 | d;
-        const char three[] = {char(all >> 16), char(all >> 8 & 0xff), char(all & 0xff)};
-        bytes.append(three, 3);
+        *to++ = char(all >> 16);
+        *to++ = char(all >> 8 & 0xff);
+        *to++ = char(all & 0xff);
         i += 4;
         continue;
       }
@@ -62,8 +63,9 @@ inline std::string decode_base64(std::string_view text) {
     const int six = base64::six_bits(c);
     if (six < 0) fail("expected base64, found the character '", c, "'");
     bits = bits << 6 | std::uint32_t(six);
-    if (++count % 4 != 1) bytes += char(bits >> (6 - 2 * ((count - 1) % 4)) & 0xff);
+    if (++count % 4 != 1) *to++ = char(bits >> (6 - 2 * ((count - 1) % 4)) & 0xff);
   }
+  bytes.resize(std::size_t(to - bytes.data()));
   if (count % 4 == 1) fail("expected base64, found ", bytes.size() / 3 * 4 + 1, " characters");
   return bytes;
 }
@@ -111,9 +113,9 @@ inline std::string decode_data_uri(std::string_view uri) {
 }
 
 /// What stands for an address in answers: of a `data:` URI its type and a digest.
-inline std::string short_address(const std::string& address) {
-  if (!is_data_uri(address)) return address;
-  return address.substr(0, std::min<std::size_t>({address.find(','), address.find(';'), 64})) +
+inline std::string short_address(std::string_view address) {
+  if (!is_data_uri(address)) return std::string(address);
+  return std::string(address.substr(0, std::min<std::size_t>({address.find(','), address.find(';'), 64}))) +
          ";digest=" + hex(digest_of(address));
 }
 

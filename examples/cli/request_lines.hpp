@@ -32,6 +32,7 @@ struct LineDefaults {
   ModelFlags flags{};
   std::string question{};  ///< members for a line that asks nothing: `"task":"point","phrase":"a cup"`
   std::filesystem::path folder{};  ///< where relative paths are looked for first
+  bool echo = true;  ///< whether lines are answered with their fields, and told apart by digests
 };
 
 /// A request as it came: JSON, and the picture's file where that came with it.
@@ -158,19 +159,24 @@ inline void read_options(simdjson::dom::object object, const ModelFlags& default
   line.max_side = own.max_image_side;
 }
 
-inline void read_object(simdjson::dom::object object, const LineDefaults& defaults, RequestLine& line) {
-  std::string bytes;
+/// The fields that are repeated in the answer; a picture that stands among them is named by its digest.
+inline void read_echo(simdjson::dom::object object, RequestLine& line) {
   for (const auto& [name, value] : object) {
     if (among(kAnswerFields, name)) continue;
-    std::string text = simdjson::minify(value);
     std::string_view address;
-    if (name == "image" && value.get(address) == simdjson::SUCCESS && is_data_uri(address)) {
-      line.digest = digest_of(address, line.digest);
-      text = json_quote(short_address(std::string(address)));
-    }
-    line.fields += json_quote(name) + ":" + text + ",";
+    const bool is_picture =
+        name == "image" && value.get(address) == simdjson::SUCCESS && is_data_uri(address);
+    if (is_picture) line.digest = digest_of(address, line.digest);
+    line.fields += json_quote(name) + ":" +
+                   (is_picture ? json_quote(short_address(address)) : simdjson::minify(value)) + ",";
   }
-  line.digest = digest_of(line.fields, line.digest);
+}
+
+inline void read_object(simdjson::dom::object object, const LineDefaults& defaults, RequestLine& line) {
+  if (defaults.echo) {
+    read_echo(object, line);
+    line.digest = digest_of(line.fields, line.digest);
+  }
   line.image = text_field(object, "image");
   read_question(object, line);
   read_options(object, defaults.flags, line);
@@ -183,7 +189,7 @@ inline RequestLine read_request(simdjson::dom::parser& parser, const RequestText
                                 const LineDefaults& defaults) {
   RequestLine line;
   line.number = request.number;
-  line.digest = digest_of(request.image_bytes);
+  if (defaults.echo) line.digest = digest_of(request.image_bytes);
   try {
     require(request.json.size() <= kLongestLine, "expected a line of at most ", kLongestLine, " bytes");
     simdjson::dom::object object;
@@ -203,7 +209,7 @@ inline RequestLine read_request(simdjson::dom::parser& parser, const RequestText
   } catch (const Error& error) {
     line.error = error.what();
   }
-  if (line.fields.empty()) line.digest = digest_of(request.json, line.digest);
+  if (defaults.echo && line.fields.empty()) line.digest = digest_of(request.json, line.digest);
   return line;
 }
 

@@ -20,7 +20,7 @@ namespace la::cli {
 
 struct ChatRequest {
   bool stream = false, include_usage = false;
-  std::vector<Image> images;
+  std::vector<SentImages::Pointer> images;
   PromptText question;
   AskOptions ask;
   i64 max_side = 0;
@@ -217,7 +217,7 @@ inline Task task_of(const std::string& name) {
 /// question as the model reads it, special tokens included; with one it is the phrase of that task.
 /// error: Refusal, with the parameter
 inline ChatRequest read_chat_request(std::string_view body, const ModelFlags& defaults,
-                                     std::string_view model, i64 max_pixels) {
+                                     std::string_view model, SentImages& images) {
   simdjson::dom::parser parser;
   simdjson::dom::object object;
   const simdjson::padded_string padded(body);
@@ -241,7 +241,7 @@ inline ChatRequest read_chat_request(std::string_view body, const ModelFlags& de
   ChatRequest asked = std::move(draft.request);
   for (const std::string& bytes : draft.images) {
     try {
-      asked.images.push_back(decode_sent_image(bytes, draft.flags.load_options(), max_pixels));
+      asked.images.push_back(images.decode(bytes, draft.flags.load_options()));
     } catch (const Error& error) {
       throw Refusal(400, error.what(), "messages", "invalid_image");
     }

@@ -100,8 +100,13 @@ class Connection final : public httplib::Stream {
   bool is_writable() const override { return !gone() && ready(POLLOUT); }
   ssize_t read(char* to, std::size_t size) override {
     if (at_ == end_) {
-      if (!wait(POLLIN, began_ + limits_.arrival)) return fail(408);
-      const ssize_t got = ::recv(socket_, buffer_.data(), buffer_.size(), MSG_DONTWAIT);
+      const auto latest = began_ + limits_.arrival;
+      if (Clock::now() >= latest) return fail(408);
+      ssize_t got = ::recv(socket_, buffer_.data(), buffer_.size(), MSG_DONTWAIT);
+      if (got < 0 && errno == EAGAIN) {
+        if (!wait(POLLIN, latest)) return fail(408);
+        got = ::recv(socket_, buffer_.data(), buffer_.size(), MSG_DONTWAIT);
+      }
       if (got <= 0) return got;
       at_ = 0;
       end_ = std::size_t(got);
@@ -177,7 +182,7 @@ class Connection final : public httplib::Stream {
   const int socket_;
   const ConnectionLimits& limits_;
   const std::atomic<socket_t>& listening_;
-  std::array<char, 16384> buffer_;
+  std::array<char, 65536> buffer_;
   std::size_t at_ = 0, end_ = 0;
   Clock::time_point began_ = Clock::now();
   std::atomic<Clock::rep> waiting_since_ = ticks();

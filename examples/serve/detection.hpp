@@ -19,7 +19,7 @@
 namespace la::cli {
 
 struct DetectionRequest {
-  Image image;
+  SentImages::Pointer image;
   std::vector<std::string> categories;
   float min_score = 0;
 };
@@ -38,7 +38,7 @@ inline float threshold_of(const std::string& text, std::string_view name) {
 /// `{"model":..., "image": base64 or a data: URI, "prompt": "cat, dog", "threshold": 0.5}`
 /// error: (usage) a member that cannot be honoured
 inline DetectionRequest read_localai_request(std::string_view body, const std::string& by_default,
-                                             i64 max_pixels) {
+                                             SentImages& images) {
   simdjson::dom::parser parser;
   simdjson::dom::object object;
   const simdjson::padded_string padded(body);
@@ -75,7 +75,7 @@ inline DetectionRequest read_localai_request(std::string_view body, const std::s
     }
   }
   asked.categories = sought(prompt, by_default, "prompt");
-  asked.image = decode_sent_image(bytes, {}, max_pixels);
+  asked.image = images.decode(bytes);
   return asked;
 }
 
@@ -89,12 +89,12 @@ inline std::string_view field_of(const std::vector<FormPart>& parts, std::string
 /// A form: the file `image`, and if it likes `min_confidence` and, not of DeepStack, `categories`.
 /// error: (usage) anything else
 inline DetectionRequest read_deepstack_request(const std::vector<FormPart>& parts,
-                                               const std::string& by_default, i64 max_pixels) {
+                                               const std::string& by_default, SentImages& images) {
   DetectionRequest asked;
   const std::string confidence(field_of(parts, "min_confidence"));
   asked.min_score = confidence.empty() ? 0.4f : threshold_of(confidence, "min_confidence");
   asked.categories = sought(field_of(parts, "categories"), by_default, "categories");
-  asked.image = decode_sent_image(image_part(parts), {}, max_pixels);
+  asked.image = images.decode(image_part(parts));
   return asked;
 }
 

@@ -8,6 +8,7 @@
 
 #include "../cli/request_lines.hpp"
 #include "form_data.hpp"
+#include "sent_images.hpp"
 
 // What POST /v1/ground may carry.
 namespace la::cli {
@@ -15,24 +16,13 @@ namespace la::cli {
 /// A picture and what is asked about it.
 struct GroundRequest {
   RequestLine line;
-  Image image;
+  SentImages::Pointer image;
 };
 
 inline void require_line(const RequestLine& line) {
   if (!line.error.empty()) fail_usage(line.error);
   for (const std::string& name : line.ignored)
     fail_usage(name, ": expected a field of a request, see --help");
-}
-
-/// A picture as it came from a client.
-/// error: (usage) it cannot be decoded, or has too many pixels
-inline Image decode_sent_image(std::string_view bytes, LoadOptions load, i64 max_pixels) {
-  load.max_pixels = max_pixels;
-  try {
-    return decode_image(std::as_bytes(std::span(bytes)), "image", load);
-  } catch (const Error& error) {
-    fail_usage(error.what());
-  }
 }
 
 /// The bytes of a `data:` URI. A path or a web address is never looked at: who asks reads nothing of this machine.
@@ -68,22 +58,23 @@ std::string json_of_fields(const Fields& fields) {
 /// fields stand in the address.
 /// error: (usage) anything else, or a picture that cannot be decoded
 inline GroundRequest read_ground_request(const httplib::Request& request, std::string_view content_type,
-                                         const LineDefaults& defaults, i64 max_pixels) {
+                                         const LineDefaults& defaults, SentImages& images) {
   simdjson::dom::parser parser;
   GroundRequest asked;
   const auto read = [&](std::string json) {
     asked.line = read_request(parser, {std::move(json), "", 1}, defaults);
     require_line(asked.line);
   };
-  const auto decode = [&](std::string_view bytes) {
-    asked.image = decode_sent_image(bytes, asked.line.load, max_pixels);
-  };
+  const auto decode = [&](std::string_view bytes) { asked.image = images.decode(bytes, asked.line.load); };
   if (is_form(content_type)) {
     const std::vector<FormPart> parts = read_form(content_type, request.body);
     read(json_of_fields(parts));
     decode(image_part(parts));
   } else if (content_type.starts_with("application/json")) {
-    read(request.body);
+    std::string json;
+    json.reserve(request.body.size() +
+                 simdjson::SIMDJSON_PADDING);  // the parser copies what has no room after it
+    read(std::move(json.append(request.body)));
     decode(sent_bytes(asked.line.image));
   } else {
     read(json_of_fields(request.params));

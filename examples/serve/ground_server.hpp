@@ -47,11 +47,13 @@ class GroundServer {
         model_(model_name(directory).name),
         model_json_(model_json(directory, session.weight_format())),
         session_(session),
+        images_(flags.max_pixels * 1'000'000, std::size_t(flags.kept_pictures) * 1'000'000),
         queue_(std::size_t(flags.queue)),
         http_({.max_body = std::size_t(flags.max_body) * 1'000'000,
                .arrival = std::chrono::seconds(flags.arrival),
                .places = flags.connections}) {
     defaults_.flags = flags.model;
+    defaults_.echo = false;
     httplib::Headers always{{"X-Content-Type-Options", "nosniff"}};
     if (!flags.cors.empty()) {
       always.emplace("Access-Control-Allow-Origin", flags.cors);
@@ -248,9 +250,9 @@ class GroundServer {
     http_.Get(
         "/metrics", handler([this](const HttpRequest&, Response& response) {
           const Gauges now{http_.connections(), under_way_, queue_.waiting(), std::size_t(flags_.queue)};
-          response.set_content(
-              metrics_.text(now, session_.statistics(), model_, isa_, session_.weight_format()),
-              "text/plain; version=0.0.4");
+          response.set_content(metrics_.text(now, session_.statistics(), images_.counts(), model_, isa_,
+                                             session_.weight_format()),
+                               "text/plain; version=0.0.4");
         }));
     http_.Get("/v1/models", handler([this](const HttpRequest&, Response& response) {
                 response.set_content(
@@ -263,28 +265,23 @@ class GroundServer {
                handler([this](const auto& request, auto& response) { chat(request, response); }));
     http_.Post("/v1/detection", handler([this](const auto& request, auto& response) {
                  if (const auto result =
-                         detect(request, read_localai_request(request.body, flags_.categories, max_pixels())))
+                         detect(request, read_localai_request(request.body, flags_.categories, images_)))
                    response.set_content(localai_json(*result) + "\n", "application/json");
                }));
     http_.Post("/v1/vision/detection",
                handler([this](const auto& request, auto& response) { deepstack(request, response); }));
   }
 
-  i64 max_pixels() const { return flags_.max_pixels * 1'000'000; }
-
   void ground(const HttpRequest& http, Response& response) {
-    GroundRequest read =
-        read_ground_request(http, Connection::current().content_type, defaults_, max_pixels());
+    GroundRequest read = read_ground_request(http, Connection::current().content_type, defaults_, images_);
     Request request;
     request.question = read.line.question;
     request.categories = read.line.categories;
     request.options = read.line.ask;
     request.max_side = read.line.max_side;
-    std::vector<Image> images;
-    images.push_back(std::move(read.image));
     const bool streamed = http.get_header_value("Accept").find("text/event-stream") != std::string::npos;
     const auto asked =
-        push(http, std::move(request), std::move(images), streamed ? Told::items : Told::at_the_end);
+        push(http, std::move(request), {read.image}, streamed ? Told::items : Told::at_the_end);
     if (streamed)
       return stream(asked, response, [this, asked](const PendingAnswer::News& news) {
         std::string events;
@@ -299,13 +296,13 @@ class GroundServer {
   }
 
   void chat(const HttpRequest& http, Response& response) {
-    ChatRequest read = read_chat_request(http.body, flags_.model, model_, max_pixels());
+    ChatRequest read = read_chat_request(http.body, flags_.model, model_, images_);
     Request request;
     request.question = std::move(read.question);
     request.options = read.ask;
     request.max_side = read.max_side;
     const auto asked =
-        push(http, std::move(request), std::move(read.images), read.stream ? Told::tokens : Told::at_the_end);
+        push(http, std::move(request), read.images, read.stream ? Told::tokens : Told::at_the_end);
     const ChatHead head{"chatcmpl-" + hex(random_id()), model_, seconds_since_1970()};
     if (read.stream)
       return stream(asked, response,
@@ -338,9 +335,7 @@ class GroundServer {
     request.options = flags_.model.ask_options(Task::detect);
     request.options.min_score = read.min_score;
     request.max_side = flags_.model.max_image_side;
-    std::vector<Image> images;
-    images.push_back(std::move(read.image));
-    return wait(*push(http, std::move(request), std::move(images), Told::at_the_end));
+    return wait(*push(http, std::move(request), {read.image}, Told::at_the_end));
   }
 
   void deepstack(const HttpRequest& http, Response& response) {
@@ -350,7 +345,7 @@ class GroundServer {
     if (!key_.empty() && !http.has_header("Authorization") && !same_secret(field_of(parts, "api_key"), key_))
       throw Refusal(401, "Incorrect api key");
     const auto begin = Connection::Clock::now();
-    if (const auto result = detect(http, read_deepstack_request(parts, flags_.categories, max_pixels()))) {
+    if (const auto result = detect(http, read_deepstack_request(parts, flags_.categories, images_))) {
       const std::chrono::duration<double> taken = Connection::Clock::now() - begin;
       response.set_content(deepstack_json(*result, taken.count()) + "\n", "application/json");
     }
@@ -361,18 +356,18 @@ class GroundServer {
   enum class Told { at_the_end, items, tokens };
 
   /// error: Refusal when there is no room, or the server is about to end; an image that cannot be encoded
-  std::shared_ptr<Asked> push(const HttpRequest& http, Request request, std::vector<Image> images,
-                              Told told) {
+  std::shared_ptr<Asked> push(const HttpRequest& http, Request request,
+                              const std::vector<SentImages::Pointer>& images, Told told) {
     const Refusal full(429, "too many requests wait; see --queue", "", "rate_limit_exceeded");
     if (queue_.full()) throw full;  // before the work of encoding
     const auto asked = std::make_shared<Asked>(
         Connection::current().began() + std::chrono::seconds(flags_.timeout), under_way_);
     asked->mode = request.options.generation.mode;
-    for (Image& image : images) {
-      EncodedImage encoded = session_.encode(image, request.max_side);
+    for (const SentImages::Pointer& image : images) {
+      EncodedImage encoded = session_.encode(*image, request.max_side);
       if (request.images.empty()) asked->image = encoded;
       if (request.options.tile.side > 0)
-        request.images.emplace_back(std::move(image));
+        request.images.emplace_back(Image(*image));
       else
         request.images.emplace_back(std::move(encoded));
     }
@@ -455,6 +450,7 @@ class GroundServer {
   const std::string key_, model_, model_json_;
   const std::int64_t started_ = seconds_since_1970();
   Session& session_;
+  SentImages images_;
   const std::string isa_{session_.ops().isa()};
   const WebPage page_{flags_.page.empty() ? WebPage::directory() : flags_.page};
   LineDefaults defaults_;

@@ -13,6 +13,7 @@
 
 #include "../cli/report.hpp"
 #include "la/la.hpp"
+#include "sent_images.hpp"
 
 // What GET /metrics tells, in Prometheus' text format.
 namespace la::cli {
@@ -47,8 +48,8 @@ class Metrics {
     ++buckets_[std::size_t(std::lower_bound(kBounds.begin(), kBounds.end(), seconds) - kBounds.begin())];
   }
 
-  std::string text(const Gauges& now, const Statistics& session, std::string_view model, std::string_view isa,
-                   std::string_view weights) const {
+  std::string text(const Gauges& now, const Statistics& session, const SentImages::Counts& images,
+                   std::string_view model, std::string_view isa, std::string_view weights) const {
     const std::lock_guard lock(mutex_);
     std::string out;
     const auto head = [&](std::string_view name, std::string_view type, std::string_view help) {
@@ -107,6 +108,9 @@ class Metrics {
     head("la_image_cache_total", "counter", "Pictures that were encoded already, and that were not.");
     line("la_image_cache_total", "result=\"hit\"", session.vision_hits);
     line("la_image_cache_total", "result=\"miss\"", session.vision_runs);
+    head("la_image_decodes_total", "counter", "Pictures that were decoded already, and that were not.");
+    line("la_image_decodes_total", "result=\"hit\"", images.hits);
+    line("la_image_decodes_total", "result=\"miss\"", images.decoded);
     one("la_kv_bytes", "gauge", "Memory of keys and values.", session.kv_bytes);
     one("la_kv_peak_bytes", "gauge", "Most memory of keys and values.", session.peak_kv_bytes);
     one("la_resident_bytes", "gauge", "Memory of the process.", resident_bytes());

@@ -12,7 +12,7 @@ struct ServeFlags {
   ModelFlags model;
   std::string host = "127.0.0.1", api_key, cors, categories, page;
   int port = 8080, connections = 64, batch_size = 8, queue = 64, timeout = 120, arrival = 30;
-  i64 max_body = 32, max_pixels = 40;
+  i64 max_body = 32, max_pixels = 40, kept_pictures = 64;
 
   void add_to(Flags& flags) {
     flags.text("--host", "ADDRESS", "where it listens [127.0.0.1: this machine alone]", host);
@@ -30,6 +30,8 @@ struct ServeFlags {
     flags.number<int>("--queue", "requests that may wait for their turn [64]", queue, 1, 1 << 20);
     flags.number<i64>("--max-body", "largest request, in MB [32]", max_body, 1, 1 << 12);
     flags.number<i64>("--max-pixels", "largest picture, in megapixels [40]", max_pixels, 1, 1 << 10);
+    flags.number<i64>("--kept-pictures", "MB of pictures that stay decoded for the next question [64]",
+                      kept_pictures, 0, 1 << 16);
     flags.number<int>("--timeout", "seconds that an answer may take [120]", timeout, 1, 1 << 20);
     flags.number<int>("--arrival", "seconds in which a request must be there [30]", arrival, 1, 1 << 20);
     model.add_to(flags);

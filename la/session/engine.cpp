@@ -167,15 +167,18 @@ LA_INLINE EncodedImage Engine::encode(const ImageView& image, i64 max_side, bool
     fail_usage("picture of ", image.width, "x", image.height, " pixels: its ", rows,
                " tokens leave no room for text, model_max_length is ", tokenizer.model_max_length());
   const ImageKey key = shared ? key_of(image, max_side) : ImageKey{};
+  const auto known = [&](std::optional<EncodedImage> found) {
+    if (!found) return found;
+    count([](Statistics& s) { ++s.vision_hits; });
+    found->preprocess_seconds = found->vision_seconds = 0;
+    return found;
+  };
+  if (shared)
+    if (const auto found = known(images.find_at_once(key))) return *found;
   mutex.lock(interrupt);
   const std::lock_guard lock(mutex, std::adopt_lock);
-  if (shared) {
-    if (auto found = images.find(key)) {
-      count([](Statistics& s) { ++s.vision_hits; });
-      found->preprocess_seconds = found->vision_seconds = 0;
-      return *found;
-    }
-  }
+  if (shared)
+    if (const auto found = known(images.find(key))) return *found;
   const EncodedImage encoded = run_vision(image, max_side, interrupt);
   count([](Statistics& s) { ++s.vision_runs; });
   if (shared) images.keep(key, encoded);

@@ -41,7 +41,7 @@ struct Engine {
   /// Rows that a picture of that size has when it is encoded.
   /// error: as plan_size
   i64 encoded_rows(i64 width, i64 height, i64 max_side) const;
-  /// Runs the vision tower unless the picture is still there; takes the mutex.
+  /// Runs the vision tower, with the mutex, unless the picture is still there.
   /// error: a picture that no prompt can hold; Interrupted
   EncodedImage encode(const ImageView& image, i64 max_side, bool shared, const Interrupt& interrupt);
 
@@ -65,7 +65,7 @@ struct Engine {
   VisionModel vision;
   LanguageModel language;
   Workspace workspace;
-  ImageCache images;
+  ImageCache images;  // which has a mutex of its own: a picture that is still there waits for no pass
   PrefixCache prefixes;
 
  private:

@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
+#include <mutex>
+#include <thread>
+#include <utility>
 #include <vector>
 
 namespace la::inline LA_ABI {
@@ -33,24 +37,48 @@ LA_INLINE ImageKey key_of(const ImageView& image, i64 max_side) {
   return key;
 }
 
-LA_INLINE std::optional<EncodedImage> ImageCache::find(const ImageKey& key) {
-  for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
-    if (entry->key != key) continue;
-    entries_.splice(entries_.begin(), entries_, entry);
-    return entry->image;
+LA_INLINE std::optional<EncodedImage> ImageCache::look(const ImageKey& key) {
+  for (Entry& entry : entries_) {
+    if (entry.key != key) continue;
+    entry.asked_for = true;
+    return entry.image;
   }
   return std::nullopt;
+}
+
+LA_INLINE void ImageCache::lock() {
+  while (!mutex_.try_lock_or_inherit()) std::this_thread::yield();
+}
+
+LA_INLINE std::optional<EncodedImage> ImageCache::find_at_once(const ImageKey& key) {
+  if (!mutex_.try_lock_or_inherit()) return std::nullopt;
+  const std::unique_lock lock(mutex_, std::adopt_lock);
+  return look(key);
+}
+
+LA_INLINE std::optional<EncodedImage> ImageCache::find(const ImageKey& key) {
+  lock();
+  const std::unique_lock lock(mutex_, std::adopt_lock);
+  return look(key);
 }
 
 LA_INLINE void ImageCache::keep(const ImageKey& key, const EncodedImage& image) {
   const std::size_t bytes = std::size_t(image.rows.size()) * sizeof(float);
   if (bytes > limit_) return;
-  entries_.push_front({key, image, bytes});
+  std::list<Entry> added{{key, image, bytes}}, dropped;  // made and destroyed without the mutex
+  lock();
+  const std::unique_lock lock(mutex_, std::adopt_lock);
   used_ += bytes;
   while (used_ > limit_) {
-    used_ -= entries_.back().bytes;
-    entries_.pop_back();
+    const auto last = std::prev(entries_.end());
+    if (std::exchange(last->asked_for, false)) {
+      entries_.splice(entries_.begin(), entries_, last);
+    } else {
+      used_ -= last->bytes;
+      dropped.splice(dropped.end(), entries_, last);
+    }
   }
+  entries_.splice(entries_.begin(), added);
 }
 
 }  // namespace la::inline LA_ABI

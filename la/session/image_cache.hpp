@@ -5,6 +5,7 @@
 #include <list>
 #include <optional>
 
+#include "../core/fork.hpp"
 #include "../core/inline.hpp"
 #include "request.hpp"
 
@@ -22,11 +23,14 @@ struct ImageKey {
 /// cost: one pass over the pixels
 ImageKey key_of(const ImageView& image, i64 max_side);
 
-/// The encoded pictures used last, up to so many bytes.
+/// Encoded pictures, up to so many bytes: the newest, and those that were asked for since they last stood to go.
 class ImageCache {
  public:
   explicit ImageCache(std::size_t limit) : limit_(limit) {}
 
+  /// For any thread; none also when another one is here just now.
+  std::optional<EncodedImage> find_at_once(const ImageKey& key);
+  /// For one thread at a time, as keep.
   std::optional<EncodedImage> find(const ImageKey& key);
   void keep(const ImageKey& key, const EncodedImage& image);
 
@@ -35,10 +39,15 @@ class ImageCache {
     ImageKey key;
     EncodedImage image;
     std::size_t bytes;
+    bool asked_for = false;
   };
 
+  std::optional<EncodedImage> look(const ImageKey& key);
+  void lock();
+
+  ForkMutex mutex_;  // held for moments
   std::size_t limit_, used_ = 0;
-  std::list<Entry> entries_;  // the last used first
+  std::list<Entry> entries_;  // the newest first
 };
 
 }  // namespace la::inline LA_ABI

@@ -42,17 +42,3 @@ TEST_CASE("embed: the example is short, compiles with one plain line and finds w
   CHECK(missing.status == 1);
   CHECK(missing.err.find("/no/such/picture") == 0);
 }
-
-TEST_CASE("embed: two files of one program may include la.hpp") {
-  TemporaryDirectory here;
-  const std::string first = here / "first.cpp", second = here / "second.cpp";
-  std::ofstream(first) << "#include <la/la.hpp>\n"
-                          "la::Image two_files(la::i64 side);\n"
-                          "int main() { return int(la::enlarge(two_files(3), 2).width); }\n";
-  std::ofstream(second)
-      << "#include <la/la.hpp>\n"
-         "la::Image two_files(la::i64 side);\n"
-         "la::Image two_files(la::i64 side) { return la::enlarge(la::Image(side, side), 2); }\n";
-  compile({"-O0", "-DLA_SCALAR", first, second, "-o", here / "both"});
-  CHECK(run({{here / "both"}}).status == 12);
-}

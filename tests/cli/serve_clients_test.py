@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import time
@@ -265,6 +266,36 @@ def test_metrics_count(server):
         elif not line.startswith("# HELP "):
             name = re.fullmatch(r'(\w+)(\{\w+="[^"]*"(,\w+="[^"]*")*\})? [-+.e\d]+', line)[1]
             assert name in seen or re.sub("_(bucket|sum|count)$", "", name) in seen, line
+
+
+def test_a_file_that_comes_again_is_not_decoded_again(server):
+    def counts(one):
+        return [one.metrics()[f'la_image_decodes_total{{result="{result}"}}'] for result in ("hit", "miss")]
+
+    one = new_server()
+    turned = open(os.path.join(os.path.dirname(PICTURE), "turned.jpg"), "rb").read()
+    answers = []
+    for pixels, no_exif, want in ((turned, "false", [0, 1]), (turned, "false", [1, 1]), (turned, "true", [1, 2]),
+                                  (turned + b"\0", "false", [1, 3]), (turned, "false", [2, 3])):
+        status, _, text = one.form("/v1/ground", [("image", pixels), ("task", "ground-multi"), ("phrase", "red circle"), ("no_exif", no_exif)])
+        assert status == 200, text
+        answers.append([json.loads(text)[name] for name in ("width", "height", "items")])
+        assert counts(one) == want, (counts(one), want)
+    assert answers[0] == answers[1] == answers[3] == answers[4] != answers[2]
+    assert one.end()[0] == 0
+
+    def bmp(shade, side):
+        row = bytes([shade, 0, 0] * side)
+        return struct.pack("<2sIIIIiiHHIIiiII", b"BM", 54 + side * len(row), 0, 54, 40, side, side, 1, 24, *[0] * 6) + side * row
+
+    # In one megabyte two of them have room, file and pixels; the last ones stay, and what is larger never does.
+    a, b, c, large = bmp(1, 260), bmp(2, 260), bmp(3, 260), bmp(4, 420)
+    for room, want in (("0", [0, 9]), ("1", [3, 6])):
+        small = new_server("--kept-pictures", room)
+        for pixels in (a, b, a, c, a, b, large, large, a):
+            assert small.form("/v1/vision/detection", [("image", pixels), ("categories", "red circle")])[0] == 200
+        assert counts(small) == want, (room, counts(small))
+        assert small.end()[0] == 0
 
 
 def test_the_description_lists_what_is_answered(server):

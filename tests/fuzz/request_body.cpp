@@ -9,19 +9,25 @@ using namespace la;
 
 constexpr i64 kMaxPixels = 4096;
 
+/// So small that pictures make way for one another.
+cli::SentImages& images() {
+  static cli::SentImages images(kMaxPixels, 40'000);
+  return images;
+}
+
 void read_ground(std::string_view content_type, std::string_view body) {
   httplib::Request request;
   request.body = body;
   request.params = {{"phrase", std::string(body.substr(0, 20))}, {"task", "point"}};
-  const cli::GroundRequest asked = cli::read_ground_request(request, content_type, {}, kMaxPixels);
-  fuzz::require_that(asked.image.width > 0 && asked.image.width * asked.image.height <= kMaxPixels,
+  const cli::GroundRequest asked = cli::read_ground_request(request, content_type, {}, images());
+  fuzz::require_that(asked.image->width > 0 && asked.image->width * asked.image->height <= kMaxPixels,
                      "a request has a picture of at most so many pixels");
 }
 
 void read_chat(std::string_view body) {
   static simdjson::dom::parser parser;
   try {
-    const cli::ChatRequest asked = cli::read_chat_request(body, {}, "shapes", kMaxPixels);
+    const cli::ChatRequest asked = cli::read_chat_request(body, {}, "shapes", images());
     fuzz::require_that(!asked.images.empty(), "a chat has a picture");
   } catch (const cli::Refusal& refusal) {
     fuzz::require_that(refusal.status >= 400 && refusal.status < 500, "the client is at fault");
@@ -40,7 +46,7 @@ void read_form(std::uint8_t where, std::string_view text) {
         part.content.empty() || (part.content.data() >= body.data() &&
                                  part.content.data() + part.content.size() <= body.data() + body.size()),
         "a part lies in the body");
-  cli::read_deepstack_request(parts, "cat, dog", kMaxPixels);
+  cli::read_deepstack_request(parts, "cat, dog", images());
 }
 
 }  // namespace
@@ -57,7 +63,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       case 2:
         return read_chat(input.rest());
       case 3:
-        return void(cli::read_localai_request(input.rest(), "", kMaxPixels));
+        return void(cli::read_localai_request(input.rest(), "", images()));
       default:
         return read_form(where, input.rest());
     }

@@ -2,10 +2,10 @@
 # Builds the library and the model's golden test for aarch64, and runs it in qemu with the NEON kernels: the stages
 # and every answer, token for token. (Dot products serve integer weights, which the goldens have none of.) Also
 # pictures, whose JPEG decoder has NEON code, and memory.
-# usage: aarch64_model.sh SOURCE BUILD CXX QEMU PACKAGES LIBRARY_SOURCE...
+# usage: aarch64_model.sh SOURCE BUILD CXX QEMU KERNELS PACKAGES LIBRARY_SOURCE...     (KERNELS: as aarch64.sh has them)
 set -eu
-source=$1 build=$2 cxx=$3 qemu=$4 packages=$5
-shift 5
+source=$1 build=$2 cxx=$3 qemu=$4 kernels=$5 packages=$6
+shift 6
 if [ "$cxx" = absent ] || [ "$qemu" = absent ]; then
   echo "skipped: aarch64-linux-gnu-g++ is $cxx, qemu-aarch64 is $qemu (packages g++-aarch64-linux-gnu, qemu-user)"
   exit 77
@@ -26,11 +26,9 @@ compile() {
   objects="$objects $out"
 }
 
-objects=
+objects="$kernels/aarch64_scalar.o $kernels/aarch64_neon.o"
 for file in "$@"; do echo "#include \"$file\""; done >"$build/library.cpp"
 compile library "$build/library.cpp" -O2
-compile scalar "$source/kernels/isa/scalar.cpp" -O2 -fno-exceptions
-compile neon "$source/kernels/isa/neon.cpp" -O2 -fno-exceptions
 compile main "$source/tests/main.cpp" -O0
 compile golden "$source/tests/model/golden_test.cpp" -O1
 compile load "$source/tests/image/load_test.cpp" -O1

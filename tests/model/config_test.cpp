@@ -346,8 +346,8 @@ TEST_CASE("config: missing files are named") {
   }
 }
 
-TEST_CASE("config: a string of 100 MB and a key of 100 MB are refused in short") {
-  const std::string long_text(100'000'000, 'x');
+TEST_CASE("config: a long string and a long key are refused in short") {
+  const std::string long_text(10'000'000, 'x');
   {
     const OddConfig config;
     config.replace("config.json", R"("hidden_size": 80)", R"("hidden_size": ")" + long_text + R"(")");

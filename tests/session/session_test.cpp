@@ -103,6 +103,39 @@ TEST_CASE("session: the cache of pictures keeps to its bytes, and handles outliv
   CHECK(off.encode(golden_image("00")).memory != off.encode(golden_image("00")).memory);
 }
 
+TEST_CASE("session: of the pictures that are kept, one that was asked for again stays the longest") {
+  const auto image = [](i64 shade) {
+    EncodedImage encoded;
+    encoded.width = shade;
+    encoded.rows = ConstMatrix(nullptr, {1, 16});
+    return encoded;
+  };
+  const auto key = [](i64 shade) { return ImageKey{{}, shade, 1, 0}; };
+  ImageCache cache(3 * 16 * sizeof(float));
+  for (i64 shade = 1; shade <= 3; ++shade) cache.keep(key(shade), image(shade));
+  CHECK(cache.find_at_once(key(1))->width == 1);
+  CHECK(cache.find(key(2))->width == 2);
+  cache.keep(key(4), image(4));
+  CHECK_FALSE(cache.find_at_once(key(3)));
+  CHECK_FALSE(cache.find(key(3)));
+  cache.keep(key(5), image(5));  // both have had their second chance
+  CHECK_FALSE(cache.find(key(1)));
+  for (const i64 shade : {2, 4, 5}) CHECK(cache.find(key(shade))->width == shade);
+  cache.keep(key(6), image(6));  // all of them were asked for
+  CHECK(cache.find(key(6)));
+}
+
+TEST_CASE("session: a picture that is still there waits for nobody's pass") {
+  SessionOptions options;
+  options.threads = 1;
+  Engine engine(source("data/shapes"), options);
+  const EncodedImage known = engine.encode(golden_image("00"), 0, true, {});
+  const std::lock_guard pass(engine.mutex);
+  const Interrupt at_once = [] { return true; };
+  CHECK(engine.encode(golden_image("00"), 0, true, at_once).memory == known.memory);
+  CHECK_THROWS_AS(engine.encode(golden_image("03"), 0, true, at_once), Interrupted);
+}
+
 TEST_CASE("session: the next question on a picture starts from the last one's prompt") {
   Session session = open();
   SessionOptions forgetful;
