@@ -94,7 +94,8 @@ LA_KERNEL void follow_blocks(FollowBlocks a) {
   const KeyMask window{end - 1, end, end + kBlockRows};
   const int first = block_index_x() * kFeedRows;
   for (int r = thread_index(); r < kFeedRows; r += block_size()) {
-    const std::int32_t id = r < count ? tokens[r] : r == count ? tokens[count - 1] : a.special.mask;
+    const std::int32_t token = tokens[r < count ? r : count - 1];
+    const std::int32_t id = r <= count ? token : a.special.mask;
     a.ids[(first + r) * a.id_stride] = float(id);
     a.angles[first + r] = first + r - (r >= count);
     a.visible[first + r] = r < count ? KeyMask{block.length + r + 1, 0, 0} : window;
