@@ -35,7 +35,7 @@ class SentImages {
     } catch (const Error& error) {
       fail_usage(error.what());
     }
-    keep({hash, std::string(bytes), load.exif, image});
+    keep(hash, bytes, load.exif, image);
     return image;
   }
 
@@ -50,8 +50,6 @@ class SentImages {
     std::string bytes;  ///< compared, so that no two files with one hash are taken for one another
     ExifOrientation exif;
     Pointer image;
-
-    std::size_t size() const { return bytes.size() + image->pixels.size(); }
   };
 
   std::list<Entry>::iterator at(std::size_t hash, std::string_view bytes, ExifOrientation exif) {
@@ -68,14 +66,15 @@ class SentImages {
     return entry->image;
   }
 
-  void keep(Entry entry) {
+  void keep(std::size_t hash, std::string_view bytes, ExifOrientation exif, const Pointer& image) {
+    const auto size = [](std::string_view file, const Image& its) { return file.size() + its.pixels.size(); };
     const std::lock_guard lock(mutex_);
     ++counts_.decoded;
-    const bool another = at(entry.hash, entry.bytes, entry.exif) != entries_.end();  // thread was as quick
-    if (another || entry.size() > limit_) return;
-    used_ += entry.size();
-    entries_.push_front(std::move(entry));
-    for (; used_ > limit_; entries_.pop_back()) used_ -= entries_.back().size();
+    if (size(bytes, *image) > limit_) return;
+    if (at(hash, bytes, exif) != entries_.end()) return;  // another thread was as quick
+    used_ += size(bytes, *image);
+    entries_.push_front({hash, std::string(bytes), exif, image});
+    for (; used_ > limit_; entries_.pop_back()) used_ -= size(entries_.back().bytes, *entries_.back().image);
   }
 
   const i64 max_pixels_;
