@@ -52,26 +52,25 @@ function take(file, name) {
 
 /** False where it can't be read, or is no longer wanted since another was chosen meanwhile. */
 async function read(coming, name, wanted) {
-  let file, bitmap;
+  let file, bitmap, sent, scale = 1;
   try {
-    file = await coming;
+    file = sent = await coming;
     bitmap = await createImageBitmap(file);
+    if (bitmap.width * bitmap.height > kSentPixels) {
+      scale = Math.sqrt(kSentPixels / (bitmap.width * bitmap.height));
+      sent = await shrink(file, Math.round(bitmap.width * scale), Math.round(bitmap.height * scale));
+    }
   } catch {
     if (!wanted()) return false;
     say('');
     fail(`${name || coming.name || 'This file'} is no picture that this browser can show.`);
     return false;
   }
-  const {width, height} = bitmap;
-  let sent = file, scale = 1;
-  if (width * height > kSentPixels) {
-    scale = Math.sqrt(kSentPixels / (width * height));
-    sent = await shrink(file, Math.round(width * scale), Math.round(height * scale));
-  }
   if (!wanted()) {
     bitmap.close();
     return false;
   }
+  const {width, height} = bitmap;
   const shown = Math.min(1, kShownPixels / Math.max(width, height));
   const canvas = at('picture');
   canvas.width = Math.max(1, Math.round(width * shown));
