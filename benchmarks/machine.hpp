@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "kernels/dispatch.hpp"
 #include "la/core/error.hpp"
 #include "la/core/storage.hpp"
 #include "peak/peak.hpp"
@@ -33,6 +34,7 @@ inline std::string cpu_name() {
 }
 
 inline peak::Probes probes_of(std::string_view isa) {
+  kernels::select_isa(isa);  // asks for the permission that AMX's probe needs
 #if defined(__x86_64__)
   if (isa == "avx2") return peak::avx2();
   if (isa == "avxvnni") return peak::avxvnni();

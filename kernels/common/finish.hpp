@@ -5,14 +5,14 @@
 // The last step of every blocked product, float and integer.
 namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
-/// C = (sums + bias) or (sums + bias) + C for a block of rows and columns, whose sums lie as [panels][rows][16].
+/// C = (sums + bias) or (sums + bias) + C for a block of rows and columns, whose sums lie as [panels][stride][16].
 /// bias and c are those of the block's first column; bias may be null, which adds 0.
-inline void finish_block(const float* sums, i64 rows, i64 columns, const float* bias, Store mode, float* c,
-                         i64 ldc) noexcept {
+inline void finish_block(const float* sums, i64 stride, i64 rows, i64 columns, const float* bias, Store mode,
+                         float* c, i64 ldc) noexcept {
   const bool add = mode == Store::add;
   for (i64 m = 0; m < rows; ++m, c += ldc)
     for (i64 n = 0; n < columns; n += kPanel) {
-      const float* s = sums + n * rows + m * kPanel;
+      const float* s = sums + n * stride + m * kPanel;
       if (m + 2 < rows)
         __builtin_prefetch(c + 2 * ldc + n, 1);  // rows lie far apart: no hardware sees this coming
       if (columns - n >= kPanel) {
@@ -28,6 +28,12 @@ inline void finish_block(const float* sums, i64 rows, i64 columns, const float* 
         }
       }
     }
+}
+
+/// The same for [panels][rows][16].
+inline void finish_block(const float* sums, i64 rows, i64 columns, const float* bias, Store mode, float* c,
+                         i64 ldc) noexcept {
+  finish_block(sums, rows, rows, columns, bias, mode, c, ldc);
 }
 
 }  // namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE

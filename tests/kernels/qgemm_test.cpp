@@ -50,6 +50,8 @@ const QCase kIntegerCases[] = {
     {61, 100, 33},
     {133, 40, 300},
     {265, 31, 1100},
+    {47, 300, 700},
+    {365, 33, 600},
     {4, 40, 40, kernels::Store::add},
     {29, 33, 300, kernels::Store::add},
     {140, 17, 140, kernels::Store::add},
