@@ -19,7 +19,12 @@
 #define LA_ABI_BUILD compiled
 #else
 
-#if defined(__AMX_TILE__) && defined(__AMX_INT8__)
+// clang 14 spells them without the second underscore.
+#if (defined(__AMX_TILE__) || defined(__AMXTILE__)) && (defined(__AMX_INT8__) || defined(__AMXINT8__))
+#define LA_ABI_AMX
+#endif
+
+#if defined(LA_ABI_AMX)
 #define LA_ABI_ISA amx
 #elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512CD__) && defined(__AVX512DQ__) && \
     defined(__AVX512VL__) && defined(__AVX512VNNI__)

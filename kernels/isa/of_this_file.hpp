@@ -5,7 +5,7 @@
 
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512CD__) && defined(__AVX512DQ__) && \
     defined(__AVX512VL__)
-#if defined(__AVX512VNNI__) && defined(__AMX_TILE__) && defined(__AMX_INT8__)
+#if defined(__AVX512VNNI__) && defined(LA_ABI_AMX)
 #define LA_BUILT_AMX
 #include "amx.hpp"
 #elif defined(__AVX512VNNI__)
