@@ -25,12 +25,9 @@ struct AmxBlocking {
 
 /// Fewer rows are faster in vectors, since a panel is expanded once for all of them. Measured on a Granite Rapids with
 /// one thread, see benchmarks/results/granite-rapids-2cores-integer.txt: 4 bits in groups of 128 are 1.05 times as fast
-/// at 6 rows and 1.5 times at 12; 8 bits behind at 12 and 1.5 times at 16; groups of 32, which fill half a tile, level
-/// at 16 and 1.2 times at 24.
+/// at 6 rows and 1.5 times at 12; 8 bits and groups of 32 level at 12, 1.3 times as fast at 14.
 template <class Block>
-inline constexpr i64 kAmxRows = Block::kGroup < 64  ? 17
-                                : Block::kBits == 8 ? 13
-                                                    : 6;
+inline constexpr i64 kAmxRows = Block::kBits == 4 && Block::kGroup == 128 ? 6 : 13;
 
 /// What tiles read must have been written, and what they write must be read again.
 [[gnu::always_inline]] inline void tiles_fence() noexcept {
