@@ -342,9 +342,14 @@ class CpuOps final : public Ops {
 
   /// Columns [first, first + count) of a row: whole groups, but at its end.
   void quantize(const Operand& a, i64 row, i64 first, i64 count) const noexcept {
+    quantize(a, row, first, count, a.x.row(row) + first);
+  }
+
+  /// The same, from where they lie.
+  void quantize(const Operand& a, i64 row, i64 first, i64 count, const float* x) const noexcept {
     Codes& c = *a.codes;
     const i64 at = row * c.groups + first / c.group;
-    kernels_.quantize({a.x.row(row) + first, count, c.group, c.q.as<std::int8_t>() + row * c.stride + first,
+    kernels_.quantize({x, count, c.group, c.q.as<std::int8_t>() + row * c.stride + first,
                        c.scales.as<float>() + at, c.sums.as<float>() + at});
   }
 
@@ -373,15 +378,20 @@ class CpuOps final : public Ops {
   /// A tile of y = x W^T, or of y += that.
   void multiply(const Operand& a, const PackedWeight& w, const OutputTile& part, Matrix y, Store store,
                 int worker) {
+    multiply(a, w, part, y.row(part.m0) + part.n0, y.stride[0], store, worker);
+  }
+
+  /// The same to c, rows ldc apart.
+  void multiply(const Operand& a, const PackedWeight& w, const OutputTile& part, float* c, i64 ldc, Store store,
+                int worker) {
     const float* const bias = w.bias() ? w.bias() + part.n0 : nullptr;
-    float* const c = y.row(part.m0) + part.n0;
     float* const own = scratch(worker, kernels::kGemmScratch);
     if (a.codes)
       kernels_.qgemm[w.panel_format()]({.a = a.codes->rows_from(part.m0),
                                         .panels = w.panels(part.n0),
                                         .bias = bias,
                                         .c = c,
-                                        .ldc = y.stride[0],
+                                        .ldc = ldc,
                                         .m = part.m,
                                         .n = part.n,
                                         .store = store,
@@ -392,7 +402,7 @@ class CpuOps final : public Ops {
                                        .panels = w.panels(part.n0),
                                        .bias = bias,
                                        .c = c,
-                                       .ldc = y.stride[0],
+                                       .ldc = ldc,
                                        .m = part.m,
                                        .n = part.n,
                                        .k = w.inputs(),
@@ -418,6 +428,39 @@ class CpuOps final : public Ops {
     const i64 rows = wide.shape[0], width = wide.shape[1];
     const bool gated = f.activation == Activation::swiglu;
     const Operand broad = operand(wide, out, broad_);
+    const OutputTiles narrowing(rows, out.outputs(), width, threads());
+    const auto narrow_again = [&](i64 begin, i64 end, int worker) {
+      narrowing.each(begin, end,
+                     [&](const OutputTile& part) { multiply(broad, out, part, y, store, worker); });
+    };
+    const auto run = [&](const Phase& widening, i64 work) {
+      run_after_rows(std::array{rows_of_h, widening, narrowing.phase(narrow_again)}, columns,
+                     work + narrowing.work());
+    };
+
+    // Many rows of integer products: what a worker has multiplied it activates and quantises while it is in L2. Only codes
+    // go to memory; inner and wide stay untouched.
+    const WideBlocks blocks(rows, width);
+    if (broad.codes && rows >= WideBlocks::kManyRows && blocks.items() >= 4 * threads()) {
+      const auto widen = [&](i64 begin, i64 end, int worker) {
+        float* const gate = scratch(worker, kernels::kGemmScratch + WideBlocks::kScratch) + kernels::kGemmScratch;
+        float* const up = gate + WideBlocks::kFloats;
+        for (i64 i = begin; i < end; ++i) {
+          const OutputTile part = blocks[i];
+          multiply(narrow, in, part, gate, WideBlocks::kColumns, Store::overwrite, worker);
+          if (gated)
+            multiply(narrow, in, {part.m0, part.m, part.n0 + width, part.n}, up, WideBlocks::kColumns,
+                     Store::overwrite, worker);
+          for (i64 m = 0; m < part.m; ++m) {
+            float* const row = gate + m * WideBlocks::kColumns;
+            activate(f.activation, row, WideBlocks::kFloats, part.n, row);
+            quantize(broad, part.m0 + m, part.n0, part.n, row);
+          }
+        }
+      };
+      return run(Phase(blocks.items(), 1, widen), rows * in.inputs() * in.outputs());
+    }
+
     // Panels of W_in, of swiglu two at a time. Whoever completes a group of the next product's inputs quantises it.
     const OutputTiles widening(rows, width, in.inputs() * (gated ? 2 : 1), threads());
     const i64 group_panels = broad.codes ? broad.codes->group / kernels::kPanel : 1;
@@ -432,13 +475,7 @@ class CpuOps final : public Ops {
         if (broad.codes) quantize_completed(broad, part, group_panels);
       });
     };
-    const OutputTiles narrowing(rows, out.outputs(), width, threads());
-    const auto narrow_again = [&](i64 begin, i64 end, int worker) {
-      narrowing.each(begin, end,
-                     [&](const OutputTile& part) { multiply(broad, out, part, y, store, worker); });
-    };
-    const std::array phases{rows_of_h, widening.phase(widen), narrowing.phase(narrow_again)};
-    run_after_rows(phases, columns, widening.work() + narrowing.work());
+    run(widening.phase(widen), widening.work());
   }
 
   void norm_row(const Norm& norm, const float* x, i64 n, float* y) const noexcept {

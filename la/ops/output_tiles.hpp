@@ -59,4 +59,29 @@ class OutputTiles {
   const i64 rows_, outputs_, panels_, row_parts_, min_items_, work_;
 };
 
+/// How the wide layer of a feed-forward network is cut when it has many rows: in blocks that stay in L2 from the product to
+/// the codes of the next one, so their columns are whole groups of any format.
+class WideBlocks {
+ public:
+  static constexpr i64 kManyRows = 64;
+  static constexpr i64 kColumns = 128;
+  static constexpr i64 kRows = 264;  ///< two blocks of the kernels' rows
+  static constexpr i64 kFloats = kRows * kColumns;
+  static constexpr i64 kScratch = 2 * kFloats;  ///< of a worker, behind the kernels': gate and up
+
+  WideBlocks(i64 rows, i64 width) noexcept
+      : rows_(rows), width_(width), row_blocks_((rows + kRows - 1) / kRows) {}
+
+  i64 items() const noexcept { return (width_ + kColumns - 1) / kColumns * row_blocks_; }
+  /// Neighbours share their weights.
+  OutputTile operator[](i64 i) const noexcept {
+    const auto [m0, m1] = share(rows_, i % row_blocks_, row_blocks_);
+    const i64 n0 = i / row_blocks_ * kColumns;
+    return {m0, m1 - m0, n0, std::min(kColumns, width_ - n0)};
+  }
+
+ private:
+  const i64 rows_, width_, row_blocks_;
+};
+
 }  // namespace la::inline LA_ABI::detail
