@@ -72,22 +72,24 @@ inline void store_tail(float* p, i64 n, V v) noexcept {
   for (i64 i = 0; i < n; ++i) p[i] = lane[i];
 }
 
-/// Sum of the lanes as a balanced tree, in the same order for every instruction set of this width.
-inline float sum_lanes(V v) noexcept {
-  float lane[kLanes];
-  store(lane, v);
+/// f of all lanes as a balanced tree, in the same order for every instruction set of this width.
+template <class Batch, class F>
+inline auto fold_lanes(Batch v, F f) noexcept {
+  typename Batch::value_type lane[kLanes];
+  v.store_unaligned(lane);
+#pragma GCC unroll 4  // rolled, halves of unknown length are not worth vectors to g++
   for (i64 half = kLanes / 2; half > 0; half /= 2)
-    for (i64 i = 0; i < half; ++i) lane[i] += lane[i + half];
+    for (i64 i = 0; i < half; ++i) lane[i] = f(lane[i], lane[i + half]);
   return lane[0];
 }
 
-/// Largest lane, as a balanced tree; with a NaN among them, one of them or NaN.
+inline float sum_lanes(V v) noexcept {
+  return fold_lanes(v, [](float a, float b) { return a + b; });
+}
+
+/// With a NaN among them, one of them or NaN.
 inline float max_lanes(V v) noexcept {
-  float lane[kLanes];
-  store(lane, v);
-  for (i64 half = kLanes / 2; half > 0; half /= 2)
-    for (i64 i = 0; i < half; ++i) lane[i] = lane[i] > lane[i + half] ? lane[i] : lane[i + half];
-  return lane[0];
+  return fold_lanes(v, [](float a, float b) { return a > b ? a : b; });
 }
 
 /// y[i] = f(x[i]) for n values.

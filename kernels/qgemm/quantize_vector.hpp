@@ -6,10 +6,13 @@
 // quantize on xsimd, for every vector instruction set.
 namespace la::inline LA_ABI::kernels::LA_KERNELS_NAMESPACE {
 
+/// Groups are multiples of it. Of so many at once compilers narrow integers to bytes in vectors.
+inline constexpr i64 kChunk = kLanes < 16 ? 32 : kLanes;
+
 /// One group of n <= group values.
 inline void quantize_group(const float* x, i64 n, i64 group, std::int8_t* q, float& scale,
                            float& sum) noexcept {
-  using Int = xsimd::batch<std::int32_t>;
+  using Int = VInt;
   constexpr std::int32_t infinity = 0x7f800000;
   // Magnitudes compare as integers, NaN above infinity above all others.
   Int top(0);
@@ -17,9 +20,7 @@ inline void quantize_group(const float* x, i64 n, i64 group, std::int8_t* q, flo
   const i64 whole = n / kLanes * kLanes;
   for (i64 i = 0; i < whole; i += kLanes) top = xsimd::max(top, magnitude(load(x + i)));
   if (whole < n) top = xsimd::max(top, magnitude(load_tail(x + whole, n - whole, 0)));
-  std::int32_t lane[kLanes], bits = 0;
-  top.store_unaligned(lane);
-  for (i64 i = 0; i < kLanes; ++i) bits = lane[i] > bits ? lane[i] : bits;
+  const std::int32_t bits = fold_lanes(top, [](std::int32_t a, std::int32_t b) { return a > b ? a : b; });
   float amax;
   __builtin_memcpy(&amax, &bits, sizeof amax);
 
@@ -34,17 +35,19 @@ inline void quantize_group(const float* x, i64 n, i64 group, std::int8_t* q, flo
   // is the difference of the bit patterns.
   const V inverse(127.0f / amax), shift(0x1.8p23f);
   Int total(0);
-  for (i64 i = 0; i < group; i += kLanes) {
-    const V v = i + kLanes <= n ? load(x + i) : load_tail(x + i, n > i ? n - i : 0, 0);
-    const Int rounded = as_lanes<Int>(fused(v, inverse, shift)) - Int(0x4b400000);
-    total += rounded;
-    rounded.store_unaligned(lane);
-    for (i64 j = 0; j < kLanes; ++j) q[i + j] = std::int8_t(lane[j]);
+  std::int32_t whole_numbers[kChunk];
+  for (i64 i = 0; i < group; i += kChunk) {
+#pragma GCC unroll 8
+    for (i64 j = 0; j < kChunk; j += kLanes) {
+      const i64 left = n - i - j;
+      const V v = left >= kLanes ? load(x + i + j) : load_tail(x + i + j, left > 0 ? left : 0, 0);
+      const Int rounded = as_lanes<Int>(fused(v, inverse, shift)) - Int(0x4b400000);
+      total += rounded;
+      rounded.store_unaligned(whole_numbers + j);
+    }
+    for (i64 j = 0; j < kChunk; ++j) q[i + j] = std::int8_t(whole_numbers[j]);
   }
-  total.store_unaligned(lane);
-  std::int32_t exact = 0;
-  for (i64 i = 0; i < kLanes; ++i) exact += lane[i];
-  sum = float(exact);
+  sum = float(fold_lanes(total, [](std::int32_t a, std::int32_t b) { return a + b; }));
 }
 
 inline void quantize(const QuantizeRow& r) noexcept {

@@ -1,5 +1,6 @@
 #include "paged_kv_cache.hpp"
 
+#include <algorithm>
 #include <cassert>
 #include <cstring>
 #include <utility>
@@ -72,8 +73,8 @@ LA_INLINE void PagedKvCache::write(i64 layer, i64 head, i64 token, const float* 
       page + k_offset(layer, head) + slot / kernels::kPanel * size * kernels::kPanel + slot % kernels::kPanel;
   for (i64 d = 0; d < size; ++d) key[d * kernels::kPanel] = k[d * k_stride];
   float* value = page + v_offset(layer, head) + slot * kernels::kPanel;
-  for (i64 d = 0; d < size; ++d)
-    value[d / kernels::kPanel * kernels::kPageKeys * kernels::kPanel + d % kernels::kPanel] = v[d * v_stride];
+  for (i64 d = 0; d < size; d += kernels::kPanel, value += kernels::kPageKeys * kernels::kPanel)
+    for (i64 i = 0; i < std::min<i64>(kernels::kPanel, size - d); ++i) value[i] = v[(d + i) * v_stride];
 }
 
 }  // namespace la::inline LA_ABI
