@@ -234,7 +234,8 @@ class Ops {
   }
 
   // What a transformer layer is made of: ops above, one after the other, and on a processor their bits. A backend may do each
-  // with fewer waits than the ops take that are written here. h, inner and wide are for what lies between.
+  // with fewer waits than the ops take that are written here. h, inner and wide are for what lies between; what they hold
+  // afterwards is not said.
 
   /// h = norm(x), in place.    shape: x, h [T, C]
   void norm(ConstMatrix x, const Norm& n, Matrix h) {

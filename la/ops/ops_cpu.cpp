@@ -389,8 +389,8 @@ class CpuOps final : public Ops {
   }
 
   /// The same to c, rows ldc apart.
-  void multiply(const Operand& a, const PackedWeight& w, const OutputTile& part, float* c, i64 ldc, Store store,
-                int worker) {
+  void multiply(const Operand& a, const PackedWeight& w, const OutputTile& part, float* c, i64 ldc,
+                Store store, int worker) {
     const float* const bias = w.bias() ? w.bias() + part.n0 : nullptr;
     float* const own = scratch(worker, kernels::kGemmScratch);
     if (a.codes)
@@ -450,7 +450,8 @@ class CpuOps final : public Ops {
     const WideBlocks blocks(rows, width);
     if (broad.codes && rows >= WideBlocks::kManyRows && blocks.items() >= 4 * threads()) {
       const auto widen = [&](i64 begin, i64 end, int worker) {
-        float* const gate = scratch(worker, kernels::kGemmScratch + WideBlocks::kScratch) + kernels::kGemmScratch;
+        float* const gate =
+            scratch(worker, kernels::kGemmScratch + WideBlocks::kScratch) + kernels::kGemmScratch;
         float* const up = gate + WideBlocks::kFloats;
         for (i64 i = begin; i < end; ++i) {
           const OutputTile part = blocks[i];

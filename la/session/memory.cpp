@@ -9,6 +9,7 @@
 #include "../ops/cuda/device_patches.hpp"
 #include "../ops/cuda/driver.hpp"
 #include "../weights/packed_weight.hpp"
+#include "../ops/output_tiles.hpp"
 #include "../ops/paged_kv_cache.hpp"
 #include "../weights/weight_rows.hpp"
 #include "../model/language.hpp"
@@ -122,8 +123,9 @@ LA_INLINE MemoryEstimate estimate_memory(const Checkpoint& checkpoint, const Mod
   estimate.encoding = std::max(vision.own_bytes(patches, 0), std::size_t(patch_values) * sizeof(float));
 
   const int threads = plan.threads > 0 ? plan.threads : default_threads();
-  const i64 scratch = std::max({kernels::kGemmScratch, kernels::attention_scratch(t.head_dim),
-                                kernels::attention_scratch(v.head_dim)});
+  const i64 scratch =
+      std::max({kernels::kGemmScratch + detail::WideBlocks::kScratch, kernels::attention_scratch(t.head_dim),
+                kernels::attention_scratch(v.head_dim)});
   estimate.workspace =
       std::size_t(detail::workspace_floats(config, patches, prompt, plan.questions * 2 * kBlockSize) +
                   threads * scratch) *

@@ -16,9 +16,9 @@ struct Sizes {
   i64 rows, channels, wide;
 };
 
-/// Few rows and many; whole panels and groups, and neither.
-constexpr Sizes kLayerSizes[] = {{1, 64, 128},   {7, 48, 80},    {5, 40, 100},
-                                 {130, 64, 160}, {300, 48, 272}, {70, 40, 100}};
+/// Few rows and many; whole panels and groups, and neither; enough blocks for several workers (WideBlocks).
+constexpr Sizes kLayerSizes[] = {{1, 64, 128},   {7, 48, 80},   {5, 40, 100},  {130, 64, 160},
+                                 {300, 48, 272}, {70, 40, 100}, {530, 16, 400}};
 
 class Layer {
  public:
