@@ -71,6 +71,11 @@ class Storage {
     zeroed_ = bytes >= kMapped && !resource;
   }
 
+  /// At least `bytes`; when it grows, what it held is lost.    error: std::bad_alloc
+  void grow(std::size_t bytes, const std::shared_ptr<MemoryResource>& resource) {
+    if (size_ < bytes) *this = Storage(bytes, resource);
+  }
+
   std::byte* data() const noexcept { return data_.get(); }
   std::size_t size() const noexcept { return size_; }
   /// Fresh from the system: zeros, in pages that whoever writes them first will touch.

@@ -14,6 +14,7 @@
 #include "output_tiles.hpp"
 #include "../weights/packed_weight.hpp"
 #include "paged_kv_cache.hpp"
+#include "row_codes.hpp"
 #include "select_isa.hpp"
 
 namespace la::inline LA_ABI {
@@ -93,7 +94,7 @@ class CpuOps final : public Ops {
       const auto& w = static_cast<const PackedWeight&>(p.weight);
       Operand a = operand(h, w, products.empty() ? narrow_ : broad_);
       // Of the same groups, rows are quantised once.
-      if (!products.empty() && a.codes && products[0].a.codes && narrow_.group == broad_.group)
+      if (!products.empty() && a.codes && products[0].a.codes && narrow_.group() == broad_.group())
         a = products[0].a;
       products.push_back({&w, a, OutputTiles(x.shape[0], w.outputs(), w.inputs(), threads())});
       items += products.back().tiles.items();
@@ -289,7 +290,7 @@ class CpuOps final : public Ops {
       items += task.parts;
       if (task.parts > 1) floats += task.parts * kernels::attention_state(task.pairs, size);
     }
-    grow(states_, std::size_t(floats) * sizeof(float));
+    states_.grow(std::size_t(floats) * sizeof(float), memory_);
     if (missing_.size() < tasks_.size()) missing_ = std::vector<std::atomic<i64>>(tasks_.size());
     for (std::size_t i = 0; i < tasks_.size(); ++i)
       missing_[i].store(tasks_[i].parts, std::memory_order_relaxed);
@@ -314,50 +315,24 @@ class CpuOps final : public Ops {
   }
 
  private:
-  /// Rows quantised for a product.
-  struct Codes {
-    Storage q, scales, sums;
-    i64 group = 0, groups = 0, stride = 0;
-
-    kernels::QuantizedRows rows_from(i64 first) const noexcept {
-      return {q.as<const std::int8_t>() + first * stride, scales.as<const float>() + first * groups,
-              sums.as<const float>() + first * groups, stride, groups};
-    }
-  };
-
   /// The left side of a product: floats, and for integer products what they are quantised to.
   struct Operand {
     ConstMatrix x;
-    Codes* codes = nullptr;
+    RowCodes* codes = nullptr;
   };
 
   /// error: std::bad_alloc
-  Operand operand(ConstMatrix x, const PackedWeight& w, Codes& codes) const {
+  Operand operand(ConstMatrix x, const PackedWeight& w, RowCodes& codes) const {
     const i64 group = group_size(w.panel_format());
     if (group == 0 || activations_ == ActivationFormat::f32) return {x};
-    const i64 rows = x.shape[0];
-    codes.group = group;
-    codes.groups = (w.inputs() + group - 1) / group;
-    codes.stride = kernels::quantized_stride(w.inputs());
-    grow(codes.q, std::size_t(rows * codes.stride));
-    grow(codes.scales, std::size_t(rows * codes.groups) * sizeof(float));
-    grow(codes.sums, std::size_t(rows * codes.groups) * sizeof(float));
+    codes.prepare(x.shape[0], w.inputs(), group, memory_);
     return {x, &codes};
   }
 
   void quantize(const Operand& a, i64 row) const noexcept { quantize(a, row, 0, a.x.shape[1]); }
 
-  /// Columns [first, first + count) of a row: whole groups, but at its end.
   void quantize(const Operand& a, i64 row, i64 first, i64 count) const noexcept {
-    quantize(a, row, first, count, a.x.row(row) + first);
-  }
-
-  /// The same, from where they lie.
-  void quantize(const Operand& a, i64 row, i64 first, i64 count, const float* x) const noexcept {
-    Codes& c = *a.codes;
-    const i64 at = row * c.groups + first / c.group;
-    kernels_.quantize({x, count, c.group, c.q.as<std::int8_t>() + row * c.stride + first,
-                       c.scales.as<float>() + at, c.sums.as<float>() + at});
+    a.codes->quantize(kernels_.quantize, row, first, count, a.x.row(row) + first);
   }
 
   /// Each group of `group_panels` panels waits for all of them, in each part of the rows.
@@ -377,7 +352,7 @@ class CpuOps final : public Ops {
     for (i64 g = first / group_panels; g * group_panels < end; ++g) {
       const i64 done = std::min(end, (g + 1) * group_panels) - std::max(first, g * group_panels);
       if (missing_[std::size_t(g)].fetch_sub(done, std::memory_order_acq_rel) != done) continue;
-      const i64 column = g * a.codes->group, count = std::min(a.codes->group, a.x.shape[1] - column);
+      const i64 column = g * a.codes->group(), count = std::min(a.codes->group(), a.x.shape[1] - column);
       for (i64 t = 0; t < a.x.shape[0]; ++t) quantize(a, t, column, count);
     }
   }
@@ -394,7 +369,7 @@ class CpuOps final : public Ops {
     const float* const bias = w.bias() ? w.bias() + part.n0 : nullptr;
     float* const own = scratch(worker, kernels::kGemmScratch);
     if (a.codes)
-      kernels_.qgemm[w.panel_format()]({.a = a.codes->rows_from(part.m0),
+      kernels_.qgemm[w.panel_format()]({.a = a.codes->from(part.m0),
                                         .panels = w.panels(part.n0),
                                         .bias = bias,
                                         .c = c,
@@ -440,9 +415,9 @@ class CpuOps final : public Ops {
       narrowing.each(begin, end,
                      [&](const OutputTile& part) { multiply(broad, out, part, y, store, worker); });
     };
-    const auto run = [&](const Phase& widening, i64 work) {
+    const auto run = [&](const Phase& widening) {
       run_after_rows(std::array{rows_of_h, widening, narrowing.phase(narrow_again)}, columns,
-                     work + narrowing.work());
+                     rows * in.inputs() * in.outputs() + narrowing.work());
     };
 
     // Many rows of integer products: what a worker has multiplied it activates and quantises while it is in L2. Only codes
@@ -462,16 +437,16 @@ class CpuOps final : public Ops {
           for (i64 m = 0; m < part.m; ++m) {
             float* const row = gate + m * WideBlocks::kColumns;
             activate(f.activation, row, WideBlocks::kFloats, part.n, row);
-            quantize(broad, part.m0 + m, part.n0, part.n, row);
+            broad.codes->quantize(kernels_.quantize, part.m0 + m, part.n0, part.n, row);
           }
         }
       };
-      return run(Phase(blocks.items(), 1, widen), rows * in.inputs() * in.outputs());
+      return run(Phase(blocks.items(), 1, widen));
     }
 
     // Panels of W_in, of swiglu two at a time. Whoever completes a group of the next product's inputs quantises it.
     const OutputTiles widening(rows, width, in.inputs() * (gated ? 2 : 1), threads());
-    const i64 group_panels = broad.codes ? broad.codes->group / kernels::kPanel : 1;
+    const i64 group_panels = broad.codes ? broad.codes->group() / kernels::kPanel : 1;
     if (broad.codes) expect(width, group_panels, widening.row_parts());
     const auto widen = [&](i64 begin, i64 end, int worker) {
       widening.each(begin, end, [&](const OutputTile& part) {
@@ -483,7 +458,7 @@ class CpuOps final : public Ops {
         if (broad.codes) quantize_completed(broad, part, group_panels);
       });
     };
-    run(widening.phase(widen), widening.work());
+    run(widening.phase(widen));
   }
 
   void norm_row(const Norm& norm, const float* x, i64 n, float* y) const noexcept {
@@ -593,12 +568,8 @@ class CpuOps final : public Ops {
   /// This worker's own memory; it grows on first use and is then kept.
   float* scratch(int worker, i64 floats) {
     Storage& own = scratch_[std::size_t(worker)];
-    grow(own, std::size_t(floats) * sizeof(float));
+    own.grow(std::size_t(floats) * sizeof(float), memory_);
     return own.as<float>();
-  }
-
-  void grow(Storage& storage, std::size_t bytes) const {
-    if (storage.size() < bytes) storage = Storage(bytes, memory_);
   }
 
   kernels::Table kernels_;
@@ -607,7 +578,7 @@ class CpuOps final : public Ops {
   ActivationFormat activations_;
   i64 region_work_;
   std::string name_;
-  Codes attended_, narrow_, broad_;  // what goes into W_o, W_in or any other product, W_out
+  RowCodes attended_, narrow_, broad_;  // what goes into W_o, W_in or any other product, W_out
   std::vector<AttentionTask> tasks_;
   Storage states_;                         // of tasks whose keys are taken apart
   std::vector<std::atomic<i64>> missing_;  // parts of each group of broad_, or of each task

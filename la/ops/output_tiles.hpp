@@ -63,6 +63,7 @@ class OutputTiles {
 /// the codes of the next one, so their columns are whole groups of any format.
 class WideBlocks {
  public:
+  /// From how many rows on: vision's 64 are 1.03 (VNNI) and 1.05 times (AMX) as fast so, its 144 1.07 and 1.10.
   static constexpr i64 kManyRows = 64;
   static constexpr i64 kColumns = 128;
   static constexpr i64 kRows = 264;  ///< two blocks of the kernels' rows
