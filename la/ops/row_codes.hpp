@@ -4,6 +4,7 @@
 
 #include "../../kernels/kernels.hpp"
 #include "../core/storage.hpp"
+#include "../core/tensor.hpp"
 
 namespace la::inline LA_ABI::detail {
 
